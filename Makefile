@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target does all of its own set-up. `make help` lists them.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PY     := $(BIN)/python
+UV_PIN := uv==0.13.9
+
+# Extra words for a command: make demo ARGS="--for 120", make test ARGS="tests/house -x"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench servers lock clean
+.NOTPARALLEL:
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.project ## make .venv with the command .venv/bin/coldchain
+
+$(VENV)/.python:
+	@sh tools/make-venv.sh $(VENV)
+	@touch $@
+
+$(VENV)/.locked: $(VENV)/.python requirements.lock
+	@echo "setup: installing the locked dependencies"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.locked pyproject.toml
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## the whole chain with simulated appliances, on this machine alone
+	@$(BIN)/coldchain demo $(ARGS)
+
+test: setup servers ## every test
+	@$(PY) -m pytest $(ARGS)
+
+check: setup ## format, lint, types, floors, then every test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory test
+
+format: setup ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup servers ## print the figures of benchmarks/
+	@$(PY) -m pytest benchmarks -s --timeout=1200 $(ARGS)
+
+servers: $(VENV)/.python ## install the real servers that the tests use, where that is allowed
+	@$(PY) tools/install_servers.py
+
+lock: setup ## resolve the dependencies anew into requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check '$(UV_PIN)'
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
