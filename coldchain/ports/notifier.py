@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port of every channel that reaches a person: try once, say what came of it.
+
+A notifier is used from a thread of its own and may block for as long as its channel
+needs to answer. It neither retries nor chooses the next channel: the pipeline does, and
+decides by `Delivery` alone. What comes back later (a delivery report, a reply, a ring)
+arrives by other ports; `Sent.references` is the thread that ties it to this try.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = ["Delivery", "Notifier", "Sent"]
+
+
+class Delivery(StrEnum):
+    """What is known of one try. ACCEPTED is not yet *delivered*."""
+
+    ACCEPTED = "accepted"
+    """The carrier has taken all of it."""
+    FAILED_RETRY = "failed_retry"
+    """It did not go out; a later try may succeed."""
+    FAILED_FINAL = "failed_final"
+    """It did not go out, and the same try again cannot help."""
+    UNKNOWN = "unknown"
+    """No answer in time: it may have gone out, whole or in part. A retry may be a duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The outcome of one try.
+
+    delivery    decides what the pipeline does next
+    detail      for people: what happened and, unless accepted, what to do; never a secret
+    references  the carrier's own reference for each part it took, in order; a delivery
+                report names one of them (for a modem: 0..255, and it wraps)
+    """
+
+    delivery: Delivery
+    detail: str
+    references: tuple[int, ...] = ()
+
+
+class Notifier(Protocol):
+    """One channel to people."""
+
+    def send(self, to: str, text: str) -> Sent:
+        """Try exactly once to hand `text` to the carrier for the person at `to`.
+
+        A refusal, a dead line and a missing device are answers, not exceptions. Text
+        arrives as written or in an equivalent the channel can carry; no character is
+        replaced by a placeholder in silence.
+        """
+        ...

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registry: sites, appliances, sensors, people; what each appliance carries, from when.
+
+It lives in `desk.db` as whole, numbered versions, never edited: every alarm can name the version it was judged by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from coldchain.kernel.errors import BadData
+from coldchain.kernel.limits import PROFILES
+from coldchain.kernel.words import Quantity
+from coldchain.records.sql import open_reader, open_writer, transaction
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
+SensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]*(/[A-Za-z0-9._ -]+)*$", max_length=96)]
+
+
+class Part(BaseModel):
+    """A frozen entry of the registry; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Site(Part):
+    """A place with one supply, one gateway and its people. Latitude and longitude in degrees."""
+
+    id: Name
+    name: str
+    province: str = ""
+    level: Literal["central", "provincial", "district", "mobile"] = "district"
+    latitude: float | None = None
+    longitude: float | None = None
+    zone: str = "Asia/Vientiane"
+
+
+class Assignment(Part):
+    """What an appliance carries, from when: a profile's name, `loading` or `empty`. Instants in ms UTC."""
+
+    carries: str
+    from_ms: int = 0
+    until_ms: int | None = None
+
+
+class Appliance(Part):
+    """A refrigerator, freezer, incubator or transport box."""
+
+    id: Name
+    name: str
+    site: Name
+    kind: str = "blood-refrigerator"
+    assignments: tuple[Assignment, ...] = ()
+    free_bags: int = 0
+
+    def carries(self, at_ms: int) -> str | None:
+        """The profile in force at that moment, or None."""
+        for assignment in reversed(self.assignments):
+            if assignment.from_ms <= at_ms and (assignment.until_ms is None or at_ms < assignment.until_ms):
+                return assignment.carries
+        return None
+
+
+class Sensor(Part):
+    """A place that is measured, and the node's channel that is wired to it.
+
+    probe    `load` or `air` for temperatures inside an appliance
+    every_s  a reading is due this often [s]; for quantities sent on change, the heartbeat
+    """
+
+    id: SensorName
+    appliance: Name | None = None
+    site: Name | None = None
+    quantity: str = "temperature"
+    probe: Literal["load", "air"] | None = None
+    node: Name
+    channel: int = Field(ge=0, le=65535)
+    every_s: int = Field(default=60, gt=0)
+
+    @property
+    def code(self) -> Quantity:
+        return Quantity[self.quantity.upper().replace("-", "_")]
+
+
+class Person(Part):
+    """Somebody who is told. `sites` empty: every site."""
+
+    id: Name
+    name: str
+    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+    language: Literal["lo", "en", "fr", "vi"] = "en"
+    role: Literal["technician", "on-call", "contractor", "supervisor", "manager"] = "on-call"
+    sites: tuple[Name, ...] = ()
+
+
+class GatewayEntry(Part):
+    """A gateway that may report, and the site it stands at."""
+
+    id: Name
+    site: Name | None = None
+
+
+class Registry(Part):
+    """One version of everything that is known. Ids are unique; references resolve."""
+
+    sites: tuple[Site, ...] = ()
+    appliances: tuple[Appliance, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
+    people: tuple[Person, ...] = ()
+    gateways: tuple[GatewayEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        for words, parts in (
+            ("site", self.sites),
+            ("appliance", self.appliances),
+            ("sensor", self.sensors),
+            ("person", self.people),
+        ):
+            _unique(words, [part.id for part in parts])
+        _unique("node and channel", [f"{s.node}/{s.channel}" for s in self.sensors])
+        sites = {site.id for site in self.sites}
+        appliances = {appliance.id for appliance in self.appliances}
+        for appliance in self.appliances:
+            _known(f"appliance {appliance.id}", "site", appliance.site, sites)
+            for assignment in appliance.assignments:
+                carried = {*PROFILES, "loading", "empty"}
+                _known(f"appliance {appliance.id}", "profile", assignment.carries, carried)
+        for sensor in self.sensors:
+            if sensor.appliance is not None:
+                _known(f"sensor {sensor.id}", "appliance", sensor.appliance, appliances)
+            words_of_quantities = {q.word for q in Quantity}
+            _known(f"sensor {sensor.id}", "quantity", sensor.quantity, words_of_quantities)
+        return self
+
+    @cached_property
+    def by_channel(self) -> dict[tuple[str, int], Sensor]:
+        """(node, channel) -> sensor."""
+        return {(s.node, s.channel): s for s in self.sensors}
+
+    @cached_property
+    def sensor_by_id(self) -> dict[str, Sensor]:
+        return {s.id: s for s in self.sensors}
+
+    @cached_property
+    def appliance_by_id(self) -> dict[str, Appliance]:
+        return {a.id: a for a in self.appliances}
+
+    @cached_property
+    def site_by_id(self) -> dict[str, Site]:
+        return {s.id: s for s in self.sites}
+
+    def people_for(self, site: str) -> list[Person]:
+        """Who is told about that site, in the registry's order."""
+        return [p for p in self.people if not p.sites or site in p.sites]
+
+    def digest(self) -> str:
+        """A stable fingerprint of the contents."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _unique(what: str, ids: list[str]) -> None:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise ValueError(f"{what} {one!r} appears twice")
+        seen.add(one)
+
+
+def _known(who: str, what: str, name: str, names: set[str]) -> None:
+    if name not in names:
+        raise ValueError(f"{who}: {what} {name!r} is not known; known: {', '.join(sorted(names)[:12])}")
+
+
+DESK_MIGRATIONS = (
+    """
+-- Whole versions of the registry. Append only.
+CREATE TABLE registry (version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+                       digest TEXT NOT NULL, body TEXT NOT NULL);
+-- Requests to change an alarm, applied once by alerts.
+CREATE TABLE command (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, person TEXT NOT NULL, verb TEXT NOT NULL,
+                      alarm TEXT, body TEXT NOT NULL);
+""",
+)
+
+
+class Desk:
+    """`desk.db` for those who change it: the console and the command line, in short transactions."""
+
+    def __init__(self, path: Path, wall_ms: Callable[[], int]) -> None:
+        self._db = open_writer(path, DESK_MIGRATIONS)
+        self._wall_ms = wall_ms
+
+    def publish(self, registry: Registry, *, author: str, reason: str, after: int | None = None) -> int:
+        """Add a version and return its number. With `after`, refuse if another version came meanwhile."""
+        with transaction(self._db) as db:
+            (newest,) = db.execute("SELECT coalesce(max(version), 0) FROM registry").fetchone()
+            if after is not None and newest != after:
+                raise BadData(f"the registry changed meanwhile (version {newest}, yours is {after}); read it again")
+            version = int(newest) + 1
+            db.execute(
+                "INSERT INTO registry VALUES (?,?,?,?,?,?)",
+                (version, self._wall_ms(), author, reason, registry.digest(), registry.model_dump_json()),
+            )
+        return version
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class RegistryReader:
+    """The newest registry, read again only when a new version is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+        self.version = 0
+        self.registry = Registry()
+
+    def refresh(self) -> bool:
+        """True when a newer version was taken up. A missing or busy desk changes nothing: the last one stands."""
+        if self._db is None:
+            if not self._path.exists():
+                return False
+            self._db = open_reader(self._path, len(DESK_MIGRATIONS))
+        row = self._db.execute("SELECT max(version) FROM registry").fetchone()
+        newest = row[0] or 0
+        if newest <= self.version:
+            return False
+        (body,) = self._db.execute("SELECT body FROM registry WHERE version = ?", (newest,)).fetchone()
+        self.registry = Registry.model_validate_json(body)
+        self.version = newest
+        return True
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+
+
+def read_registry_file(text: str) -> Registry:
+    """A registry from JSON text; BadData with the place of the fault."""
+    try:
+        return Registry.model_validate(json.loads(text))
+    except ValueError as bad:
+        raise BadData(f"not a registry: {bad}") from bad

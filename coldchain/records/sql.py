@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to SQLite: how our files are opened, versioned and written.
+
+Writers: WAL, synchronous=FULL (an acknowledged commit survives power loss), BEGIN IMMEDIATE, one writer process
+per file. Readers: read-only, short transactions (an idle reader makes a WAL grow without bound).
+The file's format is `PRAGMA user_version`; migrations are numbered, each in one transaction, forward only.
+After a failed commit the handle is never reused: the process ends and opens the file again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from coldchain.kernel.errors import SchemaTooNew, StoreUnavailable
+
+Migrations = Sequence[str]
+"""SQL scripts; script i brings a file from format i to i + 1."""
+
+BUSY_TIMEOUT_MS = 5_000
+WAL_CHECKPOINT_PAGES = 1_000
+
+
+def open_writer(path: Path, migrations: Migrations) -> sqlite3.Connection:
+    """Open for writing, creating and migrating as needed. Autocommit mode: use `transaction`.
+
+    Raises SchemaTooNew for a file of a newer version, StoreUnavailable when it cannot be opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute(f"PRAGMA wal_autocheckpoint={WAL_CHECKPOINT_PAGES}")
+        db.execute("PRAGMA journal_size_limit=16777216")
+    except sqlite3.Error as bad:
+        raise StoreUnavailable(f"{path}: {bad}; check that the disk is mounted, writable and not full") from bad
+    _migrate(db, path, migrations)
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None:
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if found > len(migrations):
+        raise SchemaTooNew(path=str(path), found=found, supported=len(migrations))
+    for number in range(found, len(migrations)):
+        with transaction(db):
+            # Another process may have migrated while we waited for the lock.
+            if db.execute("PRAGMA user_version").fetchone()[0] != number:
+                continue
+            for statement in statements(migrations[number]):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={number + 1}")
+
+
+def statements(script: str) -> Iterator[str]:
+    """The script's statements one by one (executescript would commit our transaction)."""
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    if pending.strip():
+        yield pending
+
+
+def open_reader(path: Path, supported: int) -> sqlite3.Connection:
+    """Open read-only. StoreUnavailable when it is not there yet, SchemaTooNew when it is from the future."""
+    if not path.exists():
+        raise StoreUnavailable(f"{path} is not there yet; is the process that writes it running?")
+    try:
+        db = sqlite3.connect(
+            f"file:{path}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+        )
+        found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as bad:
+        raise StoreUnavailable(f"{path}: {bad}") from bad
+    if found > supported:
+        db.close()
+        raise SchemaTooNew(path=str(path), found=found, supported=supported)
+    if found < supported:
+        db.close()
+        raise StoreUnavailable(f"{path} has not been brought to format {supported} yet; start its writer once")
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK and the exception."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an installation can set, with sensible defaults. One TOML file; `coldchain config check` reads it with care.
+
+Spans are written as seconds or as ISO 8601 (`PT5M`). Secrets are files, never values. Relative paths are relative
+to the file. Environment variables `COLDCHAIN__SECTION__KEY` win over the file.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A table of the file; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MqttSettings(Section):
+    """The broker, as this process reaches it."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    username: str | None = None
+    password_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    keepalive: timedelta = timedelta(seconds=30)
+    reconnect_max: timedelta = Field(timedelta(seconds=10), description="Longest pause between attempts")
+
+
+class RegisterSettings(Section):
+    """One register of a device: where it is, what it means. value = raw * scale + offset, in the quantity's unit."""
+
+    address: int = Field(ge=0, le=65535)
+    quantity: str = "temperature"
+    channel: int = Field(ge=0, le=65535)
+    table: Literal["holding", "input", "coil", "discrete"] = "holding"
+    type: Literal["int16", "uint16", "int32", "uint32", "float32", "bit"] = "int16"
+    word_order: Literal["big", "little"] = "big"
+    scale: float = 1.0
+    offset: float = 0.0
+    failed: tuple[int, ...] = Field((), description="Raw values by which the device says that the probe failed")
+
+
+class ModbusDevice(Section):
+    """One device on a Modbus line; `map` names a register map."""
+
+    node: Name
+    unit: int = Field(ge=0, le=255)
+    map: str
+
+
+class LineSettings(Section):
+    """One line of the gateway. `device` may be a pattern (`/dev/serial/by-id/*`): every match is a line."""
+
+    device: str
+    driver: Literal["serial", "modbus-rtu", "modbus-tcp"] = "serial"
+    codec: Literal["binary", "ascii"] = "binary"
+    baud: int = Field(115200, gt=0)
+    poll_every: timedelta = Field(timedelta(seconds=60), description="Modbus: how often each device is read")
+    timeout: timedelta = Field(timedelta(seconds=1), description="Modbus: how long a device may take to answer")
+    devices: tuple[ModbusDevice, ...] = ()
+
+
+class GatewaySettings(Section):
+    """The gateway: its name, lines, spool and link."""
+
+    id: Name = "gw-1"
+    lines: tuple[LineSettings, ...] = ()
+    register_maps: dict[str, tuple[RegisterSettings, ...]] = {}
+    mqtt_nodes: bool = Field(default=True, description="Also take the reports of nodes that publish by MQTT")
+    spool_max_bytes: int = Field(1_000_000_000, ge=1_000_000, description="Beyond this, new readings become a counted gap")
+    commit_linger: timedelta = Field(timedelta(milliseconds=20), description="How long frames wait to share an fsync")
+    batch_readings: int = Field(500, ge=1, le=5000)
+    batch_linger: timedelta = Field(timedelta(seconds=1), description="How long live readings wait to share a batch")
+    in_flight: int = Field(8, ge=1, le=100, description="Batches sent and not yet receipted")
+    receipt_timeout: timedelta = timedelta(seconds=20)
+    status_every: timedelta = timedelta(seconds=30)
+    page_port: Port = Field(0, description="The gateway's own read-only page; 0 = none")
+
+
+class IngestSettings(Section):
+    """Admission, journal, sealing, retention."""
+
+    http_port: Port = Field(0, description="POST /api/v1/readings; 0 = none")
+    http_host: str = "127.0.0.1"
+    waiting_max_readings: int = 1_000_000
+    window: timedelta = Field(timedelta(hours=6), description="One sealed chunk per sensor and window")
+    seal_after: timedelta = Field(timedelta(minutes=30), description="A window is sealed this long after its end")
+    keep_raw: timedelta = timedelta(days=730)
+    keep_hourly: timedelta = timedelta(days=15 * 365)
+
+
+class InfluxSettings(Section):
+    """The InfluxDB projection. Without a url there is none, and everything else works."""
+
+    url: str | None = None
+    org: str = "coldchain"
+    bucket: str = "coldchain"
+    token_file: Path | None = None
+    batch_points: int = Field(5_000, ge=1, le=5_000)
+    timeout: timedelta = timedelta(seconds=20)
+    retention: timedelta | None = Field(None, description="The bucket's retention: older points are parked, not sent")
+
+
+class AlertSettings(Section):
+    """Judgement."""
+
+    lateness: timedelta = Field(timedelta(minutes=10), description="Readings older than this on arrival are late")
+    silent_after: timedelta = Field(timedelta(minutes=5), description="At least this long without a reading is silence")
+    poll: timedelta = timedelta(milliseconds=250)
+
+
+class ModemSettings(Section):
+    """A GSM modem on a serial port."""
+
+    device: str = ""
+    baud: int = 115200
+    pin_file: Path | None = None
+    smsc: str | None = None
+    send_timeout: timedelta = timedelta(seconds=60)
+
+
+class NotifySettings(Section):
+    """How people are told."""
+
+    kind: Literal["none", "file", "modem"] = "none"
+    modem: ModemSettings = ModemSettings()
+    file: Path | None = None
+
+
+class ConsoleSettings(Section):
+    """The web console."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Settings(BaseSettings):
+    """Everything. `data_dir` holds the record: back it up."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="COLDCHAIN__", env_nested_delimiter="__")
+
+    data_dir: Path = Path("coldchain-data")
+    zone: str = Field("Asia/Vientiane", description="The time zone people read")
+    mqtt: MqttSettings = MqttSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    ingest: IngestSettings = IngestSettings()
+    influx: InfluxSettings = InfluxSettings()
+    alerts: AlertSettings = AlertSettings()
+    notify: NotifySettings = NotifySettings()
+    console: ConsoleSettings = ConsoleSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @property
+    def readings_db(self) -> Path:
+        return self.data_dir / "readings.db"
+
+    @property
+    def alarms_db(self) -> Path:
+        return self.data_dir / "alarms.db"
+
+    @property
+    def desk_db(self) -> Path:
+        return self.data_dir / "desk.db"
+
+    @property
+    def spool_db(self) -> Path:
+        return self.data_dir / "spool.db"
