@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text messages through a GSM modem in PDU mode on a serial port.
+
+Each `send` is one try of the whole text, part by part. Until the last octet of a part has been
+written, whatever goes wrong is a failure; from then on silence is UNKNOWN, never a guess.
+"""
+
+import threading
+from collections.abc import Iterator
+from itertools import count
+
+from alerts.notifiers.dialogue import Answer, Dialogue, Silent
+from alerts.notifiers.gsm7 import fit_gsm7
+from alerts.notifiers.line import Line, LineLost, NoLine, OpenLine, open_serial
+from alerts.notifiers.options import ModemOptions
+from alerts.notifiers.pdu import Part, PduError, submit
+from alerts.notifiers.refusals import meaning
+from alerts.notifiers.waking import NotSent, PinTrial, require_network, wake
+from coldchain.kernel.clocks import SteadyClock
+from coldchain.ports.clock import steady_s
+from coldchain.ports.notifier import Delivery, Sent
+
+__all__ = ["ModemNotifier"]
+
+
+class ModemNotifier:
+    """One modem. The first send opens the port, for us alone; it stays open.
+
+    After silence or a lost line the port is closed, and the next send opens it anew.
+    """
+
+    def __init__(
+        self,
+        options: ModemOptions,
+        *,
+        open_line: OpenLine = open_serial,
+        clock: SteadyClock = steady_s,
+        references: Iterator[int] | None = None,
+    ) -> None:
+        """`references` numbers messages of several parts; taken modulo 256."""
+        self._options, self._open_line, self._clock = options, open_line, clock
+        self._references = references or count(int(clock()))
+        self._trial = PinTrial(options.pin_guard)
+        self._line: Line | None = None
+        self._dialogue: Dialogue | None = None
+        self._alone = threading.Lock()
+
+    def send(self, to: str, text: str) -> Sent:
+        with self._alone:
+            try:
+                parts = self._parts(to, text)
+                dialogue = self._ready()
+            except NotSent as reason:
+                return Sent(reason.delivery, reason.detail)
+            return self._submit_all(dialogue, parts)
+
+    def close(self) -> None:
+        """Let go of the port. A later send opens it again."""
+        with self._alone:
+            self._hang_up()
+
+    def _parts(self, to: str, text: str) -> tuple[Part, ...]:
+        options = self._options
+        try:
+            parts = submit(
+                to,
+                fit_gsm7(text),
+                reference=next(self._references) % 256,
+                validity=options.validity,
+                report=options.report,
+            )
+        except PduError as bad:
+            raise NotSent(Delivery.FAILED_FINAL, str(bad)) from bad
+        if len(parts) > options.parts_max:
+            raise NotSent(
+                Delivery.FAILED_FINAL,
+                f"the text needs {len(parts)} messages, at most {options.parts_max} are sent: shorten it",
+            )
+        return parts
+
+    def _ready(self) -> Dialogue:
+        """A modem that answers and has a network. Nothing has gone out: one fresh start is free."""
+        for _ in range(2):
+            fresh = self._dialogue is None
+            try:
+                dialogue = self._dialogue or self._open()
+                require_network(dialogue, self._options, self._clock)
+            except (Silent, LineLost) as trouble:
+                self._hang_up()
+                if fresh:
+                    raise NotSent(
+                        Delivery.FAILED_RETRY,
+                        f"the modem at {self._options.port} stopped answering ({trouble}): "
+                        "switch it off and on",
+                    ) from trouble
+            else:
+                return dialogue
+        raise AssertionError("the second start is fresh")
+
+    def _open(self) -> Dialogue:
+        options = self._options
+        try:
+            self._line = self._open_line(options.port, options.baud)
+        except NoLine as bad:
+            raise NotSent(Delivery.FAILED_RETRY, str(bad)) from bad
+        dialogue = Dialogue(self._line, self._clock)
+        try:
+            wake(dialogue, options, self._trial, self._clock)
+        except NotSent:
+            self._hang_up()
+            raise
+        self._dialogue = dialogue
+        return dialogue
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._line = self._dialogue = None
+
+    def _submit_all(self, dialogue: Dialogue, parts: tuple[Part, ...]) -> Sent:
+        taken: list[int] = []
+        for place, part in enumerate(parts, start=1):
+            delivery, why = self._submit(dialogue, part, taken)
+            if delivery is not Delivery.ACCEPTED:
+                where = f"part {place} of {len(parts)}: " if len(parts) > 1 else ""
+                gone = f"; {place - 1} before it taken" if place > 1 else ""
+                return Sent(delivery, f"{where}{why}{gone}", tuple(taken))
+        plural = "message" if len(parts) == 1 else "messages"
+        return Sent(Delivery.ACCEPTED, f"{len(parts)} {plural} taken by the network", tuple(taken))
+
+    def _submit(self, dialogue: Dialogue, part: Part, taken: list[int]) -> tuple[Delivery, str]:
+        """What came of one part, and why. The reference it got is added to `taken`."""
+        options = self._options
+        try:
+            answer = dialogue.submit(part, prompt_s=options.prompt_s, answer_s=options.answer_s)
+            reference = _reference(answer.lines)
+        except LineLost as lost:
+            self._hang_up()
+            if dialogue.pdu_out:
+                return Delivery.UNKNOWN, f"{lost}; the message may have gone out"
+            return Delivery.FAILED_RETRY, f"{lost}; plug the modem in again"
+        except Silent:
+            answer, reference = None, self._late_reference(dialogue)
+        if reference is not None:
+            taken.append(reference)
+            return Delivery.ACCEPTED, ""
+        return self._without_reference(dialogue, answer)
+
+    def _without_reference(self, dialogue: Dialogue, answer: Answer | None) -> tuple[Delivery, str]:
+        if answer is None and dialogue.pdu_out:
+            within_s = self._options.answer_s
+            return Delivery.UNKNOWN, f"no answer in {within_s:g} s; the message may have gone out"
+        if answer is None:
+            return Delivery.FAILED_RETRY, "the modem did not ask for the message; nothing went out"
+        if answer.ok:
+            # Siemens MC55 and others: OK for a message that failed (AT^SM20 of its manual).
+            return Delivery.UNKNOWN, "the modem said OK but named no message; it may not have sent"
+        return meaning(answer.final)
+
+    def _late_reference(self, dialogue: Dialogue) -> int | None:
+        """After silence: find the modem's place again; its answer may turn up on the way."""
+        dialogue.heard.clear()
+        for _ in range(2):
+            try:
+                dialogue.escape()
+                dialogue.ask("AT+CMGF?", within_s=self._options.command_s)
+            except Silent:
+                continue
+            except LineLost:
+                break
+            late = [
+                line.text.removeprefix("+CMGS:") for line in dialogue.heard if line.text.startswith("+CMGS:")
+            ]
+            return _reference(late) if dialogue.pdu_out else None
+        self._hang_up()
+        return None
+
+
+def _reference(lines: tuple[str, ...] | list[str]) -> int | None:
+    """The message reference of ``+CMGS: mr[,time stamp]``."""
+    for line in lines:
+        number = line.split(",")[0].strip()
+        if number.isdecimal():
+            return int(number)
+    return None
