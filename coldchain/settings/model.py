@@ -27,6 +27,7 @@ class Section(BaseModel):
 class MqttSettings(Section):
     """The broker, as this process reaches it."""
 
+    embedded: bool = Field(default=False, description="`coldchain run` starts a broker of its own on this host and port")
     host: str = "127.0.0.1"
     port: Port = 1883
     protocol: Literal["3.1.1", "5"] = "3.1.1"

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commented file that `coldchain init` writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person said when asked. Empty strings leave a part out."""
+
+    gateway: str = "gw-1"
+    zone: str = "Asia/Vientiane"
+    broker_host: str = ""  # empty: a broker of our own on this machine
+    broker_port: int = 1883
+    device: str = "/dev/serial/by-id/*"
+    modem: str = ""
+    influx_url: str = ""
+    console_port: int = 8080
+
+
+def render(answers: Answers) -> str:
+    """The TOML text. It loads without a finding."""
+    return "\n".join([_head(answers), _mqtt(answers), _gateway(answers), _hub(answers), _people(answers)])
+
+
+def _head(answers: Answers) -> str:
+    return f"""# Coldchain. Check this file with: coldchain config check coldchain.toml
+# Spans are seconds or ISO 8601 ("PT5M"). Secrets are files, never values. Paths are relative to this file.
+
+data_dir = "data"                # the record: back it up
+zone = "{answers.zone}"          # the time zone people read; everything is stored in UTC
+"""
+
+
+def _mqtt(answers: Answers) -> str:
+    own = not answers.broker_host
+    return f"""[mqtt]
+embedded = {str(own).lower()}                  # true: `coldchain run` starts a broker of its own, on loopback
+host = "{answers.broker_host or "127.0.0.1"}"
+port = {answers.broker_port}
+protocol = "3.1.1"               # every broker speaks it; "5" where yours does
+# username = "gw-1"
+# password_file = "secrets/mqtt-password"
+# tls = true
+# ca_file = "secrets/ca.pem"
+"""
+
+
+def _gateway(answers: Answers) -> str:
+    return f"""[gateway]
+id = "{answers.gateway}"                      # a-z 0-9 -, unique in the installation
+mqtt_nodes = true                # also take nodes that publish by MQTT
+spool_max_bytes = 1_000_000_000  # what is kept while the link is down: 243 sensors, 30 days
+page_port = 8081                 # the gateway's own page, for when the link is down; 0 = none
+
+# Serial boards that speak our frames. A pattern takes every match, also those plugged in later.
+[[gateway.lines]]
+device = "{answers.device}"
+driver = "serial"
+codec = "binary"                 # or "ascii"
+baud = 115200
+
+# Devices that speak Modbus: a line, its devices, and what their registers mean.
+# [[gateway.lines]]
+# device = "/dev/serial/by-id/usb-rs485"
+# driver = "modbus-rtu"          # or "modbus-tcp" with device = "192.0.2.10:502"
+# baud = 9600
+# poll_every = "PT1M"
+# devices = [{{ node = "freezer-7", unit = 1, map = "controller" }}]
+# [gateway.register_maps]
+# controller = [
+#   {{ address = 0, quantity = "temperature", channel = 0, scale = 0.1, failed = [32767] }},
+#   {{ address = 1, quantity = "door", channel = 1, table = "discrete", type = "bit" }},
+# ]
+"""
+
+
+def _hub(answers: Answers) -> str:
+    influx = (
+        f'[influx]\nurl = "{answers.influx_url}"\norg = "coldchain"\nbucket = "coldchain"\n'
+        '# token_file = "secrets/influx-token"\n'
+        if answers.influx_url
+        else '# Dashboards in Grafana read InfluxDB. Without it everything else works.\n# [influx]\n# url = "http://127.0.0.1:8086"\n'
+        '# bucket = "coldchain"\n# token_file = "secrets/influx-token"\n'
+    )
+    return f"""[ingest]
+http_port = 0                    # POST /api/v1/readings for nodes that speak HTTP; 0 = none
+keep_raw = "P730D"               # raw readings two years
+keep_hourly = "P5475D"           # hourly minimum, mean, maximum fifteen years
+
+{influx}
+[alerts]
+lateness = "PT10M"               # readings older than this on arrival ring nobody unless still true
+silent_after = "PT5M"            # at least this long without a reading is silence
+
+[console]
+host = "127.0.0.1"               # put a proxy with TLS and accounts in front before you open it to a network
+port = {answers.console_port}
+"""
+
+
+def _people(answers: Answers) -> str:
+    if answers.modem:
+        return f"""[notify]
+kind = "modem"
+[notify.modem]
+device = "{answers.modem}"
+# pin_file = "secrets/sim-pin"
+"""
+    return """# Without a modem, messages are written to a file: nobody is woken. Put one in.
+[notify]
+kind = "file"
+file = "data/messages.jsonl"
+# kind = "modem"
+# [notify.modem]
+# device = "/dev/serial/by-id/usb-modem"
+# pin_file = "secrets/sim-pin"
+"""

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logs go to standard error: JSON lines for programs, plain lines for a terminal. Never a secret."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import structlog
+
+
+def set_up_logs(process: str) -> None:
+    """Once, at the start of a process. COLDCHAIN_LOG=debug|info|warning sets the level (default info)."""
+    level = getattr(logging, os.environ.get("COLDCHAIN_LOG", "info").upper(), logging.INFO)
+    tty = sys.stderr.isatty()
+    last: Any = structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ) if tty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

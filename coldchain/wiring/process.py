@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process of ours: read this to know what each is made of. `python -m coldchain.wiring.process NAME CONFIG`.
+
+It avoids the command line's libraries: four of these run on a small machine day and night.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from coldchain.kernel.errors import ColdChainError
+from coldchain.settings import Settings, load
+from coldchain.wiring.logs import set_up_logs
+
+
+class Service(Protocol):
+    """What every room offers: work until told to stop."""
+
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def build_gateway(settings: Settings) -> Service:
+    from gateway.service import GatewayService
+
+    return GatewayService(settings)
+
+
+def build_ingest(settings: Settings) -> Service:
+    from ingest.service import IngestService
+
+    return IngestService(settings)
+
+
+def build_alerts(settings: Settings) -> Service:
+    from alerts.service import AlertService
+    from coldchain.wiring.notify import build_notifier
+
+    return AlertService(settings, build_notifier(settings))
+
+
+def build_console(settings: Settings) -> Service:
+    from coldchain.wiring.web import WebService
+    from dashboards.console.app import create_app
+
+    return WebService(create_app(settings), settings.console.host, settings.console.port)
+
+
+PROCESSES: dict[str, Callable[[Settings], Service]] = {
+    "ingest": build_ingest,
+    "alerts": build_alerts,
+    "console": build_console,
+    "gateway": build_gateway,
+}
+"""In the order in which they start; they stop the other way round."""
+
+
+def run_process(name: str, settings: Settings) -> None:
+    """Build the process and run it until SIGTERM or SIGINT."""
+    service = PROCESSES[name](settings)
+
+    def stop(_signal: int, _frame: object) -> None:
+        service.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    service.run()
+
+
+def main(arguments: list[str]) -> int:
+    """NAME CONFIG. Returns a sysexits code."""
+    name, config = arguments
+    set_up_logs(name)
+    try:
+        run_process(name, load(Path(config)))
+    except ColdChainError as bad:
+        print(f"coldchain {name}: {bad}", file=sys.stderr)  # noqa: T201 -- the operator's one plain sentence
+        return bad.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs child processes and starts again what dies. On a site systemd or Compose does this; here it is one command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+BACK_OFF_FIRST_S = 0.2
+BACK_OFF_MOST_S = 10.0
+SETTLED_AFTER_S = 20.0
+"""A child that lived this long starts its back-off anew."""
+STOP_PATIENCE_S = 8.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Child:
+    """One process to keep alive. `log` receives what it says; None lets it speak on our standard error."""
+
+    name: str
+    command: Sequence[str]
+    log: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    due_s: float = 0.0
+    back_off_s: float = BACK_OFF_FIRST_S
+    deaths: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, now_s: float) -> None:
+        out = self.log.open("ab") if self.log else None
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 -- our own commands
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=out or sys.stderr.fileno(),
+                stderr=out or sys.stderr.fileno(),
+                env={**os.environ, **self.environment},
+                start_new_session=True,  # a Ctrl-C reaches only the supervisor, which stops them in order
+            )
+        finally:
+            if out:
+                out.close()
+        self.started_s = now_s
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process and self.process.poll() is None else None
+
+
+def our_process(name: str, config: Path, log_dir: Path | None = None) -> Child:
+    """A child that is one of our processes."""
+    command = [sys.executable, "-m", "coldchain.wiring.process", name, str(config)]
+    return Child(name, command, log_dir / f"{name}.log" if log_dir else None)
+
+
+class Supervisor:
+    """Starts children in order, restarts the dead with back-off, stops them in reverse order."""
+
+    def __init__(self, children: list[Child], *, steady_s: Callable[[], float] = time.monotonic) -> None:
+        self.children = children
+        self._steady_s = steady_s
+        self._stopped: set[str] = set()
+
+    def start(self) -> None:
+        for child in self.children:
+            child.start(self._steady_s())
+
+    def check(self) -> None:
+        """Start again what has died and is due. Call a few times a second."""
+        now_s = self._steady_s()
+        for child in self.children:
+            if child.name in self._stopped or child.process is None or child.process.poll() is None:
+                continue
+            if child.due_s == 0.0:
+                lived_s = now_s - child.started_s
+                child.back_off_s = BACK_OFF_FIRST_S if lived_s > SETTLED_AFTER_S else child.back_off_s
+                child.due_s = now_s + child.back_off_s
+                child.back_off_s = min(child.back_off_s * 2, BACK_OFF_MOST_S)
+                child.deaths += 1
+                log.warning("process.died", name=child.name, code=child.process.returncode, again_in_s=child.back_off_s)
+            elif now_s >= child.due_s:
+                child.due_s = 0.0
+                child.start(now_s)
+
+    def stop(self, *names: str) -> None:
+        """Stop the named children (all, without names), the last started first; kill what does not go."""
+        for child in reversed(self.children):
+            if names and child.name not in names:
+                continue
+            self._stopped.add(child.name)
+            if child.process is None or child.process.poll() is not None:
+                continue
+            child.process.terminate()
+            try:
+                child.process.wait(STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                log.warning("process.killed", name=child.name, waited_s=STOP_PATIENCE_S)
+                child.process.kill()
+                child.process.wait()
+
+    def child(self, name: str) -> Child:
+        return next(child for child in self.children if child.name == name)
