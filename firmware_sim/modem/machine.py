@@ -20,6 +20,17 @@ LINE_MAX = 1024
 _COMMAND = re.compile(r'(D.*)|([+^*][A-Z0-9]+)((?:"[^"]*"|[^";])*);?|([&\\]?[A-Z])([0-9]*)', re.IGNORECASE)
 
 
+_RANGES = {
+    "CMGD": ["+CMGD: (1-30),(0-4)"],
+    "CMGF": ["+CMGF: (0,1)"],
+    "CMGL": ["+CMGL: (0-4)"],
+    "CNMI": ["+CNMI: (0-2),(0-3),(0),(0-2),(0,1)"],
+    "CPMS": ['+CPMS: ("SM"),("SM"),("SM")'],
+    "CSCS": ['+CSCS: ("GSM","UCS2")'],
+    "CSMS": ["+CSMS: (0,1)"],
+}
+"""What ``AT+NAME=?`` answers, besides OK."""
+
 Later = Callable[[float, Callable[[], None]], None]
 
 
@@ -158,9 +169,9 @@ class Machine:
         handler = getattr(self, f"_on_{name.lower()}", None)
         if handler is None:
             raise Refused
-        if argument.startswith("="):
-            return list(handler(*argument[1:].split(",")))
-        return list(handler(argument))
+        if argument == "=?":
+            return _RANGES.get(name, [])
+        return list(handler(*argument.removeprefix("=").split(",")))
 
     def _dial(self, number: str) -> list[str]:
         self.card.require_open(self.control)
@@ -197,7 +208,7 @@ class Machine:
         if value in ("0", "1"):
             self.text_mode = value == "1"
             return []
-        return ["+CMGF: (0,1)"]
+        raise Refused("CMS", 302)
 
     def _on_cpin(self, value: str) -> list[str]:
         if value == "?":
@@ -215,6 +226,9 @@ class Machine:
     def _on_csq(self, *_: str) -> list[str]:
         return [f"+CSQ: {self.control.signal},99"]
 
+    def _on_cfun(self, value: str, *_: str) -> list[str]:
+        return ["+CFUN: 1"] if value == "?" else []
+
     def _on_cops(self, *_: str) -> list[str]:
         return ['+COPS: 0,0,"Simulated"']
 
@@ -231,7 +245,7 @@ class Machine:
     def _on_cscs(self, value: str) -> list[str]:
         if value == "?":
             return ['+CSCS: "GSM"']
-        return ['+CSCS: ("GSM","UCS2")'] if value == "?" else []
+        return []
 
     def _on_clip(self, value: str) -> list[str]:
         if value.isdecimal():
@@ -248,10 +262,6 @@ class Machine:
     def _on_cnmi(self, *values: str) -> list[str]:
         if values[0] == "?":
             return ["+CNMI: " + ",".join(map(str, self.cnmi))]
-        if values == ("",):
-            return []
-        if values[0].startswith("?"):
-            return ["+CNMI: (0-2),(0-3),(0),(0-2),(0,1)"]
         for place, value in enumerate(values[:5]):
             if value.strip():
                 self.cnmi[place] = int(value)
@@ -270,8 +280,6 @@ class Machine:
         return self.card.read(self.control, int(value))
 
     def _on_cmgd(self, value: str, flag: str = "0") -> list[str]:
-        if value == "?":
-            return [f"+CMGD: ({','.join(map(str, sorted(self.card.messages)))}),(0-4)"]
         self.card.delete(self.control, int(value), everything=flag == "4")
         return []
 

@@ -75,8 +75,6 @@ class SimCard:
     def listed(self, control: Control, wanted: str) -> list[str]:
         """``AT+CMGL``: 0 unread, 1 read, 4 all."""
         self.require_open(control)
-        if wanted == "?":
-            return ["+CMGL: (0-4)"]
         lines = []
         for index, (status, pdu) in sorted(self.messages.items()):
             if wanted in ("4", str(status)):
