@@ -48,8 +48,9 @@ format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup servers ## print the figures of benchmarks/
-	@$(PY) -m pytest benchmarks -s --timeout=1200 $(ARGS)
+bench: setup servers ## print the figures of benchmarks/, or of one: make bench ARGS=benchmarks/bench_ingest.py
+	@set -e; for script in $(or $(ARGS),$(sort $(wildcard benchmarks/bench_*.py))); do \
+	  echo "== $$script"; PYTHONPATH=.:tests/support $(PY) $$script; done
 
 servers: $(VENV)/.python ## install the real servers that the tests use, where that is allowed
 	@$(PY) tools/install_servers.py
