@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading `alarms.db`: alarms, excursions and notices, for the console and the command line.
+
+Every call is one short read of its own. While alerts has never run there is nothing to read: answers are empty.
+Values are thousandths of a degree, instants ms since epoch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from coldchain.kernel.errors import StoreUnavailable
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.sql import open_reader
+
+OPEN_STATES = ("unacknowledged", "acknowledged", "returned")
+"""An alarm in one of these still wants somebody; `returned`: in order again, acknowledged by nobody yet."""
+
+TEMPERATURE_KINDS = ("high", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm. `scope` says what `appliance` names: `appliance` or `gateway` (then `sensor` is empty).
+
+    kind       high, low, sensor_fault, silence
+    state      unacknowledged, acknowledged, returned, closed
+    since_ms   when the condition began (for silence: the last reading)
+    raised_ms  the instant at which it became an alarm
+    decided_ms alerts' clock when it was written
+    position   the journal position that brought it; 0 for silence, which no reading brings
+    """
+
+    number: int
+    id: str
+    scope: str
+    appliance: str
+    sensor: str
+    site: str
+    kind: str
+    severity: str
+    state: str
+    since_ms: int
+    raised_ms: int
+    returned_ms: int | None
+    acknowledged_ms: int | None
+    acknowledged_by: str | None
+    value: int | None
+    limit_value: int | None
+    peak: int | None
+    rule: str
+    profile: str | None
+    registry_version: int
+    position: int
+    decided_ms: int
+
+    @property
+    def standing(self) -> bool:
+        """Is the condition still true?"""
+        return self.state in ("unacknowledged", "acknowledged")
+
+
+@dataclass(frozen=True, slots=True)
+class Excursion:
+    """The load was outside the limits (high, low), or the probe gave no temperature (sensor_fault).
+
+    `ended_ms` is None while it lasts; `retrospective`: found in late readings, nobody was woken.
+    """
+
+    id: str
+    sensor: str
+    appliance: str
+    kind: str
+    started_ms: int
+    raised_ms: int
+    ended_ms: int | None
+    peak: int | None
+    limit_value: int | None
+    profile: str
+    registry_version: int
+    retrospective: bool
+    alarm: str | None
+    updated_ms: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "retrospective", bool(self.retrospective))
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one person. state: due, sending, sent, failed, unknown, given_up, bundled."""
+
+    id: int
+    alarm: str
+    about: str
+    step: int
+    person: str
+    channel: str
+    attempt: int
+    address: str
+    text: str
+    site: str
+    created_ms: int
+    due_ms: int
+    state: str
+    tries: int
+    first_try_ms: int | None
+    sent_ms: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEvent:
+    """Something that happened to an alarm: raised, acknowledged, returned, raised_again, closed ..."""
+
+    id: int
+    alarm: str
+    at_ms: int
+    event: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Integers over everything in the file.
+
+    alarms         ever raised; alarms_open: not closed; alarms_standing: the condition is still true
+    excursions     high and low, retrospective ones included
+    notices_due    not yet handed over (due, sending, failed or unknown and to be tried again)
+    notices_sent   taken by the carrier
+    position       journal position up to which everything is judged and written
+    """
+
+    alarms: int = 0
+    alarms_open: int = 0
+    alarms_standing: int = 0
+    excursions: int = 0
+    retrospective: int = 0
+    notices_due: int = 0
+    notices_sent: int = 0
+    notices_given_up: int = 0
+    position: int = 0
+
+
+Row = TypeVar("Row")
+
+
+class AlarmsReader:
+    """`alarms.db` for all who do not write it. Use from one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+
+    def open_alarms(self) -> list[Alarm]:
+        """Alarms that still want somebody, newest first."""
+        sql = "SELECT * FROM alarm WHERE state <> 'closed' ORDER BY raised_ms DESC, number DESC"
+        return self._all(Alarm, sql)
+
+    def alarms(self, limit: int = 100, *, appliance: str | None = None) -> list[Alarm]:
+        """The newest alarms, open or not; those of one appliance if named."""
+        sql = "SELECT * FROM alarm WHERE ?1 IS NULL OR appliance = ?1 ORDER BY number DESC LIMIT ?2"
+        return self._all(Alarm, sql, (appliance, limit))
+
+    def alarm(self, number_or_id: int | str) -> Alarm | None:
+        """One alarm by its number (what people reply) or id."""
+        by_number = isinstance(number_or_id, int)
+        sql = "SELECT * FROM alarm WHERE number = ?" if by_number else "SELECT * FROM alarm WHERE id = ?"
+        found = self._all(Alarm, sql, (number_or_id,))
+        return found[0] if found else None
+
+    def excursions(
+        self,
+        *,
+        sensor: str | None = None,
+        appliance: str | None = None,
+        start_ms: int = 0,
+        end_ms: int = 2**62,
+        kinds: tuple[str, ...] = TEMPERATURE_KINDS,
+        limit: int = 10_000,
+    ) -> list[Excursion]:
+        """Those that touch start_ms..end_ms, by sensor, then time. Probe faults only when `kinds` asks."""
+        sql = (
+            "SELECT * FROM excursion WHERE (?1 IS NULL OR sensor = ?1) AND (?2 IS NULL OR appliance = ?2)"
+            " AND started_ms <= ?3 AND coalesce(ended_ms, ?3) >= ?4"
+            " AND instr(?5, ',' || kind || ',') ORDER BY sensor, started_ms, kind LIMIT ?6"
+        )
+        values = (sensor, appliance, end_ms, start_ms, f",{','.join(kinds)},", limit)
+        return self._all(Excursion, sql, values)
+
+    def notices(self, limit: int = 100, *, alarm: str | None = None) -> list[Notice]:
+        """The newest notices; those of one alarm (by id) if named."""
+        sql = "SELECT * FROM notice WHERE ?1 IS NULL OR alarm = ?1 ORDER BY id DESC LIMIT ?2"
+        return self._all(Notice, sql, (alarm, limit))
+
+    def events(self, alarm: str) -> list[AlarmEvent]:
+        """What happened to the alarm with that id, in order."""
+        return self._all(AlarmEvent, "SELECT * FROM alarm_event WHERE alarm = ? ORDER BY id", (alarm,))
+
+    def counts(self) -> Counts:
+        """Every figure in one read, consistent with each other."""
+        rows = self._rows(
+            "SELECT (SELECT count(*) FROM alarm), (SELECT count(*) FROM alarm WHERE state <> 'closed'),"
+            " (SELECT count(*) FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')),"
+            " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low')),"
+            " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low') AND retrospective),"
+            " (SELECT count(*) FROM notice WHERE state IN ('due', 'sending', 'failed', 'unknown')),"
+            " (SELECT count(*) FROM notice WHERE state = 'sent'),"
+            " (SELECT count(*) FROM notice WHERE state = 'given_up'),"
+            " coalesce((SELECT judged FROM engine), 0)"
+        )
+        return Counts(*rows[0]) if rows else Counts()
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _all(self, make: type[Row], sql: str, values: Iterable[object] = ()) -> list[Row]:
+        return [make(*row) for row in self._rows(sql, values)]
+
+    def _rows(self, sql: str, values: Iterable[object] = ()) -> list[Any]:
+        if self._db is None:
+            try:
+                self._db = open_reader(self._path, len(ALARMS_MIGRATIONS))
+            except StoreUnavailable:
+                return []  # alerts has not run yet
+        return self._db.execute(sql, tuple(values)).fetchall()
