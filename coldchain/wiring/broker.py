@@ -121,10 +121,15 @@ class EmbeddedBroker:
     def log_file(self) -> Path:
         return self._child.log_file
 
-    def start(self) -> None:
-        """Start, and return when it has answered an MQTT CONNECT. Raises child.ServerNotReady."""
+    def prepare(self) -> list[str]:
+        """Write its configuration; returns the command, to be run in `folder`."""
         (self.folder / "store").mkdir(parents=True, exist_ok=True)
         (self.folder / "broker.conf").write_text(self._config())
+        return list(self._argv())
+
+    def start(self) -> None:
+        """Start, and return when it has answered an MQTT CONNECT. Raises child.ServerNotReady."""
+        self.prepare()
         self._child.start()
 
     def stop(self) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ BACK_OFF_MOST_S = 10.0
 SETTLED_AFTER_S = 20.0
 """A child that lived this long starts its back-off anew."""
 STOP_PATIENCE_S = 8.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 log = structlog.get_logger()
 
@@ -29,6 +32,7 @@ class Child:
     name: str
     command: Sequence[str]
     log: Path | None = None
+    folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     due_s: float = 0.0
@@ -44,7 +48,9 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=out or sys.stderr.fileno(),
                 stderr=out or sys.stderr.fileno(),
+                cwd=self.folder,
                 env={**os.environ, **self.environment},
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 -- one prctl call; this process has one thread at a fork
                 start_new_session=True,  # a Ctrl-C reaches only the supervisor, which stops them in order
             )
         finally:
@@ -55,6 +61,12 @@ class Child:
     @property
     def pid(self) -> int | None:
         return self.process.pid if self.process and self.process.poll() is None else None
+
+
+def _die_with_parent() -> None:
+    """SIGTERM for the child when the supervisor is killed: nothing is left running. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def our_process(name: str, config: Path, log_dir: Path | None = None) -> Child:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`coldchain init` and `coldchain config ...`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coldchain.cli.common import Json, say
+from coldchain.kernel.errors import ConfigError
+from coldchain.settings import Settings, check_text
+from coldchain.settings.template import Answers, render
+
+app = typer.Typer(help="Look at the settings file.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    path: Annotated[Path, typer.Argument(help="The settings file.")] = Path("coldchain.toml"),
+    json_: Json = False,
+) -> None:
+    """Say what is wrong with a settings file: file, line, key, and the nearest valid key. Exit 78 if anything is."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as bad:
+        raise ConfigError(f"{path}: {bad.strerror}; `coldchain init` writes one") from bad
+    except UnicodeDecodeError as bad:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {bad.start}); save it as UTF-8") from bad
+    _, findings = check_text(text, str(path), base=path.parent)
+    if json_:
+        rows = [
+            {"file": f.file, "line": f.line, "key": f.key, "problem": f.problem, "nearest": f.nearest} for f in findings
+        ]
+        typer.echo(json.dumps({"ok": not findings, "findings": rows}))
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        say(f"{path}: {len(findings)} to mend" if findings else f"{path}: sound")
+    if findings:
+        raise typer.Exit(78)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Every key with its type, default and meaning, as JSON Schema."""
+    typer.echo(json.dumps(Settings.model_json_schema(), indent=2))
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("coldchain.toml"),
+    gateway: Annotated[str | None, typer.Option(help="The gateway's name: a-z 0-9 -.")] = None,
+    zone: Annotated[str | None, typer.Option(help="The time zone people read.")] = None,
+    broker: Annotated[str | None, typer.Option(help="Host of the MQTT broker; empty: our own, on this machine.")] = None,
+    broker_port: Annotated[int, typer.Option(help="Port of the MQTT broker.")] = 1883,
+    device: Annotated[str | None, typer.Option(help="Serial lines: a device or a pattern.")] = None,
+    modem: Annotated[str | None, typer.Option(help="Device of the GSM modem; empty: messages go to a file.")] = None,
+    influx_url: Annotated[str | None, typer.Option(help="Address of InfluxDB; empty: none.")] = None,
+    console_port: Annotated[int, typer.Option(help="Port of the web console, on loopback.")] = 8080,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+) -> None:
+    """Write a commented settings file. Asks for what no option said when there is a terminal, else takes defaults."""
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; choose another name, or say --force to overwrite it")
+    default = Answers()
+
+    def ask(given: str | None, question: str, otherwise: str) -> str:
+        if given is not None:
+            return given
+        if not sys.stdin.isatty():
+            return otherwise
+        return str(typer.prompt(question, default=otherwise, err=True, show_default=bool(otherwise)))
+
+    answers = Answers(
+        gateway=ask(gateway, "Name of this gateway", default.gateway),
+        zone=ask(zone, "Time zone", default.zone),
+        broker_host=ask(broker, "Host of the MQTT broker (empty: our own)", default.broker_host),
+        broker_port=broker_port,
+        device=ask(device, "Serial lines, a device or a pattern", default.device),
+        modem=ask(modem, "Device of the GSM modem (empty: none yet)", default.modem),
+        influx_url=ask(influx_url, "Address of InfluxDB (empty: none)", default.influx_url),
+        console_port=console_port,
+    )
+    text = render(answers)
+    _, findings = check_text(text, str(path), base=path.parent)
+    if findings:
+        raise ConfigError("\n".join(str(finding) for finding in findings))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    say(f"wrote {path}\nnext: coldchain doctor --config {path}\n      coldchain run --config {path}")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of the registry from the command line: each reads the newest version and publishes the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from coldchain.kernel.errors import BadData
+from coldchain.kernel.words import Quantity
+from coldchain.records.readings_schema import READINGS_MIGRATIONS
+from coldchain.records.registry import Appliance, Assignment, Desk, Person, Registry, RegistryReader, Sensor, Site
+from coldchain.records.sql import open_reader
+from coldchain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingChannel:
+    """A channel that reports and is not known."""
+
+    node: str
+    channel: int
+    quantity: str
+    readings: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Which channel becomes which sensor; None where the channel or the registry already tells."""
+
+    node: str
+    channel: int
+    sensor: str
+    quantity: str | None = None
+    site: str | None = None
+    profile: str | None = None
+
+
+def waiting_channels(settings: Settings) -> list[WaitingChannel]:
+    """What waits, by node and channel. Empty before ingest has ever run."""
+    if not settings.readings_db.exists():
+        return []
+    db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
+    rows = db.execute("SELECT node, channel, quantity, sum(n) FROM waiting GROUP BY 1, 2, 3 ORDER BY 1, 2").fetchall()
+    db.close()
+    return [WaitingChannel(node, channel, Quantity(code).word, n) for node, channel, code, n in rows]
+
+
+def _change(
+    settings: Settings, change: Callable[[Registry], dict[str, Any]], *, author: str, reason: str, wall_ms: Callable[[], int]
+) -> int:
+    reader = RegistryReader(settings.desk_db)
+    reader.refresh()
+    try:
+        changed = Registry(**{**dict(reader.registry), **change(reader.registry)})
+    except ValidationError as bad:
+        raise BadData("; ".join(fault["msg"] for fault in bad.errors())) from bad
+    desk = Desk(settings.desk_db, wall_ms)
+    try:
+        return desk.publish(changed, author=author, reason=reason, after=reader.version)
+    finally:
+        desk.close()
+
+
+def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: Callable[[], int]) -> int:
+    """Bind the channel; makes the appliance (and its site) when they are new. Returns the registry's version."""
+    quantity = wish.quantity or next(
+        (w.quantity for w in waiting_channels(settings) if (w.node, w.channel) == (wish.node, wish.channel)), "temperature"
+    )
+
+    def change(registry: Registry) -> dict[str, Any]:
+        appliance_id, slash, place = wish.sensor.partition("/")
+        if not slash:
+            raise BadData(f"{wish.sensor!r} is not APPLIANCE/PROBE, e.g. vte-br-03/load")
+        bound = registry.by_channel.get((wish.node, wish.channel))
+        if bound is not None:
+            raise BadData(f"{wish.node}/{wish.channel} is {bound.id} already")
+        sites, appliances = list(registry.sites), list(registry.appliances)
+        if appliance_id not in registry.appliance_by_id:
+            site = wish.site or (sites[0].id if sites else "site-1")
+            if site not in registry.site_by_id:
+                sites.append(Site(id=site, name=site))
+            carries = (Assignment(carries=wish.profile),) if wish.profile else ()
+            appliances.append(Appliance(id=appliance_id, name=appliance_id, site=site, assignments=carries))
+        probe = place if quantity == "temperature" and place in {"air", "load"} else None
+        sensor = Sensor(
+            id=wish.sensor, appliance=appliance_id, quantity=quantity, probe=probe, node=wish.node, channel=wish.channel  # type: ignore[arg-type]
+        )
+        return {"sites": tuple(sites), "appliances": tuple(appliances), "sensors": (*registry.sensors, sensor)}
+
+    return _change(settings, change, author=author, reason=f"adopted {wish.sensor}", wall_ms=wall_ms)
+
+
+def assign_profile(settings: Settings, appliance: str, carries: str, *, author: str, wall_ms: Callable[[], int]) -> int:
+    """From now on the appliance carries that. Returns the registry's version."""
+
+    def change(registry: Registry) -> dict[str, Any]:
+        if appliance not in registry.appliance_by_id:
+            raise BadData(f"no appliance {appliance!r}; `coldchain registry show` lists them")
+        added = Assignment(carries=carries, from_ms=wall_ms())
+        return {
+            "appliances": tuple(
+                a.model_copy(update={"assignments": (*a.assignments, added)}) if a.id == appliance else a
+                for a in registry.appliances
+            )
+        }
+
+    return _change(settings, change, author=author, reason=f"{appliance} carries {carries}", wall_ms=wall_ms)
+
+
+def put_person(settings: Settings, entry: dict[str, Any], *, author: str, wall_ms: Callable[[], int]) -> int:
+    """Add or replace a person. Returns the registry's version."""
+
+    def change(registry: Registry) -> dict[str, Any]:
+        others = [p for p in registry.people if p.id != entry["id"]]
+        return {"people": (*others, Person(**entry))}
+
+    return _change(settings, change, author=author, reason=f"person {entry['id']}", wall_ms=wall_ms)
