@@ -10,7 +10,7 @@ from alerts.notifiers.pdu import Part
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.kernel.errors import ColdChainError
 
-__all__ = ["Answer", "Dialogue", "Silent"]
+__all__ = ["Answer", "Dialogue", "Restarted", "Silent"]
 
 ESCAPE, SUBMIT_END = b"\x1b", b"\x1a"
 HEARD_MAX = 64
@@ -19,6 +19,10 @@ HEARD_MAX = 64
 
 class Silent(ColdChainError):
     """No answer in time."""
+
+
+class Restarted(ColdChainError):
+    """The modem has lost our settings: it started anew by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Dialogue:
 
     heard      unsolicited lines, and answers that came too late
     octets_in  all that was ever read: tells a silent port from one that speaks something else
-    pdu_out    the last `submit` got as far as its Ctrl-Z: the message may have gone out
+    pdu_out    a `submit` got as far as its Ctrl-Z: the message may have gone out; to be reset
     """
 
     def __init__(self, line: Line, steady_s: SteadyClock) -> None:
@@ -62,9 +66,14 @@ class Dialogue:
         self._start(command)
         return self._collect(within_s, named=True)
 
+    def require_pdu_mode(self, *, within_s: float) -> None:
+        """Raise `Restarted` if it forgot: in text mode it would take a PDU's length for a number."""
+        answer = self.ask("AT+CMGF?", within_s=within_s)
+        if not answer.ok or answer.lines[0] != "0":
+            raise Restarted("the modem has restarted")
+
     def submit(self, part: Part, *, prompt_s: float, answer_s: float) -> Answer:
         """``AT+CMGS``, prompt, PDU, Ctrl-Z. A refusal before the prompt is an answer too."""
-        self.pdu_out = False
         self._start(f"AT+CMGS={part.length}", prompt=True)
         until_s = self._steady_s() + prompt_s
         while not isinstance(event := self._next(until_s), Prompt):

@@ -53,6 +53,7 @@ _SPELLING = str.maketrans(
 )  # fmt: skip
 """Spellings that a reader takes for the same word (French without its circumflexes)."""
 
+_NUMERO = re.compile(r"\b([Nn])°\s?")
 _DEGREES = re.compile(r"°(?=[CFK]\b)")
 
 
@@ -72,7 +73,7 @@ def fit_gsm7(text: str) -> str:
     >>> fit_gsm7("ຕູ້ເຢັນ 8.2 °C")
     'ຕູ້ເຢັນ 8.2 °C'
     """
-    spelled = _DEGREES.sub("", text).translate(_SPELLING)
+    spelled = _DEGREES.sub("", _NUMERO.sub(r"\1o ", text)).translate(_SPELLING)
     return spelled if is_gsm7(spelled) else text
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from itertools import count
 
-from alerts.notifiers.dialogue import Answer, Dialogue, Silent
+from alerts.notifiers.dialogue import Answer, Dialogue, Restarted, Silent
 from alerts.notifiers.gsm7 import fit_gsm7
 from alerts.notifiers.line import Line, LineLost, NoLine, OpenLine, open_serial
 from alerts.notifiers.options import ModemOptions
@@ -84,14 +84,14 @@ class ModemNotifier:
             fresh = self._dialogue is None
             try:
                 dialogue = self._dialogue or self._open()
+                dialogue.require_pdu_mode(within_s=self._options.command_s)
                 require_network(dialogue, self._options, self._clock)
-            except (Silent, LineLost) as trouble:
+            except (Silent, Restarted, LineLost) as trouble:
                 self._hang_up()
                 if fresh:
                     raise NotSent(
                         Delivery.FAILED_RETRY,
-                        f"the modem at {self._options.port} stopped answering ({trouble}): "
-                        "switch it off and on",
+                        f"the modem at {self._options.port} fell out ({trouble}): switch it off and on",
                     ) from trouble
             else:
                 return dialogue
@@ -131,9 +131,14 @@ class ModemNotifier:
     def _submit(self, dialogue: Dialogue, part: Part, taken: list[int]) -> tuple[Delivery, str]:
         """What came of one part, and why. The reference it got is added to `taken`."""
         options = self._options
+        dialogue.pdu_out = False
         try:
+            dialogue.require_pdu_mode(within_s=options.command_s)
             answer = dialogue.submit(part, prompt_s=options.prompt_s, answer_s=options.answer_s)
             reference = _reference(answer.lines)
+        except Restarted as restarted:
+            self._hang_up()
+            return Delivery.FAILED_RETRY, f"{restarted}; nothing went out"
         except LineLost as lost:
             self._hang_up()
             if dialogue.pdu_out:

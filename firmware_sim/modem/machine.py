@@ -11,7 +11,7 @@ from collections.abc import Callable
 from firmware_sim.modem.control import TAKEN, Control, Outcome
 from firmware_sim.modem.network import Network
 from firmware_sim.modem.sim_card import Refused, SimCard
-from firmware_sim.modem.tpdu import BadPdu, read_submit, write_status_report
+from firmware_sim.modem.tpdu import BadPdu, Submitted, read_submit, write_status_report
 
 CTRL_Z, ESCAPE, CR = 0x1A, 0x1B, 0x0D
 LINE_MAX = 1024
@@ -59,7 +59,7 @@ class Machine:
         self.cnmi = [0, 0, 0, 0, 0]
         self.creg = self.csms = self.clip = 0
         self._line = bytearray()
-        self._announced: int | None = None
+        self._announced: str | None = None
         self._outcome = TAKEN
         self._busy = False
         self._waiting = bytearray()
@@ -108,10 +108,10 @@ class Machine:
             self._line.clear()
             self.say("OK")
         elif octet == CTRL_Z:
-            written, length = self._line.decode("latin-1"), self._announced or 0
+            written, announced = self._line.decode("latin-1"), self._announced or ""
             self._line.clear()
             self._announced = None
-            self._submit(written, length)
+            self._submit(written, announced)
         elif len(self._line) < LINE_MAX:
             self._line.append(octet)
 
@@ -286,6 +286,7 @@ class Machine:
     # -- sending -----------------------------------------------------------------------------
 
     def _ask_for_pdu(self, length: str) -> None:
+        """`length` is the PDU's; in text mode (TS 27.005, 3.5.1) it is the number instead."""
         try:
             self._outcome = self._admit(length)
         except Refused as no:
@@ -293,27 +294,30 @@ class Machine:
             code = {10: 310, 11: 311, 12: 316, 14: 314}.get(no.code, no.code)
             raise Refused("CMS", code) from no
         if self._outcome.prompt:
-            self._announced = int(length)
+            self._announced = length
             self._out(b"\r\n> ")
         elif self._outcome.unplug:
             self._unplug()
 
     def _admit(self, length: str) -> Outcome:
         self.card.require_open(self.control)
-        if self.text_mode or not length.isdecimal():
-            raise Refused("CMS", 304 if not self.text_mode else 302)
+        if not (self.text_mode or length.isdecimal()):
+            raise Refused("CMS", 304)
         outcome = self.control.outcomes.popleft() if self.control.outcomes else TAKEN
         if outcome.early:
             raise Refused("CMS", outcome.refuse or 500)
         return outcome
 
-    def _submit(self, written: str, length: int) -> None:
+    def _submit(self, written: str, announced: str) -> None:
         outcome, control = self._outcome, self.control
         if control.chatter:
             self.say(*control.chatter)
         refusal = outcome.refuse or self._refusal()
         try:
-            part = read_submit(bytes.fromhex(written.strip()), length)
+            if self.text_mode:
+                part = Submitted(announced.strip('"'), written, None, report=False, validity_min=None)
+            else:
+                part = read_submit(bytes.fromhex(written.strip()), int(announced))
         except (BadPdu, ValueError):
             self.say("+CMS ERROR: 304")
             return

@@ -110,6 +110,16 @@ class ModemSim:
         """Put the cable back: the modem starts anew, its SIM locked again."""
         self._wait_for(self._power_and_open)
 
+    def restart(self) -> None:
+        """The modem starts anew by itself (a brown-out); the port stays, what was in flight is lost."""
+
+        def restart() -> None:
+            self._due.clear()
+            self._machine.power_on()
+            self._machine.say("RDY")
+
+        self._wait_for(restart)
+
     def say(self, *lines: str) -> None:
         """Unsolicited lines."""
         self._wait_for(lambda: self._machine.say(*lines))
