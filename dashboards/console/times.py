@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instants and spans as people read them, in one time zone. Pure: the zone and now are given."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from coldchain.kernel.instants import EPOCH
+from dashboards.console.words import t
+
+DAY_MS = 86_400_000
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone, or UTC when this machine does not know it: a wall clock that is named is never wrong."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return timezone(timedelta(0), "UTC")
+
+
+def local(at_ms: int, zone: tzinfo) -> datetime:
+    return (EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
+
+
+def offset_text(at_ms: int, zone: tzinfo) -> str:
+    """How far the zone is from UTC at that instant.
+
+    >>> offset_text(0, zone_named("Asia/Vientiane"))
+    'UTC+07:00'
+    """
+    text = local(at_ms, zone).strftime("%z")
+    return f"UTC{text[:3]}:{text[3:5]}"
+
+
+def clock(at_ms: int, now_ms: int, zone: tzinfo) -> str:
+    """The time of day today, otherwise with its date.
+
+    >>> clock(8_000_000, 9_000_000, UTC), clock(8_000_000, 9_000_000 + DAY_MS, UTC)
+    ('02:13', '1 Jan 02:13')
+    """
+    at, now = local(at_ms, zone), local(now_ms, zone)
+    if at.date() == now.date():
+        return at.strftime("%H:%M")
+    if at.year == now.year:
+        return f"{at.day} {at.strftime('%b %H:%M')}"
+    return f"{at.day} {at.strftime('%b %Y %H:%M')}"
+
+
+def full(at_ms: int, zone: tzinfo) -> str:
+    """Date and time to the second, for tables and print."""
+    return local(at_ms, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(ms: int) -> str:
+    """How long, in at most two units.
+
+    >>> [span(s * 1000) for s in (0, 59, 60, 3_540, 3_600, 90_061, 700_000)]
+    ['0 s', '59 s', '1 min', '59 min', '1 h 0 min', '1 d 1 h', '8 d 2 h']
+    """
+    seconds = max(0, ms) // 1000
+    if seconds < 60:
+        return t("age.s", n=seconds)
+    minutes = seconds // 60
+    if minutes < 60:
+        return t("age.min", n=minutes)
+    hours = minutes // 60
+    if hours < 24:
+        return t("age.h", h=hours, min=minutes % 60)
+    return t("age.d", d=hours // 24, h=hours % 24)
+
+
+def age(at_ms: int, now_ms: int) -> str:
+    """How old an instant is; more than two minutes ahead of now is said so."""
+    if at_ms - now_ms > 120_000:
+        return t("age.from_ahead")
+    return t("age.ago", age=span(now_ms - at_ms))
+
+
+__all__ = ["DAY_MS", "UTC", "age", "clock", "full", "local", "offset_text", "span", "zone_named"]

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fleet as one page shows it, worst first. Pure: registry, last readings, alarms and now in, rows out.
+
+An appliance's word comes from its open alarms first; where no alarm speaks (yet), from its last readings,
+so that silence shows even when the alarm engine is down. A value that is too old is never shown as if it
+were now.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Protocol
+
+from coldchain.kernel.limits import PROFILES
+from coldchain.kernel.words import NO_VALUE, Health, Quantity
+from coldchain.records.alarms import Alarm
+from coldchain.records.registry import Appliance, Registry, Sensor
+from dashboards.console.times import clock
+from dashboards.console.values import celsius, limits_text, number_c
+from dashboards.console.words import t, word
+
+ORDER = tuple(Health)
+"""Worst first, as the kernel lists them."""
+FUTURE_MS = 120_000
+
+
+class LastReading(Protocol):
+    """The newest reading of a sensor: instant [ms], value [thousandths], status, arrival [ms]."""
+
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def value(self) -> int: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def arrived_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is judged at one moment: set-points in thousandths of °C (None: no bound), and what is carried."""
+
+    low: int | None
+    high: int | None
+    carries: str | None
+
+    @property
+    def text(self) -> str:
+        if self.low is None and self.high is None and self.carries in ("loading", "empty"):
+            return t(f"limits.{self.carries}")
+        return limits_text(self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One appliance on the fleet page.
+
+    number   last value without unit, or "" when it is not known now
+    reason   one line: why it is in this state
+    at_ms    instant of the newest reading of its main sensor, None before the first
+    sensor   the sensor that the value and the sparkline are of
+    """
+
+    id: str
+    name: str
+    kind: str
+    site: str
+    site_name: str
+    province: str
+    state: Health
+    number: str
+    reason: str
+    at_ms: int | None
+    limit: Limit
+    sensor: str | None
+    alarms: tuple[str, ...]
+    rank: tuple[float, float, str]
+    beyond: bool = False
+
+    @property
+    def find(self) -> str:
+        """What the search looks in, lower case."""
+        words = (self.name, self.id, self.site_name, self.province, word("appliance", self.kind), self.state)
+        return " ".join(words).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All rows, worst first, and how many are in each state; the counts sum to the fleet."""
+
+    rows: tuple[Row, ...]
+    counts: Mapping[Health, int]
+    now_ms: int
+    newest_ms: int | None = None
+
+    def group(self, state: Health) -> list[Row]:
+        return [row for row in self.rows if row.state is state]
+
+
+def main_sensor(sensors: Iterable[Sensor]) -> Sensor | None:
+    """The one that is judged: the load probe, or the only temperature there is; else the first one."""
+    temperatures = [s for s in sensors if s.quantity == "temperature"]
+    loads = [s for s in temperatures if s.probe == "load"]
+    return next(iter(loads or temperatures), None)
+
+
+def limit_of(carries: str | None) -> Limit:
+    """The set-points of a profile's name; none for `loading`, `empty` and an unknown name."""
+    profile = PROFILES.get(carries or "")
+    if profile is None:
+        return Limit(None, None, carries)
+    low, high = profile.low_c, profile.high_c
+    return Limit(
+        None if low is None else round(low * 1000), None if high is None else round(high * 1000), carries
+    )
+
+
+def silent_after_ms(sensor: Sensor, silent_after: int) -> int:
+    """A sensor is silent after two of its intervals, and never sooner than the setting [ms]."""
+    return max(silent_after, 2 * sensor.every_s * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What all rows of one look share."""
+
+    now_ms: int
+    zone: tzinfo
+    silent_after_ms: int
+
+    def at(self, at_ms: int) -> str:
+        return clock(at_ms, self.now_ms, self.zone)
+
+
+def fleet_view(
+    registry: Registry,
+    latest: Mapping[str, LastReading],
+    alarms: Sequence[Alarm],
+    *,
+    now_ms: int,
+    zone: tzinfo,
+    silent_after: int,
+) -> Fleet:
+    """Every appliance of the registry once, worst first. `silent_after` in ms."""
+    judge = Judge(now_ms, zone, silent_after)
+    sensors: dict[str, list[Sensor]] = defaultdict(list)
+    for sensor in registry.sensors:
+        if sensor.appliance is not None:
+            sensors[sensor.appliance].append(sensor)
+    # A gateway's alarm marks no appliance: each of them says itself that it is silent, and since when.
+    of_appliance: dict[str, list[Alarm]] = defaultdict(list)
+    for alarm in alarms:
+        if alarm.scope == "appliance":
+            of_appliance[alarm.appliance].append(alarm)
+    rows = [
+        _row(registry, one, sensors[one.id], latest, of_appliance[one.id], judge)
+        for one in registry.appliances
+    ]
+    rows.sort(key=lambda row: (ORDER.index(row.state), row.rank))
+    counted = Counter(row.state for row in rows)
+    newest = max((reading.at_ms for reading in latest.values() if reading.at_ms <= now_ms), default=None)
+    return Fleet(tuple(rows), {state: counted[state] for state in ORDER}, now_ms, newest)
+
+
+def _row(
+    registry: Registry,
+    appliance: Appliance,
+    sensors: list[Sensor],
+    latest: Mapping[str, LastReading],
+    alarms: list[Alarm],
+    judge: Judge,
+) -> Row:
+    main = main_sensor(sensors)
+    last = latest.get(main.id) if main is not None else None
+    limit = limit_of(appliance.carries(judge.now_ms))
+    state, reason, rank = _verdict(main, last, limit, sensors, latest, alarms, judge)
+    site = registry.site_by_id[appliance.site]
+    known = last is not None and state is not Health.SILENT and last.status == 0 and last.value != NO_VALUE
+    return Row(
+        id=appliance.id,
+        name=appliance.name,
+        kind=appliance.kind,
+        site=site.id,
+        site_name=site.name,
+        province=site.province,
+        state=state,
+        number=number_c(last.value, limit.low, limit.high) if last is not None and known else "",
+        reason=reason,
+        at_ms=last.at_ms if last is not None else None,
+        limit=limit,
+        sensor=main.id if main is not None else None,
+        alarms=tuple(alarm.id for alarm in alarms),
+        rank=(*rank, f"{site.name} {appliance.name}"),
+        beyond=last is not None and beyond(last, limit) != 0,
+    )
+
+
+def beyond(last: LastReading, limit: Limit) -> int:
+    """How far outside the set-points [thousandths]: positive above, negative below, 0 inside or not known."""
+    if last.status != 0 or last.value == NO_VALUE:
+        return 0
+    if limit.high is not None and last.value > limit.high:
+        return last.value - limit.high
+    if limit.low is not None and last.value < limit.low:
+        return last.value - limit.low
+    return 0
+
+
+Verdict = tuple[Health, str, tuple[float, float]]
+"""State, reason, rank inside the state (smaller is worse)."""
+
+
+def _verdict(
+    main: Sensor | None,
+    last: LastReading | None,
+    limit: Limit,
+    sensors: list[Sensor],
+    latest: Mapping[str, LastReading],
+    alarms: list[Alarm],
+    judge: Judge,
+) -> Verdict:
+    spoken = _by_alarms(alarms, main, last, limit, judge)
+    quiet = _by_silence(main, last, limit, judge)
+    if spoken is not None and spoken[0] is Health.ALARM:
+        # Warm and then silent: still an alarm, and it says that the value is old.
+        return (spoken[0], f"{spoken[1]}; {quiet[1]}", spoken[2]) if quiet is not None else spoken
+    if quiet is not None:
+        return quiet
+    return spoken or _by_readings(last, limit, sensors, latest, judge)
+
+
+def _by_alarms(
+    alarms: list[Alarm], main: Sensor | None, last: LastReading | None, limit: Limit, judge: Judge
+) -> Verdict | None:
+    """The worst open alarm speaks."""
+    found: list[Verdict] = []
+    for alarm in alarms:
+        since = judge.at(alarm.since_ms)
+        of_main = main is not None and alarm.sensor in ("", main.id)
+        if alarm.kind == "silence" and alarm.standing and of_main and last is not None:
+            found.append((Health.SILENT, _was(last, limit, judge), (beyond(last, limit) == 0, last.at_ms)))
+            continue
+        if alarm.state == "returned":
+            text = t("why.returned", kind=word("kind", alarm.kind), since=since)
+            found.append((Health.WARNING, text, (0, alarm.since_ms)))
+            continue
+        parts = [_condition(alarm, since)]
+        if alarm.peak is not None and alarm.kind in ("high", "low"):
+            parts.append(t("why.peak", peak=celsius(alarm.peak, limit.low, limit.high)))
+        if alarm.state == "acknowledged":
+            parts.append(t("why.acknowledged"))
+        state = Health.ALARM if alarm.severity == "critical" else Health.WARNING
+        depth = abs(beyond(last, limit)) if last is not None else 0
+        found.append((state, ", ".join(parts), (alarm.state == "acknowledged", -depth)))
+    return min(found, key=lambda verdict: (ORDER.index(verdict[0]), verdict[2]), default=None)
+
+
+def _condition(alarm: Alarm, since: str) -> str:
+    if alarm.kind in ("high", "low") and alarm.limit_value is not None:
+        return t(f"why.{alarm.kind}", limit=celsius(alarm.limit_value), since=since)
+    return t("why.alarm", kind=word("kind", alarm.kind), since=since)
+
+
+def _was(last: LastReading, limit: Limit, judge: Judge) -> str:
+    at = judge.at(min(last.at_ms, last.arrived_ms))
+    if last.status != 0 or last.value == NO_VALUE:
+        return t("why.unknown_failed", at=at)
+    return t("why.unknown_was", value=celsius(last.value, limit.low, limit.high), at=at)
+
+
+def _by_silence(main: Sensor | None, last: LastReading | None, limit: Limit, judge: Judge) -> Verdict | None:
+    if main is None or last is None:
+        return None
+    # A reading from the future is as old as its arrival.
+    heard_ms = min(last.at_ms, last.arrived_ms) if last.at_ms > judge.now_ms else last.at_ms
+    if judge.now_ms - heard_ms <= silent_after_ms(main, judge.silent_after_ms):
+        return None
+    return Health.SILENT, _was(last, limit, judge), (beyond(last, limit) == 0, heard_ms)
+
+
+def _by_readings(
+    last: LastReading | None,
+    limit: Limit,
+    sensors: list[Sensor],
+    latest: Mapping[str, LastReading],
+    judge: Judge,
+) -> Verdict:
+    if last is None:
+        seen = any(sensor.id in latest for sensor in sensors)
+        text = t("why.never") if sensors else t("why.no_sensor")
+        return (Health.WARNING if seen else Health.WAITING), text, (1, 0)
+    if last.status != 0 or last.value == NO_VALUE:
+        return Health.WARNING, t("why.probe", status=word("status", last.status)), (0, last.at_ms)
+    outside = beyond(last, limit)
+    if outside:
+        bound = limit.high if outside > 0 else limit.low
+        assert bound is not None
+        key = "why.above_now" if outside > 0 else "why.below_now"
+        return Health.WARNING, t(key, limit=celsius(bound)), (0, -abs(outside))
+    notes = [text for quantity, bad, text in NOTES if _says(sensors, latest, quantity, bad, judge)]
+    if t("why.mains") in notes:
+        return Health.WARNING, ", ".join(notes), (1, 0)
+    if last.at_ms - judge.now_ms > FUTURE_MS:
+        notes.append(t("why.future"))
+    if limit.carries is None:
+        notes.append(t("why.no_profile"))
+    return Health.OK, ", ".join(notes), (0, 0)
+
+
+NOTES = ((Quantity.MAINS, 0, t("why.mains")), (Quantity.DOOR, 1000, t("why.door")))
+
+
+def _says(
+    sensors: list[Sensor], latest: Mapping[str, LastReading], quantity: Quantity, value: int, judge: Judge
+) -> bool:
+    """Does a sensor of that quantity say that value, recently enough to believe it?"""
+    for sensor in sensors:
+        last = latest.get(sensor.id) if sensor.quantity == quantity.word else None
+        if last is None or last.status != 0:
+            continue
+        fresh = judge.now_ms - last.at_ms <= silent_after_ms(sensor, judge.silent_after_ms)
+        if fresh and last.value == value:
+            return True
+    return False
