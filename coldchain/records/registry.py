@@ -10,6 +10,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -212,8 +213,28 @@ class Desk:
             )
         return version
 
+    def command(self, id_: str, verb: str, *, person: str, alarm: str | None, body: dict[str, object]) -> bool:
+        """Ask alerts for a change. The id is the asker's: the same one twice is one command (False)."""
+        with transaction(self._db) as db:
+            done = db.execute(
+                "INSERT OR IGNORE INTO command VALUES (?,?,?,?,?,?)",
+                (id_, self._wall_ms(), person, verb, alarm, json.dumps(body)),
+            )
+        return done.rowcount == 1
+
     def close(self) -> None:
         self._db.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request to change an alarm; whether it was applied, `alarms.db` tells by its id."""
+
+    id: str
+    at_ms: int
+    person: str
+    verb: str
+    alarm: str | None
 
 
 class RegistryReader:
@@ -239,6 +260,13 @@ class RegistryReader:
         self.registry = Registry.model_validate_json(body)
         self.version = newest
         return True
+
+    def commands(self, limit: int = 200) -> list[Command]:
+        """The newest commands, newest first; none while there is no desk."""
+        if self._db is None:
+            return []
+        sql = "SELECT id, at_ms, person, verb, alarm FROM command ORDER BY at_ms DESC, rowid DESC LIMIT ?"
+        return [Command(*row) for row in self._db.execute(sql, (limit,)).fetchall()]
 
     def close(self) -> None:
         if self._db is not None:
