@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading `alarms.db`: alarms, excursions and notices, for the console and the command line.
 
-Every call is one short read of its own. While alerts has never run there is nothing to read: answers are empty.
+Every call is one short read of its own. While alerts has never run, the answers are empty.
 Values are thousandths of a degree, instants ms since epoch.
 """
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 FIRST = """
--- Engine state and the journal position it stands at: one row. `judged` is the position up to which
--- everything that
--- was caused is in the tables below; from `position` to `judged` a restart judges again and writes nothing.
+-- One row: the engine's state and the journal position it stands at. `judged` is the position up to which
+-- everything that was caused is in the tables below; from `position` to `judged` a restart judges again and
+-- writes nothing.
 CREATE TABLE engine (
     id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, judged INTEGER NOT NULL,
     format INTEGER NOT NULL, rules_digest TEXT NOT NULL, registry_version INTEGER NOT NULL,
@@ -14,49 +14,40 @@ CREATE TABLE engine (
 -- At which journal position each registry version took effect.
 CREATE TABLE registry_effect (version INTEGER PRIMARY KEY, position INTEGER NOT NULL, at_ms INTEGER NOT NULL);
 -- The fact: the load was outside the limits (`kind` high, low), or the probe gave no temperature
--- (`sensor_fault`).
--- From `started_ms`, its first reading; `raised_ms`, when the on-delay had passed; `ended_ms` null
--- while it lasts.
--- `peak` and `limit_value` in thousandths, null where there is none. `alarm`: the alarm that it
--- belongs to, if any.
+-- (sensor_fault). `started_ms`: its first reading; `raised_ms`: when the on-delay had passed; `ended_ms`
+-- null while it lasts. `peak`, `limit_value`: thousandths, null where there is none.
+-- `alarm`: the alarm that it belongs to, if any.
 CREATE TABLE excursion (
     id TEXT PRIMARY KEY, sensor TEXT NOT NULL, appliance TEXT NOT NULL, kind TEXT NOT NULL,
-    started_ms INTEGER NOT NULL, raised_ms INTEGER NOT NULL, ended_ms INTEGER, peak INTEGER,
-    limit_value INTEGER,
-    profile TEXT NOT NULL, registry_version INTEGER NOT NULL, retrospective INTEGER NOT NULL,
-    alarm TEXT, updated_ms INTEGER NOT NULL);
+    started_ms INTEGER NOT NULL, raised_ms INTEGER NOT NULL, ended_ms INTEGER,
+    peak INTEGER, limit_value INTEGER, profile TEXT NOT NULL, registry_version INTEGER NOT NULL,
+    retrospective INTEGER NOT NULL, alarm TEXT, updated_ms INTEGER NOT NULL);
 CREATE INDEX excursion_sensor ON excursion (sensor, started_ms);
 CREATE INDEX excursion_alarm ON excursion (alarm);
 -- The fact that people must act. `state` as in ISA-18.2: unacknowledged, acknowledged, returned, closed.
 -- `number` is what people read and reply; `scope` says what `appliance` names: an appliance or a gateway.
 CREATE TABLE alarm (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, appliance TEXT NOT
-    NULL,
-    sensor TEXT NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL, state TEXT
-    NOT NULL,
-    since_ms INTEGER NOT NULL, raised_ms INTEGER NOT NULL, returned_ms INTEGER, acknowledged_ms
-    INTEGER,
-    acknowledged_by TEXT, value INTEGER, limit_value INTEGER, peak INTEGER, rule TEXT NOT NULL,
-    profile TEXT,
-    registry_version INTEGER NOT NULL, position INTEGER NOT NULL, decided_ms INTEGER NOT NULL);
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, appliance TEXT NOT NULL,
+    sensor TEXT NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL,
+    state TEXT NOT NULL, since_ms INTEGER NOT NULL, raised_ms INTEGER NOT NULL, returned_ms INTEGER,
+    acknowledged_ms INTEGER, acknowledged_by TEXT, value INTEGER, limit_value INTEGER, peak INTEGER,
+    rule TEXT NOT NULL, profile TEXT, registry_version INTEGER NOT NULL, position INTEGER NOT NULL,
+    decided_ms INTEGER NOT NULL);
 CREATE INDEX alarm_state ON alarm (state);
 CREATE INDEX alarm_appliance ON alarm (appliance, kind);
 -- What happened to alarms, in order.
-CREATE TABLE alarm_event (id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, at_ms INTEGER NOT NULL, event
-    TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE alarm_event (
+    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL,
+    detail TEXT NOT NULL);
 CREATE INDEX alarm_event_alarm ON alarm_event (alarm);
--- One message to one person by one channel. `about`: raised, returned. `state`: due, sending, sent,
--- failed, unknown
--- (tried, and to be tried again at `due_ms`), given_up, bundled (told in another notice).
+-- One message to one person by one channel. `about`: raised, returned. `state`: due, sending, sent; failed,
+-- unknown: to be tried again at `due_ms`; given_up; bundled: told in another notice.
 CREATE TABLE notice (
-    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, about TEXT NOT NULL, step INTEGER NOT NULL, person
-    TEXT NOT NULL,
-    channel TEXT NOT NULL, attempt INTEGER NOT NULL, address TEXT NOT NULL, text TEXT NOT NULL, site
-    TEXT NOT NULL,
-    created_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, state TEXT NOT NULL, tries INTEGER NOT
-    NULL DEFAULT 0,
-    first_try_ms INTEGER, sent_ms INTEGER, detail TEXT NOT NULL DEFAULT '',
-    UNIQUE (alarm, step, person, channel, attempt));
+    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, about TEXT NOT NULL, step INTEGER NOT NULL,
+    person TEXT NOT NULL, channel TEXT NOT NULL, attempt INTEGER NOT NULL, address TEXT NOT NULL,
+    text TEXT NOT NULL, site TEXT NOT NULL, created_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+    state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, first_try_ms INTEGER, sent_ms INTEGER,
+    detail TEXT NOT NULL DEFAULT '', UNIQUE (alarm, step, person, channel, attempt));
 CREATE INDEX notice_state ON notice (state, due_ms);
 CREATE INDEX notice_alarm ON notice (alarm);
 -- Commands of desk.db that have been applied, by their id, and what came of each.
