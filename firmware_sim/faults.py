@@ -4,8 +4,9 @@
 A scenario file is TOML with ``name`` and an array ``[[fault]]``. Each fault has
 
 ``kind``       one of `FaultKind`
-``target``     ``{appliance = ID}``, ``{site = ID}``, ``{node = ID}`` or a choice among appliances no earlier fault
-               took: ``{type = T, level = L, nth = N}``; any key may be left out, ``nth`` too: then the seed chooses
+``target``     ``{appliance = ID}``, ``{site = ID}``, ``{node = ID}``, ``{same_as = N}`` (what the N-th fault of the
+               file hit), or a choice among appliances no earlier fault took: ``{type = T or [T, ...], level = L,
+               link = serial or mqtt, nth = N}``; each key may be left out, ``nth`` too: then the seed chooses
 ``start_s``    seconds after the start; negative began before it
 ``duration_s`` left out: for ever
 ``load_passes_c`` with ``at_s``, instead of ``start_s``: begin so that the *sensed* load passes that temperature then
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.fleet import Appliance, Fleet
+from firmware_sim.physics.designs import ApplianceType
 from firmware_sim.physics.noise import key_of
 
 DEMO = Path(__file__).parent / "scenarios" / "demo.toml"
@@ -70,7 +72,7 @@ DEFAULTS: dict[FaultKind, dict[str, float | str]] = {
 }
 """Numbers a fault may carry, by kind, and what they are when left out."""
 
-_PLACE_KEYS = {"appliance", "site", "node", "type", "level", "nth"}
+_PLACE_KEYS = {"appliance", "site", "node", "same_as", "type", "level", "link", "nth"}
 _KEYS = {"kind", "target", "start_s", "duration_s", "load_passes_c", "at_s"}
 
 
@@ -171,10 +173,15 @@ class Scenario:
         taken: set[str] = set()
         faults: list[Fault] = []
         unmatched: list[str] = []
+        hit: dict[int, tuple[Appliance, ...]] = {}
         for number, wish in enumerate(self.wishes, 1):
             kind = FaultKind(wish["kind"])
             place = wish.get("target", {})
-            chosen = _choose(fleet, kind, place, taken, key_of(seed, self.name, number))
+            if "same_as" in place:
+                chosen = hit.get(place["same_as"], ())
+            else:
+                chosen = _choose(fleet, kind, place, taken, key_of(seed, self.name, number))
+            hit[number] = chosen
             if not chosen:
                 unmatched.append(f"fault {number} ({kind}): nothing in the fleet fits {dict(place)}")
                 continue
@@ -211,14 +218,18 @@ def _choose(
     if "node" in place:
         return fleet.on_node(place["node"])
     levels = {site.id: site.level for site in fleet.sites}
+    links = {node.id: node.link for node in fleet.nodes}
+    types = place.get("type", list(ApplianceType))
+    types = [types] if isinstance(types, str) else types
     fits = [
         appliance
         for appliance in fleet.appliances
         if place.get("site", appliance.site) == appliance.site
-        and place.get("type", appliance.type) == appliance.type
+        and appliance.type in types
+        and place.get("link", links[appliance.node]) == links[appliance.node]
         and place.get("level", levels[appliance.site]) == levels[appliance.site]
     ]
-    if "site" in place and not place.keys() & {"type", "nth"}:
+    if place.keys() == {"site"}:
         return tuple(fits)
     free = [a for a in fits if not any(hit.id in taken for hit in _spread(fleet, kind, a))]
     if not free:

@@ -208,20 +208,21 @@ def _require(holds: bool, message: str) -> None:
 def balanced_order(appliances: tuple[Appliance, ...], seed: int) -> tuple[Appliance, ...]:
     """All appliances, so ordered that every prefix holds each type in about its share of the whole.
 
-    One of each type comes early; within a type the file's first stays first and the others are shuffled by seed.
+    The file's first blood refrigerator leads; one of every other type follows; the seed shuffles within a type.
     """
     queues: dict[ApplianceType, list[Appliance]] = {}
     for kind in ApplianceType:
         mine = [a for a in appliances if a.type is kind]
-        queues[kind] = mine[:1] + sorted(mine[1:], key=lambda a: key_of(seed, a.id))
+        fixed = 1 if kind is ApplianceType.BLOOD_REFRIGERATOR else 0
+        queues[kind] = mine[:fixed] + sorted(mine[fixed:], key=lambda a: key_of(seed, a.id))
     total = {kind: len(queue) for kind, queue in queues.items() if queue}
     given = dict.fromkeys(total, 0)
     order: list[Appliance] = []
     for _ in appliances:
-        # The type that has given the smallest part of what it has; half a turn ahead keeps the rare types late.
+        # A type not yet seen comes first, then the one that has given the smallest part of what it has.
         kind = min(
             (k for k in total if given[k] < total[k]),
-            key=lambda k: ((given[k] + 0.5) / total[k], list(ApplianceType).index(k)),
+            key=lambda k: (given[k] > 0, (given[k] + 0.5) / total[k] if given[k] else 0, list(ApplianceType).index(k)),
         )
         order.append(queues[kind][given[kind]])
         given[kind] += 1

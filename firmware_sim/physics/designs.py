@@ -61,12 +61,14 @@ class Design:
     door_w_per_k      air to surroundings while the door stands open
     evaporator_w_per_k  air to evaporator with the fan running; ``still_fraction`` of it without
     fan_w             heat of fans and lamps into the air
-    cooling_w         heat taken from the evaporator at ``cooling_at_c``; falls linearly to zero at ``cooling_floor_c``
+    cooling_w         heat taken from the evaporator at ``cooling_at_c``; falls linearly to zero at ``cooling_floor_c``;
+                      the motor allows 15 % more at most
     heater_w          heat into the air while the thermostat heats (incubators)
     set_point_c, band_k  the thermostat starts cooling at set-point + band, stops at set-point - band
     control_lag_s     lag of the thermostat's own probe; min_off_s rest between two compressor runs
     defrost_every_s   period of the clock, or of compressor running time when ``defrost_by_run`` is true; 0 = never
     defrost_w, defrost_end_c, defrost_max_s, drip_s   heater; it stops at that evaporator temperature or time; rest
+    defrost_wall_part  how much of that heat goes into duct and walls instead of the evaporator
     openings_per_day  door openings, most in working hours; opening_s typical length
     air_lag_s, load_lag_s  first-order lags of the two reporting probes
     offset_k          largest error of a probe; ``digital`` probes follow DS, others are platinum
@@ -111,6 +113,7 @@ class Design:
     defrost_end_c: Spread = _NONE
     defrost_max_s: Spread = _NONE
     drip_s: Spread = _NONE
+    defrost_wall_part: Spread = _NONE
     plates_kg: Spread = _NONE
     plates_melt_c: Spread = _NONE
     plates_w_per_k: Spread = _NONE
@@ -124,19 +127,19 @@ BLOOD_REFRIGERATOR = Design(
     air_j_per_k=Spread(4e3, 6e3),  # 0.4 m3 of air, wire drawers, fan housing; eng
     load_j_per_k=Spread(55e3, 130e3),  # 50..120 bags of 0.3 kg at 3.6 kJ/(kg K); eng
     wall_j_per_k=Spread(20e3, 35e3),  # steel liner and half of the foam; eng
-    evaporator_j_per_k=Spread(2.5e3, 3.5e3),  # 3 kg aluminium and refrigerant; fit to BR's evaporator swing
+    evaporator_j_per_k=Spread(1.2e3, 1.7e3),  # 3 kg aluminium and refrigerant; fit to BR's evaporator swing
     load_w_per_k=Spread(6.0, 9.0),  # bags lie in stacks: only edges meet the air; eng
     wall_w_per_k=Spread(12.0, 18.0),
-    outside_w_per_k=Spread(1.4, 2.2),  # 60 mm foam, double glass door; eng
+    outside_w_per_k=Spread(1.8, 2.5),  # 60 mm foam, double glass door; eng
     door_w_per_k=Spread(25.0, 45.0),
     evaporator_w_per_k=Spread(28.0, 36.0),
     still_fraction=Spread(0.05, 0.08),
-    fan_w=Spread(8.0, 14.0),
-    cooling_w=Spread(210.0, 260.0),  # fit to BR's duty of 0.37..0.48 indoors
-    cooling_at_c=_only(-5.0),
+    fan_w=Spread(12.0, 18.0),
+    cooling_w=Spread(160.0, 185.0),  # fit to BR's duty of 0.37..0.48 indoors
+    cooling_at_c=_only(0.0),
     cooling_floor_c=_only(-30.0),
     set_point_c=Spread(3.8, 4.2),  # domain convention: +4 °C set-point
-    band_k=Spread(0.45, 0.6),  # fit to BR's period of 7.4..8.6 min
+    band_k=Spread(0.44, 0.54),  # fit to BR's period of 7.4..8.6 min
     control_lag_s=Spread(30.0, 50.0),
     min_off_s=Spread(120.0, 180.0),
     openings_per_day=Spread(8.0, 22.0),
@@ -149,10 +152,11 @@ BLOOD_REFRIGERATOR = Design(
     alarm_low_c=_only(2.0),
     alarm_high_c=_only(6.0),
     defrost_every_s=_only(6 * 3600.0),  # BR: 6.0 h
-    defrost_w=Spread(450.0, 600.0),  # fit to BR: the evaporator ends some 45 K above its mean
-    defrost_end_c=Spread(32.0, 38.0),
+    defrost_w=Spread(950.0, 1100.0),  # fit to BR: the evaporator ends some 45 K above its mean
+    defrost_end_c=Spread(36.0, 44.0),
     defrost_max_s=_only(345.0),  # BR: 3.4..5.7 min
     drip_s=Spread(180.0, 300.0),  # BR: 4..5 min between heater and compressor
+    defrost_wall_part=Spread(0.66, 0.72),  # fit to the height of the air after BR's defrosts
 )
 
 PLASMA_FREEZER = Design(
@@ -166,9 +170,9 @@ PLASMA_FREEZER = Design(
     outside_w_per_k=Spread(0.9, 1.3),  # 100 mm foam; eng
     door_w_per_k=Spread(30.0, 50.0),
     evaporator_w_per_k=Spread(22.0, 28.0),
-    still_fraction=Spread(0.25, 0.35),  # fit: CF's air rises while the heater runs
+    still_fraction=Spread(0.45, 0.6),  # fit: CF's air rises while the heater runs
     fan_w=Spread(10.0, 16.0),
-    cooling_w=Spread(260.0, 330.0),
+    cooling_w=Spread(155.0, 180.0),
     cooling_at_c=_only(-40.0),
     cooling_floor_c=_only(-62.0),
     set_point_c=Spread(-36.0, -33.0),
@@ -186,10 +190,11 @@ PLASMA_FREEZER = Design(
     alarm_high_c=_only(-27.0),
     defrost_every_s=Spread(17 * 3600.0, 21 * 3600.0),  # of running: CF's 38..42 h at a duty near 0.5
     defrost_by_run=True,
-    defrost_w=Spread(600.0, 700.0),
+    defrost_w=Spread(560.0, 640.0),
     defrost_end_c=Spread(8.0, 14.0),
     defrost_max_s=_only(2700.0),  # CF: air climbs for 45..50 min
     drip_s=Spread(180.0, 300.0),
+    defrost_wall_part=Spread(0.2, 0.3),
     digital=False,
 )
 
@@ -198,20 +203,20 @@ ULTRA_FREEZER = Design(
     air_j_per_k=Spread(6e3, 9e3),
     load_j_per_k=Spread(120e3, 220e3),
     wall_j_per_k=Spread(60e3, 90e3),  # thick liner and inner doors; eng
-    evaporator_j_per_k=Spread(20e3, 30e3),  # tubes on the liner; eng
+    evaporator_j_per_k=Spread(8e3, 12e3),  # tubes on the liner; eng
     load_w_per_k=Spread(6.0, 9.0),
     wall_w_per_k=Spread(16.0, 24.0),
-    outside_w_per_k=Spread(1.0, 1.5),  # 130 mm foam or vacuum panels; eng
+    outside_w_per_k=Spread(1.2, 1.6),  # 130 mm foam or vacuum panels; eng
     door_w_per_k=Spread(18.0, 30.0),  # inner doors
     evaporator_w_per_k=Spread(20.0, 28.0),
     still_fraction=_only(1.0),  # no fan
     fan_w=_NONE,
-    cooling_w=Spread(290.0, 360.0),  # fit to UCR's pull-down
+    cooling_w=Spread(250.0, 290.0),  # fit to UCR's pull-down
     cooling_at_c=_only(-86.0),
     cooling_floor_c=_only(-112.0),
     set_point_c=Spread(-81.0, -79.0),
-    band_k=Spread(0.8, 1.5),
-    control_lag_s=Spread(90.0, 180.0),
+    band_k=Spread(0.4, 0.7),
+    control_lag_s=Spread(40.0, 80.0),
     min_off_s=Spread(240.0, 360.0),
     openings_per_day=Spread(1.0, 4.0),
     opening_s=Spread(20.0, 60.0),
@@ -266,7 +271,7 @@ PASSIVE_BOX = Design(
     evaporator_j_per_k=_only(1e3),
     load_w_per_k=Spread(1.5, 2.5),
     wall_w_per_k=Spread(2.0, 3.0),
-    outside_w_per_k=Spread(0.25, 0.40),  # fit to BEL: some 30 h with 4 kg of plates
+    outside_w_per_k=Spread(0.20, 0.28),  # fit to BEL: some 30 h with 4 kg of plates
     door_w_per_k=Spread(2.0, 4.0),
     evaporator_w_per_k=_NONE,
     still_fraction=_only(1.0),
@@ -289,7 +294,7 @@ PASSIVE_BOX = Design(
     alarm_high_c=_only(10.0),
     plates_kg=Spread(4.5, 6.0),
     plates_melt_c=Spread(3.6, 4.2),  # eutectics of +4 °C
-    plates_w_per_k=Spread(3.0, 5.0),
+    plates_w_per_k=Spread(8.0, 12.0),
     mobile=True,
 )
 

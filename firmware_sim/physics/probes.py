@@ -32,8 +32,12 @@ class ProbeState(IntEnum):
 
 
 def offsets_k(c: Constants, probe: int) -> FloatArray:
-    """Each probe's constant error [K], uniform within its type's largest; ``probe`` 0 load, 1 air."""
-    return c["offset_k"] * (2 * uniform(c.keys, _LANE_OFFSET + probe, 0) - 1)
+    """Each probe's constant error [K]; ``probe`` 0 load, 1 air.
+
+    Uniform within the type's largest for the air; the load's probe is the calibrated one, four times better.
+    """
+    largest = c["offset_k"] * (0.25 if probe == 0 else 1.0)
+    return largest * (2 * uniform(c.keys, _LANE_OFFSET + probe, 0) - 1)
 
 
 def reported_c(

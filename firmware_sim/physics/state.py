@@ -120,15 +120,17 @@ def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None
     )
     paths = c["load_w_per_k"] + c["wall_w_per_k"] + evaporator_w + door_w + plate_w
     air = (s.air_c + k.air_k * flows) / (1.0 + k.air_k * paths)
-    lift = np.clip(s.evaporator_c - c["cooling_floor_c"], 0.0, 1.6 * (c["cooling_at_c"] - c["cooling_floor_c"]))
+    lift = np.clip(s.evaporator_c - c["cooling_floor_c"], 0.0, 1.15 * (c["cooling_at_c"] - c["cooling_floor_c"]))
     # A hot condenser costs about 0.8 % of the cooling power per kelvin (engineering estimate).
     condenser = np.clip(1.0 - 0.008 * (drive.ambient_c - 25.0), 0.5, 1.2)
     removed = k.cooling_slope * lift * condenser * drive.charge * s.cooling
     supplied = c["defrost_w"] * ((s.mode == HEATING) & drive.powered)
+    to_wall = supplied * c["defrost_wall_part"]
+    supplied = supplied - to_wall
     s.evaporator_c = s.evaporator_c + k.evaporator_k * (evaporator_w * (air - s.evaporator_c) - removed + supplied)
     s.load_c = s.load_c + k.load_k * (air - s.load_c)
     outside = c["outside_w_per_k"] * (drive.ambient_c - s.wall_c)
-    s.wall_c = s.wall_c + k.wall_k * (c["wall_w_per_k"] * (air - s.wall_c) + outside)
+    s.wall_c = s.wall_c + k.wall_k * (c["wall_w_per_k"] * (air - s.wall_c) + outside + to_wall)
     s.plates_j = s.plates_j + DT_S * plate_w * (air - plate_c)
     s.air_c = air
     s.load_probe_c = s.load_probe_c + k.load_a * (s.load_c - s.load_probe_c)

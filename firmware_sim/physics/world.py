@@ -37,8 +37,8 @@ from firmware_sim.physics.state import (
 from firmware_sim.physics.strikes import Strike, Strikes, Suffering
 from firmware_sim.physics.surroundings import DAY_S, SLOT_S, Room, Surroundings
 
-WARM_UP_S = 12 * 3600
-"""Three time constants of the slowest load that follows its air; slower loads start at their mean."""
+WARM_UP_S = 8 * 3600
+"""Longer than any cycle and most loads' time constants; loads begin at their mean anyway."""
 _MINUTE = 60 // DT_S
 _ALARM_MINUTES = 10
 _DOOR_ALARM_MINUTES = 2
@@ -241,8 +241,8 @@ class World:
     def _new_slot(self, slot: int, utc_s: float) -> None:
         self._slot = slot
         self._around.slot(utc_s)
-        # A box of bags brought in: half a percent to 2 % of the load, 40 % of the way to the room's temperature.
-        part = self._around.restock * (0.005 + 0.015 * uniform(self._c.keys, _LANE_RUN, slot))
+        # A box of bags brought in: 0.4..1.2 % of the load, 40 % of the way to the room's temperature.
+        part = self._around.restock * (0.004 + 0.008 * uniform(self._c.keys, _LANE_RUN, slot))
         self.state.load_c = self.state.load_c + part * 0.4 * (self._around.ambient_c - self.state.load_c)
 
     def _each_minute(self, drive: Drive, utc_s: float, now_s: float) -> None:
