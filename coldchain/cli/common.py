@@ -13,11 +13,15 @@ from coldchain.settings import Settings, load
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="COLDCHAIN_CONFIG", help="The settings file (default: ./coldchain.toml)."),
+    typer.Option(
+        "--config", "-c", envvar="COLDCHAIN_CONFIG", help="The settings file (default: ./coldchain.toml)."
+    ),
 ]
 Dir = Annotated[
     Path | None,
-    typer.Option("--dir", "-d", help="A folder with a coldchain.toml in it, such as the one `demo --dir` made."),
+    typer.Option(
+        "--dir", "-d", help="A folder with a coldchain.toml in it, such as the one `demo --dir` made."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for programs.")]
 
@@ -28,7 +32,9 @@ def settings_path(config: Path | None, directory: Path | None = None) -> Path:
     """The file that was meant; ConfigError when there is none."""
     path = config or (directory / DEFAULT if directory else DEFAULT)
     if not path.exists():
-        raise ConfigError(f"{path} is not there; `coldchain init` writes one, or name it with --config or --dir")
+        raise ConfigError(
+            f"{path} is not there; `coldchain init` writes one, or name it with --config or --dir"
+        )
     return path
 
 

@@ -33,7 +33,8 @@ def check(
     _, findings = check_text(text, str(path), base=path.parent)
     if json_:
         rows = [
-            {"file": f.file, "line": f.line, "key": f.key, "problem": f.problem, "nearest": f.nearest} for f in findings
+            {"file": f.file, "line": f.line, "key": f.key, "problem": f.problem, "nearest": f.nearest}
+            for f in findings
         ]
         typer.echo(json.dumps({"ok": not findings, "findings": rows}))
     else:
@@ -54,10 +55,14 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("coldchain.toml"),
     gateway: Annotated[str | None, typer.Option(help="The gateway's name: a-z 0-9 -.")] = None,
     zone: Annotated[str | None, typer.Option(help="The time zone people read.")] = None,
-    broker: Annotated[str | None, typer.Option(help="Host of the MQTT broker; empty: our own, on this machine.")] = None,
+    broker: Annotated[
+        str | None, typer.Option(help="Host of the MQTT broker; empty: our own, on this machine.")
+    ] = None,
     broker_port: Annotated[int, typer.Option(help="Port of the MQTT broker.")] = 1883,
     device: Annotated[str | None, typer.Option(help="Serial lines: a device or a pattern.")] = None,
-    modem: Annotated[str | None, typer.Option(help="Device of the GSM modem; empty: messages go to a file.")] = None,
+    modem: Annotated[
+        str | None, typer.Option(help="Device of the GSM modem; empty: messages go to a file.")
+    ] = None,
     influx_url: Annotated[str | None, typer.Option(help="Address of InfluxDB; empty: none.")] = None,
     console_port: Annotated[int, typer.Option(help="Port of the web console, on loopback.")] = 8080,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,

@@ -44,7 +44,13 @@ def export(
     if format_ != "csv":
         raise BadData(f"no format {format_!r}; there is: csv")
     settings = settings_of(config, directory)
-    n = export_csv(settings, sys.stdout, sensors=sensor, start_ms=instant(from_, -FOREVER_MS), end_ms=instant(to, FOREVER_MS))
+    n = export_csv(
+        settings,
+        sys.stdout,
+        sensors=sensor,
+        start_ms=instant(from_, -FOREVER_MS),
+        end_ms=instant(to, FOREVER_MS),
+    )
     say(f"{n} readings")
 
 

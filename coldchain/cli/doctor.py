@@ -23,7 +23,10 @@ def doctor(config: Config = None, directory: Dir = None, json_: Json = False) ->
     for line in examine(settings, wall_ms):
         found.append(line)
         if not json_:
-            typer.echo(f"{MARK[line.state]}  {line.what}: {line.cause}" + (f"\n         -> {line.remedy}" if line.remedy else ""))
+            typer.echo(
+                f"{MARK[line.state]}  {line.what}: {line.cause}"
+                + (f"\n         -> {line.remedy}" if line.remedy else "")
+            )
     bad = [line for line in found if line.state == "bad"]
     if json_:
         typer.echo(json.dumps({"ok": not bad, "lines": [line.as_dict() for line in found]}))
@@ -47,7 +50,11 @@ def health(
     age_s = None if beat is None else (wall_ms() - beat.at_ms) / 1000
     alive = age_s is not None and age_s <= STALE_AFTER_S
     if json_:
-        typer.echo(json.dumps({"name": name, "alive": alive, "age_s": age_s, "figures": beat.figures if beat else {}}))
+        typer.echo(
+            json.dumps(
+                {"name": name, "alive": alive, "age_s": age_s, "figures": beat.figures if beat else {}}
+            )
+        )
     else:
         typer.echo(f"{name}: " + ("never ran here" if age_s is None else f"last progress {age_s:.1f} s ago"))
     if not alive:

@@ -42,16 +42,24 @@ def list_(config: Config = None, directory: Dir = None, json_: Json = False) -> 
     reader.refresh()
     for sensor in reader.registry.sensors:
         row = sensor.model_dump()
-        typer.echo(json.dumps(row) if json_ else f"{sensor.id}\t{sensor.quantity}\t{sensor.node}/{sensor.channel}")
+        typer.echo(
+            json.dumps(row) if json_ else f"{sensor.id}\t{sensor.quantity}\t{sensor.node}/{sensor.channel}"
+        )
 
 
 @app.command("adopt")
 def adopt(
     channel: Annotated[str, typer.Argument(help="NODE/CHANNEL, as `coldchain sensor waiting` prints it.")],
-    as_: Annotated[str, typer.Option("--as", help="The sensor's name: APPLIANCE/PROBE, e.g. vte-br-03/load.")],
-    quantity: Annotated[str | None, typer.Option(help="What it measures (default: what the channel says).")] = None,
+    as_: Annotated[
+        str, typer.Option("--as", help="The sensor's name: APPLIANCE/PROBE, e.g. vte-br-03/load.")
+    ],
+    quantity: Annotated[
+        str | None, typer.Option(help="What it measures (default: what the channel says).")
+    ] = None,
     site: Annotated[str | None, typer.Option(help="Site of the appliance, if the appliance is new.")] = None,
-    profile: Annotated[str | None, typer.Option(help="What the appliance carries, if it is new: e.g. red-cells@eu.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="What the appliance carries, if it is new: e.g. red-cells@eu.")
+    ] = None,
     author: Author = "command line",
     config: Config = None,
     directory: Dir = None,
@@ -90,14 +98,18 @@ def import_(
     from coldchain.records.registry import Desk, read_registry_file
 
     registry = read_registry_file(path.read_text(encoding="utf-8"))
-    version = Desk(settings_of(config, directory).desk_db, wall_ms).publish(registry, author=author, reason=reason)
+    version = Desk(settings_of(config, directory).desk_db, wall_ms).publish(
+        registry, author=author, reason=reason
+    )
     say(f"version {version}: {len(registry.appliances)} appliances, {len(registry.sensors)} sensors")
 
 
 @registry_app.command("assign")
 def assign(
     appliance: Annotated[str, typer.Argument(help="Which appliance.")],
-    profile: Annotated[str, typer.Argument(help="What it carries from now: e.g. red-cells@eu, loading, empty.")],
+    profile: Annotated[
+        str, typer.Argument(help="What it carries from now: e.g. red-cells@eu, loading, empty.")
+    ],
     author: Author = "command line",
     config: Config = None,
     directory: Dir = None,
@@ -105,7 +117,9 @@ def assign(
     """From now on this appliance carries that component."""
     from coldchain.wiring.adopt import assign_profile
 
-    version = assign_profile(settings_of(config, directory), appliance, profile, author=author, wall_ms=wall_ms)
+    version = assign_profile(
+        settings_of(config, directory), appliance, profile, author=author, wall_ms=wall_ms
+    )
     say(f"{appliance} carries {profile} from now (registry version {version})")
 
 
@@ -114,7 +128,9 @@ def person(
     id_: Annotated[str, typer.Argument(metavar="ID", help="Short name: a-z 0-9 -.")],
     name: Annotated[str, typer.Argument(help="Full name.")],
     phone: Annotated[str, typer.Argument(help="+ and country code, e.g. +85620xxxxxxxx.")],
-    role: Annotated[str, typer.Option(help="technician, on-call, contractor, supervisor, manager.")] = "on-call",
+    role: Annotated[
+        str, typer.Option(help="technician, on-call, contractor, supervisor, manager.")
+    ] = "on-call",
     language: Annotated[str, typer.Option(help="lo, en, fr, vi.")] = "en",
     site: Annotated[list[str] | None, typer.Option(help="Only for this site; may be repeated.")] = None,
     author: Author = "command line",
@@ -124,6 +140,13 @@ def person(
     """Add somebody who is told of alarms, or change their entry."""
     from coldchain.wiring.adopt import put_person
 
-    entry = {"id": id_, "name": name, "phone": phone, "role": role, "language": language, "sites": tuple(site or ())}
+    entry = {
+        "id": id_,
+        "name": name,
+        "phone": phone,
+        "role": role,
+        "language": language,
+        "sites": tuple(site or ()),
+    }
     version = put_person(settings_of(config, directory), entry, author=author, wall_ms=wall_ms)
     say(f"{name} will be told (registry version {version})")

@@ -15,7 +15,7 @@ def rfc3339(at_ms: int) -> str:
     ('2022-07-07T12:00:00Z', '2022-07-07T12:00:00.250Z')
     """
     whole = EPOCH + timedelta(milliseconds=at_ms)
-    text = whole.strftime("%Y-%m-%dT%H:%M:%S")
+    text = whole.replace(tzinfo=None, microsecond=0).isoformat()
     return f"{text}.{at_ms % 1000:03d}Z" if at_ms % 1000 else f"{text}Z"
 
 

@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from coldchain.kernel.errors import BatchError
@@ -91,7 +92,15 @@ def decode_batch(payload: bytes) -> Batch:
         body = _unfold(body)
     try:
         return _parse(body)
-    except (ValueError, KeyError, TypeError, struct.error, UnicodeDecodeError, RecursionError, OverflowError) as bad:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        struct.error,
+        UnicodeDecodeError,
+        RecursionError,
+        OverflowError,
+    ) as bad:
         raise BatchError(f"malformed: {bad}") from bad
 
 
@@ -156,7 +165,7 @@ def pairs_of(value: object) -> Pairs:
             raise ValueError(f"range {low}..{high} runs backwards")
         pairs.append((low, high))
     ordered = sorted(pairs)
-    if any(before[1] >= after[0] for before, after in zip(ordered, ordered[1:], strict=False)):
+    if any(before[1] >= after[0] for before, after in pairwise(ordered)):
         raise ValueError("ranges overlap")
     return pairs
 
@@ -196,10 +205,8 @@ def decode_receipt(payload: bytes) -> Receipt:
     """The receipt, or BatchError."""
     try:
         head = json.loads(payload)
-        if head["v"] != 1:
-            raise ValueError(f"receipt of version {head['v']}")
         return Receipt(
-            name_of(head["gateway"]),
+            name_of(head["gateway"] if head["v"] == 1 else f"version {head['v']}"),
             name_of(head["epoch"]),
             pairs_of(head["recorded"]),
             pairs_of(head["dead"]),

@@ -41,6 +41,26 @@ class RangeSet:
         lows[first:last] = [low]
         highs[first:last] = [high]
 
+    def remove(self, low: int, high: int) -> None:
+        """Take low..high (both included) out of the set, whatever of it was in.
+
+        >>> s = RangeSet([(1, 9)])
+        >>> s.remove(4, 6)
+        >>> s.pairs()
+        [(1, 3), (7, 9)]
+        """
+        if low < 0 or high < low:
+            raise ValueError(f"not a range: {low}..{high}")
+        lows, highs = self._lows, self._highs
+        first = bisect_left(highs, low)  # first range that reaches low
+        last = bisect_right(lows, high)  # one past the last range that begins by high
+        if first >= last:
+            return
+        rest = [(lows[first], low - 1), (high + 1, highs[last - 1])]
+        kept = [(a, b) for a, b in rest if a <= b]
+        lows[first:last] = [a for a, _ in kept]
+        highs[first:last] = [b for _, b in kept]
+
     def __contains__(self, number: int) -> bool:
         at = bisect_left(self._highs, number)
         return at < len(self._lows) and self._lows[at] <= number

@@ -44,7 +44,9 @@ class Heart:
             return
         self._last_ms = at_ms
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps({"name": self._name, "at_ms": at_ms, "pid": os.getpid(), "figures": figures}))
+        draft.write_text(
+            json.dumps({"name": self._name, "at_ms": at_ms, "pid": os.getpid(), "figures": figures})
+        )
         draft.replace(self._path)
 
 

@@ -23,7 +23,9 @@ from coldchain.kernel.words import Quantity
 from coldchain.records.sql import open_reader, open_writer, transaction
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
-SensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]*(/[A-Za-z0-9._ -]+)*$", max_length=96)]
+SensorName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]*(/[A-Za-z0-9._ -]+)*$", max_length=96)
+]
 
 
 class Part(BaseModel):
@@ -205,7 +207,9 @@ class Desk:
         with transaction(self._db) as db:
             (newest,) = db.execute("SELECT coalesce(max(version), 0) FROM registry").fetchone()
             if after is not None and newest != after:
-                raise BadData(f"the registry changed meanwhile (version {newest}, yours is {after}); read it again")
+                raise BadData(
+                    f"the registry changed meanwhile (version {newest}, yours is {after}); read it again"
+                )
             version = int(newest) + 1
             db.execute(
                 "INSERT INTO registry VALUES (?,?,?,?,?,?)",
@@ -213,7 +217,9 @@ class Desk:
             )
         return version
 
-    def command(self, id_: str, verb: str, *, person: str, alarm: str | None, body: dict[str, object]) -> bool:
+    def command(
+        self, id_: str, verb: str, *, person: str, alarm: str | None, body: dict[str, object]
+    ) -> bool:
         """Ask alerts for a change. The id is the asker's: the same one twice is one command (False)."""
         with transaction(self._db) as db:
             done = db.execute(

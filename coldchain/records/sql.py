@@ -30,14 +30,18 @@ def open_writer(path: Path, migrations: Migrations) -> sqlite3.Connection:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+        db = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
+        )
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
         db.execute(f"PRAGMA wal_autocheckpoint={WAL_CHECKPOINT_PAGES}")
         db.execute("PRAGMA journal_size_limit=16777216")
     except sqlite3.Error as bad:
-        raise StoreUnavailable(f"{path}: {bad}; check that the disk is mounted, writable and not full") from bad
+        raise StoreUnavailable(
+            f"{path}: {bad}; check that the disk is mounted, writable and not full"
+        ) from bad
     _migrate(db, path, migrations)
     return db
 
@@ -88,7 +92,9 @@ def open_reader(path: Path, supported: int) -> sqlite3.Connection:
         raise SchemaTooNew(path=str(path), found=found, supported=supported)
     if found < supported:
         db.close()
-        raise StoreUnavailable(f"{path} has not been brought to format {supported} yet; start its writer once")
+        raise StoreUnavailable(
+            f"{path} has not been brought to format {supported} yet; start its writer once"
+        )
     return db
 
 

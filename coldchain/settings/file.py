@@ -83,7 +83,9 @@ def _rooted(settings: Settings, base: Path) -> Settings:
         if isinstance(value, Path):
             return value if value.is_absolute() else base / value
         if isinstance(value, BaseModel):
-            return value.model_copy(update={name: rooted(getattr(value, name)) for name in type(value).model_fields})
+            return value.model_copy(
+                update={name: rooted(getattr(value, name)) for name in type(value).model_fields}
+            )
         return value
 
     whole: Settings = rooted(settings)
@@ -110,7 +112,11 @@ def _cross_checks(settings: Settings) -> Iterator[tuple[Path_, str, str | None]]
             if register.quantity not in QUANTITY_OF_WORD:
                 path: Path_ = ("gateway", "register_maps", name, number, "quantity")
                 known = ", ".join(QUANTITY_OF_WORD)
-                yield path, f"{register.quantity!r} is no quantity; known: {known}", _nearest(register.quantity, QUANTITY_OF_WORD)
+                yield (
+                    path,
+                    f"{register.quantity!r} is no quantity; known: {known}",
+                    _nearest(register.quantity, QUANTITY_OF_WORD),
+                )
     for number, line in enumerate(settings.gateway.lines):
         at: Path_ = ("gateway", "lines", number)
         if line.driver.startswith("modbus") and not line.devices:
@@ -120,11 +126,19 @@ def _cross_checks(settings: Settings) -> Iterator[tuple[Path_, str, str | None]]
                 problem = f"no register map {device.map!r}; there are: {', '.join(maps) or 'none'}"
                 yield (*at, "devices", index, "map"), problem, _nearest(device.map, maps)
     if settings.notify.kind == "modem" and not settings.notify.modem.device:
-        yield ("notify", "kind"), "a modem needs `[notify.modem] device`, e.g. /dev/serial/by-id/usb-...", None
+        yield (
+            ("notify", "kind"),
+            "a modem needs `[notify.modem] device`, e.g. /dev/serial/by-id/usb-...",
+            None,
+        )
     if settings.notify.kind == "file" and settings.notify.file is None:
         yield ("notify", "kind"), "needs `file`, where messages are written", None
     if settings.mqtt.embedded and settings.mqtt.host not in {"127.0.0.1", "localhost", "::1"}:
-        yield ("mqtt", "embedded"), f"the embedded broker listens on loopback only, but host is {settings.mqtt.host}", None
+        yield (
+            ("mqtt", "embedded"),
+            f"the embedded broker listens on loopback only, but host is {settings.mqtt.host}",
+            None,
+        )
     if settings.alerts.silent_after <= settings.gateway.batch_linger:
         yield ("alerts", "silent_after"), "must exceed gateway.batch_linger, or every pause is silence", None
 
@@ -134,7 +148,13 @@ def _explain(fault: ErrorDetails, table: dict[str, Any], lines: dict[Path_, int]
     line = _line_of(lines, path)
     if fault["type"] == "extra_forbidden":
         valid = _keys_at(path[:-1])
-        return Finding(file, line, _dotted(path), f"no such key; here there are: {', '.join(valid)}.", _nearest(str(path[-1]), valid))
+        return Finding(
+            file,
+            line,
+            _dotted(path),
+            f"no such key; here there are: {', '.join(valid)}.",
+            _nearest(str(path[-1]), valid),
+        )
     found = table
     value: Any = found
     for part in path:
@@ -189,13 +209,15 @@ def _line_of(lines: dict[Path_, int], path: Path_) -> int:
 
 
 HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+KEY = re.compile(
+    r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
 
 
 def key_lines(text: str) -> dict[Path_, int]:
-    """Line of each table header and key of a valid TOML text (values that span lines are skipped over).
+    r"""Line of each table header and key of a valid TOML text (values that span lines are skipped over).
 
-    >>> key_lines("a = 1\\n[b]\\nc = 2\\n[[d]]\\ne = 3\\n")[("d", 0, "e")]
+    >>> key_lines("a = 1\n[b]\nc = 2\n[[d]]\ne = 3\n")[("d", 0, "e")]
     5
     """
     found: dict[Path_, int] = {}
@@ -216,7 +238,7 @@ def key_lines(text: str) -> dict[Path_, int]:
             key = KEY.match(line)
             if key:
                 found.setdefault(here + _split(key[1]), number)
-        for quote in ('"""', "\'\'\'"):
+        for quote in ('"""', "'''"):
             if line.count(quote) % 2:
                 open_until = quote
         bare = re.sub(r"\"(\\.|[^\"\\])*\"|'[^']*'|#.*", "", line)

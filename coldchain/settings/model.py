@@ -27,7 +27,9 @@ class Section(BaseModel):
 class MqttSettings(Section):
     """The broker, as this process reaches it."""
 
-    embedded: bool = Field(default=False, description="`coldchain run` starts a broker of its own on this host and port")
+    embedded: bool = Field(
+        default=False, description="`coldchain run` starts a broker of its own on this host and port"
+    )
     host: str = "127.0.0.1"
     port: Port = 1883
     protocol: Literal["3.1.1", "5"] = "3.1.1"
@@ -52,7 +54,9 @@ class RegisterSettings(Section):
     word_order: Literal["big", "little"] = "big"
     scale: float = 1.0
     offset: float = 0.0
-    failed: tuple[int, ...] = Field((), description="Raw values by which the device says that the probe failed")
+    failed: tuple[int, ...] = Field(
+        (), description="Raw values by which the device says that the probe failed"
+    )
 
 
 class ModbusDevice(Section):
@@ -71,7 +75,9 @@ class LineSettings(Section):
     codec: Literal["binary", "ascii"] = "binary"
     baud: int = Field(115200, gt=0)
     poll_every: timedelta = Field(timedelta(seconds=60), description="Modbus: how often each device is read")
-    timeout: timedelta = Field(timedelta(seconds=1), description="Modbus: how long a device may take to answer")
+    timeout: timedelta = Field(
+        timedelta(seconds=1), description="Modbus: how long a device may take to answer"
+    )
     devices: tuple[ModbusDevice, ...] = ()
 
 
@@ -82,10 +88,16 @@ class GatewaySettings(Section):
     lines: tuple[LineSettings, ...] = ()
     register_maps: dict[str, tuple[RegisterSettings, ...]] = {}
     mqtt_nodes: bool = Field(default=True, description="Also take the reports of nodes that publish by MQTT")
-    spool_max_bytes: int = Field(1_000_000_000, ge=1_000_000, description="Beyond this, new readings become a counted gap")
-    commit_linger: timedelta = Field(timedelta(milliseconds=20), description="How long frames wait to share an fsync")
+    spool_max_bytes: int = Field(
+        1_000_000_000, ge=1_000_000, description="Beyond this, new readings become a counted gap"
+    )
+    commit_linger: timedelta = Field(
+        timedelta(milliseconds=20), description="How long frames wait to share an fsync"
+    )
     batch_readings: int = Field(500, ge=1, le=5000)
-    batch_linger: timedelta = Field(timedelta(seconds=1), description="How long live readings wait to share a batch")
+    batch_linger: timedelta = Field(
+        timedelta(seconds=1), description="How long live readings wait to share a batch"
+    )
     in_flight: int = Field(8, ge=1, le=100, description="Batches sent and not yet receipted")
     receipt_timeout: timedelta = timedelta(seconds=20)
     status_every: timedelta = timedelta(seconds=30)
@@ -99,7 +111,9 @@ class IngestSettings(Section):
     http_host: str = "127.0.0.1"
     waiting_max_readings: int = 1_000_000
     window: timedelta = Field(timedelta(hours=6), description="One sealed chunk per sensor and window")
-    seal_after: timedelta = Field(timedelta(minutes=30), description="A window is sealed this long after its end")
+    seal_after: timedelta = Field(
+        timedelta(minutes=30), description="A window is sealed this long after its end"
+    )
     keep_raw: timedelta = timedelta(days=730)
     keep_hourly: timedelta = timedelta(days=15 * 365)
 
@@ -113,14 +127,20 @@ class InfluxSettings(Section):
     token_file: Path | None = None
     batch_points: int = Field(5_000, ge=1, le=5_000)
     timeout: timedelta = timedelta(seconds=20)
-    retention: timedelta | None = Field(None, description="The bucket's retention: older points are parked, not sent")
+    retention: timedelta | None = Field(
+        None, description="The bucket's retention: older points are parked, not sent"
+    )
 
 
 class AlertSettings(Section):
     """Judgement."""
 
-    lateness: timedelta = Field(timedelta(minutes=10), description="Readings older than this on arrival are late")
-    silent_after: timedelta = Field(timedelta(minutes=5), description="At least this long without a reading is silence")
+    lateness: timedelta = Field(
+        timedelta(minutes=10), description="Readings older than this on arrival are late"
+    )
+    silent_after: timedelta = Field(
+        timedelta(minutes=5), description="At least this long without a reading is silence"
+    )
     poll: timedelta = timedelta(milliseconds=250)
 
 
@@ -152,7 +172,9 @@ class ConsoleSettings(Section):
 class Settings(BaseSettings):
     """Everything. `data_dir` holds the record: back it up."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="COLDCHAIN__", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="COLDCHAIN__", env_nested_delimiter="__"
+    )
 
     data_dir: Path = Path("coldchain-data")
     zone: str = Field("Asia/Vientiane", description="The time zone people read")
@@ -165,13 +187,13 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # the environment wins over the file
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- pydantic-settings' signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
 

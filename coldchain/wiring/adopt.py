@@ -12,7 +12,16 @@ from pydantic import ValidationError
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.words import Quantity
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
-from coldchain.records.registry import Appliance, Assignment, Desk, Person, Registry, RegistryReader, Sensor, Site
+from coldchain.records.registry import (
+    Appliance,
+    Assignment,
+    Desk,
+    Person,
+    Registry,
+    RegistryReader,
+    Sensor,
+    Site,
+)
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
 
@@ -47,13 +56,20 @@ def waiting_channels(settings: Settings) -> list[WaitingChannel]:
     if not settings.readings_db.exists():
         return []
     db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
-    rows = db.execute("SELECT node, channel, quantity, sum(n) FROM waiting GROUP BY 1, 2, 3 ORDER BY 1, 2").fetchall()
+    rows = db.execute(
+        "SELECT node, channel, quantity, sum(n) FROM waiting GROUP BY 1, 2, 3 ORDER BY 1, 2"
+    ).fetchall()
     db.close()
     return [WaitingChannel(node, channel, Quantity(code).word, n) for node, channel, code, n in rows]
 
 
 def _change(
-    settings: Settings, change: Callable[[Registry], dict[str, Any]], *, author: str, reason: str, wall_ms: Callable[[], int]
+    settings: Settings,
+    change: Callable[[Registry], dict[str, Any]],
+    *,
+    author: str,
+    reason: str,
+    wall_ms: Callable[[], int],
 ) -> int:
     reader = RegistryReader(settings.desk_db)
     reader.refresh()
@@ -71,7 +87,8 @@ def _change(
 def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: Callable[[], int]) -> int:
     """Bind the channel; makes the appliance (and its site) when they are new. Returns the registry's version."""
     quantity = wish.quantity or next(
-        (w.quantity for w in waiting_channels(settings) if (w.node, w.channel) == (wish.node, wish.channel)), "temperature"
+        (w.quantity for w in waiting_channels(settings) if (w.node, w.channel) == (wish.node, wish.channel)),
+        "temperature",
     )
 
     def change(registry: Registry) -> dict[str, Any]:
@@ -90,14 +107,25 @@ def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: C
             appliances.append(Appliance(id=appliance_id, name=appliance_id, site=site, assignments=carries))
         probe = place if quantity == "temperature" and place in {"air", "load"} else None
         sensor = Sensor(
-            id=wish.sensor, appliance=appliance_id, quantity=quantity, probe=probe, node=wish.node, channel=wish.channel  # type: ignore[arg-type]
+            id=wish.sensor,
+            appliance=appliance_id,
+            quantity=quantity,
+            probe=probe,
+            node=wish.node,
+            channel=wish.channel,  # type: ignore[arg-type]
         )
-        return {"sites": tuple(sites), "appliances": tuple(appliances), "sensors": (*registry.sensors, sensor)}
+        return {
+            "sites": tuple(sites),
+            "appliances": tuple(appliances),
+            "sensors": (*registry.sensors, sensor),
+        }
 
     return _change(settings, change, author=author, reason=f"adopted {wish.sensor}", wall_ms=wall_ms)
 
 
-def assign_profile(settings: Settings, appliance: str, carries: str, *, author: str, wall_ms: Callable[[], int]) -> int:
+def assign_profile(
+    settings: Settings, appliance: str, carries: str, *, author: str, wall_ms: Callable[[], int]
+) -> int:
     """From now on the appliance carries that. Returns the registry's version."""
 
     def change(registry: Registry) -> dict[str, Any]:

@@ -59,7 +59,12 @@ def examine(settings: Settings, wall_ms: Callable[[], int]) -> Iterator[Line]:
 
 def _clock(now_ms: int) -> Line:
     if now_ms < EARLIEST_MS:
-        return Line("clock", "bad", "this machine's clock was never set", "set the time, then enable NTP (timedatectl set-ntp true)")
+        return Line(
+            "clock",
+            "bad",
+            "this machine's clock was never set",
+            "set the time, then enable NTP (timedatectl set-ntp true)",
+        )
     return Line("clock", "ok", "plausible")
 
 
@@ -70,7 +75,9 @@ def _disk(data_dir: Path) -> Line:
     free = shutil.disk_usage(place).free
     said = f"{free / 1e9:.1f} GB free at {place}"
     if free < LOW_DISK_BYTES:
-        return Line("disk", "warning", said, "make room: the spool and the record stop growing when it is full")
+        return Line(
+            "disk", "warning", said, "make room: the spool and the record stop growing when it is full"
+        )
     return Line("disk", "ok", said)
 
 
@@ -96,12 +103,27 @@ def _registry(settings: Settings) -> Line:
         return Line("registry", "bad", str(bad), "restore desk.db from the last backup")
     registry = reader.registry
     if not registry.sensors:
-        return Line("registry", "warning", "no sensor is known", "coldchain sensor waiting, then coldchain sensor adopt")
+        return Line(
+            "registry",
+            "warning",
+            "no sensor is known",
+            "coldchain sensor waiting, then coldchain sensor adopt",
+        )
     unwatched = [a.id for a in registry.appliances if not a.assignments]
     if unwatched:
-        return Line("registry", "warning", f"{len(unwatched)} appliances without a profile, e.g. {unwatched[0]}", "coldchain registry assign APPLIANCE PROFILE")
+        return Line(
+            "registry",
+            "warning",
+            f"{len(unwatched)} appliances without a profile, e.g. {unwatched[0]}",
+            "coldchain registry assign APPLIANCE PROFILE",
+        )
     if not registry.people:
-        return Line("registry", "warning", "nobody would be told of an alarm", "coldchain registry person ID NAME +PHONE")
+        return Line(
+            "registry",
+            "warning",
+            "nobody would be told of an alarm",
+            "coldchain registry person ID NAME +PHONE",
+        )
     said = f"version {reader.version}: {len(registry.appliances)} appliances, {len(registry.sensors)} sensors, {len(registry.people)} people"
     return Line("registry", "ok", said)
 
@@ -113,7 +135,11 @@ def _broker(settings: Settings) -> Line:
         with socket.create_connection((mqtt.host, mqtt.port), 3):
             pass
     except OSError as bad:
-        remedy = "start it: coldchain run" if mqtt.embedded else "check that the broker runs there and the firewall lets us through"
+        remedy = (
+            "start it: coldchain run"
+            if mqtt.embedded
+            else "check that the broker runs there and the firewall lets us through"
+        )
         return Line("broker", "bad", f"{where}: {bad}", remedy)
     return Line("broker", "ok", f"{where} answers")
 
@@ -124,7 +150,12 @@ def _lines(settings: Settings) -> Iterator[Line]:
             continue
         found = glob.glob(line.device)  # noqa: PTH207 -- the pattern may be absolute
         if not found:
-            yield Line("line", "bad", f"{line.device}: no such device", "plug it in; list what there is: ls -l /dev/serial/by-id/")
+            yield Line(
+                "line",
+                "bad",
+                f"{line.device}: no such device",
+                "plug it in; list what there is: ls -l /dev/serial/by-id/",
+            )
         for device in found:
             yield _device(device)
 
@@ -133,7 +164,9 @@ def _device(device: str) -> Line:
     import os
 
     if not os.access(device, os.R_OK | os.W_OK):
-        return Line("line", "bad", f"{device}: no permission", "add the user to the group dialout, then log in again")
+        return Line(
+            "line", "bad", f"{device}: no permission", "add the user to the group dialout, then log in again"
+        )
     return Line("line", "ok", device)
 
 
@@ -154,7 +187,12 @@ def _processes(settings: Settings, now_ms: int) -> Iterator[Line]:
             continue
         age_s = (now_ms - beat.at_ms) / 1000
         if age_s > STALE_AFTER_S:
-            yield Line(name, "bad", f"no progress for {age_s:.0f} s", f"look at its log, then start it again: {command}")
+            yield Line(
+                name,
+                "bad",
+                f"no progress for {age_s:.0f} s",
+                f"look at its log, then start it again: {command}",
+            )
             continue
         yield _figures(name, beat.figures, now_ms)
 
@@ -167,11 +205,24 @@ def _figures(name: str, figures: dict[str, Any], now_ms: int) -> Line:
         age_ms = now_ms - oldest_ms if pending else 0
         said = f"spool {pending} readings, oldest {age_ms / 1000:.0f} s, lost {lost}"
         if lost:
-            return Line(name, "warning", said, "readings were lost and counted; the console's health page lists the gaps")
+            return Line(
+                name,
+                "warning",
+                said,
+                "readings were lost and counted; the console's health page lists the gaps",
+            )
         if age_ms > BACKLOG_OLD_MS:
             return Line(name, "warning", said, "the hub sends no receipts: check broker, network and ingest")
         return Line(name, "ok", said)
-    known = ("recorded", "dead_lettered", "duplicates", "waiting", "alarms_open", "notices_due", "notices_sent")
+    known = (
+        "recorded",
+        "dead_lettered",
+        "duplicates",
+        "waiting",
+        "alarms_open",
+        "notices_due",
+        "notices_sent",
+    )
     said = ", ".join(f"{key.replace('_', ' ')} {figures[key]}" for key in known if key in figures)
     if figures.get("waiting"):
         return Line(name, "warning", said, "sensors wait for a name: coldchain sensor waiting")
@@ -181,11 +232,23 @@ def _figures(name: str, figures: dict[str, Any], now_ms: int) -> Line:
 def _notifier(settings: Settings) -> Line:
     notify = settings.notify
     if notify.kind == "none":
-        return Line("messages", "bad", "nobody is told of alarms", 'set [notify] kind = "modem" and its device')
+        return Line(
+            "messages", "bad", "nobody is told of alarms", 'set [notify] kind = "modem" and its device'
+        )
     if notify.kind == "file":
-        return Line("messages", "warning", f"messages go to {notify.file}, to no phone", 'set [notify] kind = "modem" and its device')
+        return Line(
+            "messages",
+            "warning",
+            f"messages go to {notify.file}, to no phone",
+            'set [notify] kind = "modem" and its device',
+        )
     if not Path(notify.modem.device).exists():
-        return Line("messages", "bad", f"{notify.modem.device}: no such device", "plug the modem in, or correct notify.modem.device")
+        return Line(
+            "messages",
+            "bad",
+            f"{notify.modem.device}: no such device",
+            "plug the modem in, or correct notify.modem.device",
+        )
     return Line("messages", "ok", f"modem at {notify.modem.device}")
 
 
@@ -197,5 +260,10 @@ def _influx(settings: Settings) -> Line:
     try:
         answer = httpx.get(f"{settings.influx.url}/ping", timeout=5)
     except httpx.HTTPError as bad:
-        return Line("influxdb", "warning", f"{settings.influx.url}: {bad}", "start it or correct influx.url; nothing is lost meanwhile")
+        return Line(
+            "influxdb",
+            "warning",
+            f"{settings.influx.url}: {bad}",
+            "start it or correct influx.url; nothing is lost meanwhile",
+        )
     return Line("influxdb", "ok", f"{settings.influx.url} answers {answer.status_code}")

@@ -15,7 +15,11 @@ def set_up_logs(process: str) -> None:
     """Once, at the start of a process. COLDCHAIN_LOG=debug|info|warning sets the level (default info)."""
     level = getattr(logging, os.environ.get("COLDCHAIN_LOG", "info").upper(), logging.INFO)
     tty = sys.stderr.isatty()
-    last: Any = structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ) if tty else structlog.processors.JSONRenderer()
+    last: Any = (
+        structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
+        if tty
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

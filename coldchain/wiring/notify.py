@@ -37,4 +37,6 @@ def _secret(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as bad:
-        raise ConfigError(f"{path}: {bad.strerror}; put the secret into that file, readable only by us") from bad
+        raise ConfigError(
+            f"{path}: {bad.strerror}; put the secret into that file, readable only by us"
+        ) from bad

@@ -34,7 +34,9 @@ def run_all(config: Path) -> int:
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     signal.signal(signal.SIGINT, lambda *_: told.set())
     supervisor.start()
-    sys.stderr.write(f"console: http://{settings.console.host}:{settings.console.port}/   Ctrl-C stops everything\n")
+    sys.stderr.write(
+        f"console: http://{settings.console.host}:{settings.console.port}/   Ctrl-C stops everything\n"
+    )
     while not told.wait(0.25):
         supervisor.check()
     supervisor.stop()

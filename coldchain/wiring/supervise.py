@@ -43,7 +43,7 @@ class Child:
     def start(self, now_s: float) -> None:
         out = self.log.open("ab") if self.log else None
         try:
-            self.process = subprocess.Popen(  # noqa: S603 -- our own commands
+            self.process = subprocess.Popen(
                 list(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=out or sys.stderr.fileno(),
@@ -99,7 +99,12 @@ class Supervisor:
                 child.due_s = now_s + child.back_off_s
                 child.back_off_s = min(child.back_off_s * 2, BACK_OFF_MOST_S)
                 child.deaths += 1
-                log.warning("process.died", name=child.name, code=child.process.returncode, again_in_s=child.back_off_s)
+                log.warning(
+                    "process.died",
+                    name=child.name,
+                    code=child.process.returncode,
+                    again_in_s=child.back_off_s,
+                )
             elif now_s >= child.due_s:
                 child.due_s = 0.0
                 child.start(now_s)

@@ -20,6 +20,8 @@ def test_a_time_without_a_zone_is_nobodys_time() -> None:
         parse_instant("2022-07-07T12:00:00")
 
 
-@pytest.mark.parametrize("text", ["1657195200", "1657195200.000", "2022-07-07T12:00:00Z", "2022-07-07 14:00:00+02:00"])
+@pytest.mark.parametrize(
+    "text", ["1657195200", "1657195200.000", "2022-07-07T12:00:00Z", "2022-07-07 14:00:00+02:00"]
+)
 def test_the_ways_people_write_it(text: str) -> None:
     assert rfc3339(parse_instant(text)) == "2022-07-07T12:00:00Z"

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coldchain.kernel.ranges import RangeSet, as_pairs
 
-SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda t: (t[0], t[0] + t[1])), max_size=30)
+SPANS = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda t: (t[0], t[0] + t[1])), max_size=30
+)
 
 
 def numbers(spans: list[tuple[int, int]]) -> set[int]:
@@ -28,7 +32,7 @@ def test_it_agrees_with_a_plain_set(spans: list[tuple[int, int]]) -> None:
 @given(SPANS)
 def test_its_ranges_are_sorted_and_never_touch(spans: list[tuple[int, int]]) -> None:
     pairs = RangeSet(spans).pairs()
-    assert all(before[1] + 1 < after[0] for before, after in zip(pairs, pairs[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(pairs))
 
 
 @given(SPANS, st.integers(0, 70), st.integers(0, 10))

@@ -22,7 +22,12 @@ from coldchain.records.registry import (
 from coldchain.records.sql import open_reader, open_writer
 
 SITE = Site(id="vte", name="Vientiane")
-FRIDGE = Appliance(id="br-1", name="Blood fridge 1", site="vte", assignments=(Assignment(carries="red-cells@eu", from_ms=100),))
+FRIDGE = Appliance(
+    id="br-1",
+    name="Blood fridge 1",
+    site="vte",
+    assignments=(Assignment(carries="red-cells@eu", from_ms=100),),
+)
 LOAD = Sensor(id="br-1/load", appliance="br-1", node="n-1", channel=0)
 
 
@@ -32,7 +37,12 @@ def test_a_reader_takes_up_each_new_version(tmp_path: Path) -> None:
     assert not reader.refresh()
     assert desk.publish(Registry(sites=(SITE,)), author="a", reason="first") == 1
     assert reader.refresh()
-    assert desk.publish(Registry(sites=(SITE,), appliances=(FRIDGE,), sensors=(LOAD,)), author="a", reason="more") == 2
+    assert (
+        desk.publish(
+            Registry(sites=(SITE,), appliances=(FRIDGE,), sensors=(LOAD,)), author="a", reason="more"
+        )
+        == 2
+    )
     assert reader.refresh()
     assert not reader.refresh()
     assert reader.registry.by_channel["n-1", 0].id == "br-1/load"
@@ -65,7 +75,13 @@ def test_people_are_told_of_their_sites_only() -> None:
         ({"sites": (SITE, SITE)}, "site 'vte' appears twice"),
         ({"appliances": (FRIDGE,)}, "site 'vte' is not known"),
         ({"sensors": (LOAD,)}, "appliance 'br-1' is not known"),
-        ({"sites": (SITE,), "appliances": (FRIDGE.model_copy(update={"assignments": (Assignment(carries="tea@eu"),)}),)}, "'tea@eu'"),
+        (
+            {
+                "sites": (SITE,),
+                "appliances": (FRIDGE.model_copy(update={"assignments": (Assignment(carries="tea@eu"),)}),),
+            },
+            "'tea@eu'",
+        ),
     ],
 )
 def test_what_does_not_hang_together_is_refused(parts: dict[str, object], why: str) -> None:

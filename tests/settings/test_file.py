@@ -51,11 +51,13 @@ def test_sound_text_gives_settings_with_paths_under_its_folder(tmp_path: Path) -
         ("[gatway]", "[gateway]", 3, "gatway", "gateway"),
         ('id = "GW 7"', 'id = "gw-7"', 4, "gateway.id", None),
         ('driver = "modbus"', 'driver = "modbus-rtu"', 12, "gateway.lines[1].driver", None),
-        ('map = "controler"', 'map = "controller"', 14, "gateway.lines[1].devices[0].map", "controller"),
+        ('map = "controler"', 'map = "controller"', 13, "gateway.lines[1].devices[0].map", "controller"),
         ('divice = "lines/*"', 'device = "lines/*"', 8, "gateway.lines[0].divice", "device"),
     ],
 )
-def test_each_fault_has_its_line_key_and_nearest(wrong: str, right: str, line: int, key: str, nearest: str | None) -> None:
+def test_each_fault_has_its_line_key_and_nearest(
+    wrong: str, right: str, line: int, key: str, nearest: str | None
+) -> None:
     text = SOUND.replace(right, wrong)
     if wrong == "[gatway]":
         text = 'data_dir = "data"\n\n[gatway]\nid = "gw-7"\n'
@@ -81,8 +83,14 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
         load(tmp_path / "none.toml")
 
 
-@given(st.builds(Answers, modem=st.sampled_from(["", "/dev/ttyUSB1"]), influx_url=st.sampled_from(["", "http://db:8086"]),
-                 broker_host=st.sampled_from(["", "broker.example"])))
+@given(
+    st.builds(
+        Answers,
+        modem=st.sampled_from(["", "/dev/ttyUSB1"]),
+        influx_url=st.sampled_from(["", "http://db:8086"]),
+        broker_host=st.sampled_from(["", "broker.example"]),
+    )
+)
 def test_what_init_writes_is_sound(answers: Answers) -> None:
     settings, findings = check_text(render(answers), "c.toml")
     assert findings == []

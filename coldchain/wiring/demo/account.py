@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The books of a run, read from the files after every process has exited.
+
+accepted       the gateway's counter, committed with the spool's rows
+recorded       the rows of readings.db, counted: log, chunks, waiting
+dead_lettered  the dead letters of readings.db, counted
+pending        what the spool still holds and readings.db has neither recorded nor dead-lettered, by identity
+
+None is derived from another, so `accepted == recorded + dead_lettered + pending` can fail, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from coldchain.kernel.ranges import RangeSet
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.readings_schema import READINGS_MIGRATIONS
+from coldchain.records.sql import open_reader
+from coldchain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The figures of a run; `balanced` says whether they add up."""
+
+    appliances: int
+    readings_accepted: int
+    readings_recorded: int
+    readings_dead_lettered: int
+    readings_pending: int
+    duplicates: int
+    alarms: int
+    notices_sent: int
+    influx: dict[str, Any]
+
+    @property
+    def balanced(self) -> bool:
+        return (
+            self.readings_accepted
+            == self.readings_recorded + self.readings_dead_lettered + self.readings_pending
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def keep_books(settings: Settings, appliances: int) -> Books:
+    """Read every store of the folder. Files that are not there count as empty."""
+    accepted, pending = _gateway(settings)
+    recorded, dead, duplicates, accounted = _hub(settings)
+    alarms, notices = _alarms(settings)
+    return Books(
+        appliances=appliances,
+        readings_accepted=accepted,
+        readings_recorded=recorded,
+        readings_dead_lettered=dead,
+        readings_pending=_outside(pending, accounted),
+        duplicates=duplicates,
+        alarms=alarms,
+        notices_sent=notices,
+        influx=influx_state(settings),
+    )
+
+
+Identities = dict[tuple[str, str], RangeSet]
+
+
+def _outside(pending: Identities, accounted: Identities) -> int:
+    nothing = RangeSet()
+    return sum(
+        high - low + 1
+        for link, ranges in pending.items()
+        for start, end in ranges
+        for low, high in accounted.get(link, nothing).missing(start, end)
+    )
+
+
+def _gateway(settings: Settings) -> tuple[int, Identities]:
+    """What the gateway counted as accepted, and what its spool holds, by (gateway, epoch)."""
+    from gateway.spool import read_accounts
+
+    if not settings.spool_db.exists():
+        return 0, {}
+    epoch, accepted, pending = read_accounts(settings.spool_db)
+    return accepted, {(settings.gateway.id, epoch): pending}
+
+
+def _hub(settings: Settings) -> tuple[int, int, int, Identities]:
+    if not settings.readings_db.exists():
+        return 0, 0, 0, {}
+    db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
+    recorded = sum(
+        _count(db, query)
+        for query in (
+            "SELECT coalesce(sum(n), 0) FROM log",
+            "SELECT coalesce(sum(n), 0) FROM chunk",
+            "SELECT coalesce(sum(n), 0) FROM waiting",
+        )
+    )
+    dead = _count(db, "SELECT coalesce(sum(readings), 0) FROM dead_letter")
+    duplicates = _count(db, "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'duplicates'")
+    accounted = {
+        (gateway, epoch): RangeSet(map(tuple, json.loads(recorded_ranges))).union(
+            RangeSet(map(tuple, json.loads(dead_ranges)))
+        )
+        for gateway, epoch, recorded_ranges, dead_ranges in db.execute(
+            "SELECT gateway, epoch, recorded, dead FROM link"
+        )
+    }
+    db.close()
+    return recorded, dead, duplicates, accounted
+
+
+def _alarms(settings: Settings) -> tuple[int, int]:
+    if not settings.alarms_db.exists():
+        return 0, 0
+    db = open_reader(settings.alarms_db, len(ALARMS_MIGRATIONS))
+    alarms = _count(db, "SELECT count(*) FROM alarm")
+    notices = _count(db, "SELECT count(*) FROM notice WHERE state = 'sent'")
+    db.close()
+    return alarms, notices
+
+
+def influx_state(settings: Settings) -> dict[str, Any]:
+    """`absent` without a url; else whether it answers now, and how many points it has taken."""
+    if settings.influx.url is None:
+        return {"state": "absent", "points": 0}
+    import httpx
+
+    try:
+        up = httpx.get(f"{settings.influx.url}/ping", timeout=3).is_success
+    except httpx.HTTPError:
+        up = False
+    points = 0
+    if settings.readings_db.exists():
+        db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
+        row = db.execute("SELECT detail FROM cursor WHERE consumer = 'influx'").fetchone()
+        points = int(json.loads(row[0]).get("points", 0)) if row else 0
+        db.close()
+    return {"state": "up" if up else "down", "points": points}
+
+
+def _count(db: sqlite3.Connection, query: str) -> int:
+    return int(db.execute(query).fetchone()[0])
