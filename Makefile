@@ -55,11 +55,14 @@ bench: setup servers ## print the figures of benchmarks/, or of one: make bench 
 servers: $(VENV)/.python ## install the real servers that the tests use, where that is allowed
 	@$(PY) tools/install_servers.py
 
-lock: setup ## resolve the dependencies anew into requirements.lock
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --quiet
+
+lock: setup ## resolve the dependencies anew: requirements.lock, and deploy/requirements.lock for the image
 	@$(PY) -m pip install --quiet --disable-pip-version-check '$(UV_PIN)'
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
-	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+	@$(COMPILE) --group dev --output-file requirements.lock
+	@$(COMPILE) --constraints requirements.lock --output-file deploy/requirements.lock
+	@grep -c == requirements.lock deploy/requirements.lock
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
