@@ -11,7 +11,7 @@ from coldchain.cli import config, data, demo, doctor, run, sensor
 
 app = typer.Typer(
     help="A monitor for the blood cold chain: from a probe on a serial line to a phone that rings.",
-    epilog="First time here? `coldchain demo` runs the whole chain on simulated appliances; nothing leaves the machine.",
+    epilog="First time here? `coldchain demo` runs the whole chain on simulated appliances.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -23,7 +23,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="The settings file.")] = Path("coldchain.toml"),
     json_: Json = False,
 ) -> None:
-    """Say what is wrong with a settings file: file, line, key, and the nearest valid key. Exit 78 if anything is."""
+    """Say what is wrong with a settings file: file, line, key, nearest valid key. Exit 78 if anything is."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as bad:
@@ -67,7 +67,7 @@ def init(
     console_port: Annotated[int, typer.Option(help="Port of the web console, on loopback.")] = 8080,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
-    """Write a commented settings file. Asks for what no option said when there is a terminal, else takes defaults."""
+    """Write a commented settings file. On a terminal it asks for what no option said."""
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; choose another name, or say --force to overwrite it")
     default = Answers()

@@ -38,7 +38,7 @@ def export(
     from_: From = None,
     to: To = None,
 ) -> None:
-    """Print recorded temperatures as `sensor,time,celsius`, by sensor, then time; failed readings have no number."""
+    """Print temperatures as `sensor,time,celsius`, by sensor, then time; failed readings have no number."""
     from coldchain.wiring.export import export_csv
 
     if format_ != "csv":

@@ -21,7 +21,7 @@ def demo(
         typer.Option(
             "--dir",
             "-d",
-            help="Folder for data, logs and settings; a second run in it goes on. Default: a new one in demo-data/.",
+            help="Folder for data and logs; a second run in it goes on. Default: a new one in demo-data/.",
         ),
     ] = None,
     appliances: Annotated[
@@ -36,7 +36,7 @@ def demo(
     replay: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A recorded CSV (sensor,time,celsius; CELSI; Ruuvi; gzipped or not) as a sensor; may be repeated.",
+            help="A recorded CSV (sensor,time,celsius; CELSI; Ruuvi; may be gzipped) as a sensor.",
             exists=True,
         ),
     ] = None,
@@ -56,9 +56,10 @@ def demo(
     influx_url: Annotated[str | None, typer.Option(help="Also stream to this InfluxDB.")] = None,
     json_: Json = False,
 ) -> None:
-    """Run the whole chain on this machine: simulated appliances on serial lines and MQTT, gateway, broker, record,
-    alarms, a modem with phones, the console. Nothing leaves the machine. No delay is shortened: the simulator starts
-    20 minutes in the past, and the first message comes within a minute.
+    """Run the whole chain on this machine, from simulated probes to a simulated phone. Nothing leaves it.
+
+    Appliances on serial lines and MQTT, gateway, broker, record, alarms, a modem with phones, the console.
+    No delay is shortened: the simulator starts 20 minutes in the past; the first SMS comes within a minute.
     """
     from coldchain.wiring.demo.plan import DemoPlan
     from coldchain.wiring.demo.run import fresh_folder, run_demo
@@ -84,7 +85,5 @@ def demo(
         for name, value in books.as_dict().items():
             say(f"  {name.replace('_', ' '):24} {value}")
     if not books.balanced:
-        say(
-            "the books do not balance: accepted is not recorded + dead-lettered + pending. Keep the folder and report it."
-        )
+        say("the books do not balance: accepted is not recorded + dead-lettered + pending. Keep the folder.")
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ Author = Annotated[str, typer.Option(help="Who makes the change; it is kept with
 
 @app.command("waiting")
 def waiting(config: Config = None, directory: Dir = None, json_: Json = False) -> None:
-    """Channels that report and are not known, with how much they have sent. Nothing of it is lost meanwhile."""
+    """Channels that report and are not known, and how much they have sent. Nothing of it is lost."""
     from coldchain.wiring.adopt import waiting_channels
 
     found = waiting_channels(settings_of(config, directory))

@@ -141,7 +141,7 @@ NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def name_of(value: object) -> str:
-    """A node's, gateway's or epoch's name: 1 to 48 of a-z, 0-9 and -. It goes into topics: nothing else may."""
+    """A node's, gateway's or epoch's name: 1 to 48 of a-z, 0-9 and -. It goes into topics."""
     if not isinstance(value, str) or not 1 <= len(value) <= 48 or not NAME_CHARS.issuperset(value):
         raise ValueError(f"not a name of 1 to 48 characters a-z, 0-9, -: {str(value)[:60]!r}")
     return value

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each process says what it has done, after it has done it: one small JSON file per process in DIR/health.
 
-Liveness is recent end-to-end progress, so a process beats from the loop that does its work, never from a timer.
+Liveness is recent end-to-end progress: a process beats from the loop that does its work, not from a timer.
 """
 
 from __future__ import annotations

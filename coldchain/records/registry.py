@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry: sites, appliances, sensors, people; what each appliance carries, from when.
 
-It lives in `desk.db` as whole, numbered versions, never edited: every alarm can name the version it was judged by.
+It lives in `desk.db` as whole, numbered versions, never edited: every alarm names the one it was judged by.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ def _known(who: str, what: str, name: str, names: set[str]) -> None:
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
-CREATE TABLE registry (version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
-                       digest TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE registry (version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, author TEXT NOT NULL,
+                       reason TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL);
 -- Requests to change an alarm, applied once by alerts.
 CREATE TABLE command (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, person TEXT NOT NULL, verb TEXT NOT NULL,
                       alarm TEXT, body TEXT NOT NULL);
@@ -253,7 +253,7 @@ class RegistryReader:
         self.registry = Registry()
 
     def refresh(self) -> bool:
-        """True when a newer version was taken up. A missing or busy desk changes nothing: the last one stands."""
+        """True when a newer version was taken up. Without a desk yet, nothing changes."""
         if self._db is None:
             if not self._path.exists():
                 return False

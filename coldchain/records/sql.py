@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one door to SQLite: how our files are opened, versioned and written.
 
-Writers: WAL, synchronous=FULL (an acknowledged commit survives power loss), BEGIN IMMEDIATE, one writer process
-per file. Readers: read-only, short transactions (an idle reader makes a WAL grow without bound).
+Writers: WAL, synchronous=FULL (an acknowledged commit survives power loss), BEGIN IMMEDIATE, one process
+a file. Readers: read-only, short transactions (an idle reader makes a WAL grow without bound).
 The file's format is `PRAGMA user_version`; migrations are numbered, each in one transaction, forward only.
 After a failed commit the handle is never reused: the process ends and opens the file again.
 """

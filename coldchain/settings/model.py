@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an installation can set, with sensible defaults. One TOML file; `coldchain config check` reads it with care.
+"""What an installation can set, with sensible defaults. One TOML file; `coldchain config check` examines it.
 
-Spans are written as seconds or as ISO 8601 (`PT5M`). Secrets are files, never values. Relative paths are relative
-to the file. Environment variables `COLDCHAIN__SECTION__KEY` win over the file.
+Spans are written as seconds or as ISO 8601 (`PT5M`). Secrets are files, never values. Paths are relative to
+the file. Environment variables `COLDCHAIN__SECTION__KEY` win over the file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class MqttSettings(Section):
 
 
 class RegisterSettings(Section):
-    """One register of a device: where it is, what it means. value = raw * scale + offset, in the quantity's unit."""
+    """One register of a device: where it is, what it means. value = raw * scale + offset, in its unit."""
 
     address: int = Field(ge=0, le=65535)
     quantity: str = "temperature"

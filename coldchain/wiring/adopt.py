@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -85,7 +85,7 @@ def _change(
 
 
 def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: Callable[[], int]) -> int:
-    """Bind the channel; makes the appliance (and its site) when they are new. Returns the registry's version."""
+    """Bind the channel; makes the appliance (and its site) when new. Returns the registry's version."""
     quantity = wish.quantity or next(
         (w.quantity for w in waiting_channels(settings) if (w.node, w.channel) == (wish.node, wish.channel)),
         "temperature",
@@ -105,14 +105,16 @@ def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: C
                 sites.append(Site(id=site, name=site))
             carries = (Assignment(carries=wish.profile),) if wish.profile else ()
             appliances.append(Appliance(id=appliance_id, name=appliance_id, site=site, assignments=carries))
-        probe = place if quantity == "temperature" and place in {"air", "load"} else None
+        probe: Literal["load", "air"] | None = None
+        if quantity == "temperature" and place in {"air", "load"}:
+            probe = "air" if place == "air" else "load"
         sensor = Sensor(
             id=wish.sensor,
             appliance=appliance_id,
             quantity=quantity,
             probe=probe,
             node=wish.node,
-            channel=wish.channel,  # type: ignore[arg-type]
+            channel=wish.channel,
         )
         return {
             "sites": tuple(sites),

@@ -124,7 +124,10 @@ def _registry(settings: Settings) -> Line:
             "nobody would be told of an alarm",
             "coldchain registry person ID NAME +PHONE",
         )
-    said = f"version {reader.version}: {len(registry.appliances)} appliances, {len(registry.sensors)} sensors, {len(registry.people)} people"
+    said = (
+        f"version {reader.version}: {len(registry.appliances)} appliances, "
+        f"{len(registry.sensors)} sensors, {len(registry.people)} people"
+    )
     return Line("registry", "ok", said)
 
 

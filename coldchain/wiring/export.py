@@ -28,7 +28,8 @@ def export_csv(
         if sensor not in known:
             near = ", ".join(known[:8])
             raise BadData(
-                f"no readings of a sensor {sensor!r}; there are {len(known)}: {near}{', ...' if len(known) > 8 else ''}"
+                f"no readings of a sensor {sensor!r}; there are {len(known)}: {near}"
+                + (", ..." if len(known) > 8 else "")
             )
     out.write("sensor,time,celsius\n")
     count = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process of ours: read this to know what each is made of. `python -m coldchain.wiring.process NAME CONFIG`.
+"""One process of ours, and what it is made of. `python -m coldchain.wiring.process NAME CONFIG`.
 
 It avoids the command line's libraries: four of these run on a small machine day and night.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs child processes and starts again what dies. On a site systemd or Compose does this; here it is one command."""
+"""Runs child processes and starts again what dies. On a site systemd or Compose does this."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import structlog
 
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MOST_S = 10.0
-SETTLED_AFTER_S = 20.0
+SETTLED_AFTER_S = 5.0
 """A child that lived this long starts its back-off anew."""
 STOP_PATIENCE_S = 8.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h

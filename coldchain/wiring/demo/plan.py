@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a demo run consists of, and the folder it lives in: settings, registry, the world's part.
 
-The folder is an ordinary installation. A second run in it goes on where the first ended: nothing is thrown away.
+The folder is an ordinary installation. A second run in it goes on where the first ended.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class DemoPlan:
         whole = Fleet.load(self.fleet) if self.fleet else Fleet.load()
         if self.appliances > len(whole.appliances):
             raise BadData(
-                f"the fleet {whole.name!r} has {len(whole.appliances)} appliances, {self.appliances} were asked for"
+                f"the fleet {whole.name!r} has {len(whole.appliances)} appliances, not {self.appliances}"
             )
         if self.appliances == len(whole.appliances):
             return whole
@@ -122,7 +122,7 @@ def write_settings(plan: DemoPlan) -> Settings:
     influx = f'\n[influx]\nurl = "{plan.influx_url}"\n' if plan.influx_url else ""
     plan.directory.mkdir(parents=True, exist_ok=True)
     plan.config.write_text(
-        f"""# Written by `coldchain demo`. An ordinary installation: `coldchain doctor --dir` and the others work on it.
+        f"""# Written by `coldchain demo`. An ordinary installation: `coldchain doctor --dir` works on it.
 data_dir = "."
 
 [mqtt]

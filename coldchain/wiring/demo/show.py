@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees while the demo runs: each message as a phone receives it, and a line of figures now and then."""
+"""What a person sees while the demo runs: each message as a phone receives it, and a line of figures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Show:
         figures = {beat.name: beat.figures for beat in beats(self._directory)}
         gateway, ingest, alerts = (figures.get(name, {}) for name in ("gateway", "ingest", "alerts"))
         return (
-            f"{elapsed_s:5.0f} s  accepted {gateway.get('accepted', 0)}, in the spool {gateway.get('pending', 0)}, "
+            f"{elapsed_s:5.0f} s  accepted {gateway.get('accepted', 0)}, "
+            f"in the spool {gateway.get('pending', 0)}, "
             f"recorded {ingest.get('recorded', 0)}, alarms open {alerts.get('alarms_open', 0)}, "
             f"messages sent {alerts.get('notices_sent', 0)}"
         )
@@ -58,7 +59,8 @@ class Show:
 def greeting(directory: Path, console: str, gateway_page: str, start_ms: int, appliances: int) -> str:
     """The first thing a person reads."""
     return (
-        f"Coldchain demo: {appliances} simulated appliances, started at {rfc3339(start_ms)}; nothing leaves this machine.\n"
+        f"Coldchain demo: {appliances} appliances, simulated from {rfc3339(start_ms)} on; "
+        "nothing leaves this machine.\n"
         f"  console        {console}\n"
         f"  gateway page   {gateway_page}\n"
         f"  data and logs  {directory}\n"
