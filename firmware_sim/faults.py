@@ -4,12 +4,13 @@
 A scenario file is TOML with ``name`` and an array ``[[fault]]``. Each fault has
 
 ``kind``       one of `FaultKind`
-``target``     ``{appliance = ID}``, ``{site = ID}``, ``{node = ID}``, ``{same_as = N}`` (what the N-th fault of the
-               file hit), or a choice among appliances no earlier fault took: ``{type = T or [T, ...], level = L,
-               link = serial or mqtt, nth = N}``; each key may be left out, ``nth`` too: then the seed chooses
+``target``     ``{appliance = ID}``, ``{site = ID}``, ``{node = ID}``, ``{same_as = N}`` (what fault N of
+               the file hit), or a choice among appliances no earlier fault took: ``{type = T or [T, ...],
+               level = L, link = serial or mqtt, nth = N}``; each key may be left out; without ``nth`` the
+               seed chooses
 ``start_s``    seconds after the start; negative began before it
 ``duration_s`` left out: for ever
-``load_passes_c`` with ``at_s``, instead of ``start_s``: begin so that the *sensed* load passes that temperature then
+``load_passes_c`` with ``at_s``, instead of ``start_s``: begin so that the *sensed* load passes it then
 others         numbers of that kind: see `DEFAULTS`
 
 A choice that finds nothing (a fleet of one appliance) is left out and listed in ``Schedule.unmatched``.
@@ -82,7 +83,7 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """The sensed load leaves ``limit_c`` behind for good at ``at_s``: last reading at or inside the limit."""
+    """The sensed load leaves ``limit_c`` behind at ``at_s``: the last reading not beyond it."""
 
     limit_c: float
     at_s: float
@@ -90,7 +91,7 @@ class Passing:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One concrete fault. It acts from ``start_s`` (included) to ``end_s`` (excluded), seconds after the start.
+    """One concrete fault. It acts from ``start_s`` (included) to ``end_s`` (excluded), seconds of the run.
 
     appliances  the ids it touches; site, node  where it strikes, when it strikes a whole one, else ""
     numbers     the kind's own, defaults filled in
@@ -133,7 +134,9 @@ class Schedule:
     def active_at(self, t_s: float, *kinds: FaultKind) -> tuple[Fault, ...]:
         """Faults (of these kinds, or all) that act at ``t_s``."""
         return tuple(
-            fault for fault in self.faults if (not kinds or fault.kind in kinds) and fault.start_s <= t_s < fault.end_s
+            fault
+            for fault in self.faults
+            if (not kinds or fault.kind in kinds) and fault.start_s <= t_s < fault.end_s
         )
 
     def events_between(self, t0_s: float, t1_s: float) -> tuple[Event, ...]:
@@ -169,7 +172,7 @@ class Scenario:
         return cls(str(data.get("name", "")), wishes)
 
     def resolve(self, fleet: Fleet, seed: int) -> Schedule:
-        """Tie every fault to appliances of the fleet. Faults that wait for a `Passing` keep ``start_s`` NaN."""
+        """Tie every fault to appliances. Faults that wait for a `Passing` keep ``start_s`` NaN."""
         taken: set[str] = set()
         faults: list[Fault] = []
         unmatched: list[str] = []
@@ -198,7 +201,9 @@ def _check(number: int, wish: Mapping[str, Any]) -> None:
     allowed = _KEYS | set(DEFAULTS.get(kind, ()))
     for key in wish:
         if key not in allowed:
-            raise ScenarioError(f"fault {number} ({kind}): unknown key {key!r}; known: {', '.join(sorted(allowed))}")
+            raise ScenarioError(
+                f"fault {number} ({kind}): unknown key {key!r}; known: {', '.join(sorted(allowed))}"
+            )
     for key in wish.get("target", {}):
         if key not in _PLACE_KEYS:
             raise ScenarioError(f"fault {number} ({kind}): unknown target key {key!r}")

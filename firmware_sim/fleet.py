@@ -45,7 +45,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone with a phone. Numbers lie in +856 20 5550 xxxx, chosen for tests; names are duties, not people."""
+    """Someone with a phone. Numbers lie in +856 20 5550 xxxx, for tests; names are duties, not people."""
 
     id: str
     name: str
@@ -86,6 +86,10 @@ class Appliance:
         """The number of this quantity's channel on the node: stable for the appliance's life."""
         return self.slot * CHANNELS_PER_APPLIANCE + int(quantity)
 
+    def sensor(self, quantity: Quantity) -> str:
+        """The sensor's id: ``vte-br-03/load``."""
+        return f"{self.id}/{quantity.word}"
+
     @property
     def channels(self) -> dict[Quantity, int]:
         """Every channel this type offers."""
@@ -125,7 +129,8 @@ class Fleet:
                 people=tuple(Person(**entry) for entry in data["people"]),
                 nodes=tuple(Node(**entry) for entry in data["nodes"]),
                 appliances=tuple(
-                    Appliance(**{**entry, "type": ApplianceType(entry["type"])}) for entry in data["appliances"]
+                    Appliance(**{**entry, "type": ApplianceType(entry["type"])})
+                    for entry in data["appliances"]
                 ),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -141,7 +146,9 @@ class Fleet:
         """
         whole = of if of is not None else cls.load()
         if not 0 <= count <= len(whole.appliances):
-            raise FleetError(f"{count} appliances asked for; the fleet {whole.name!r} has 0..{len(whole.appliances)}")
+            raise FleetError(
+                f"{count} appliances asked for; the fleet {whole.name!r} has 0..{len(whole.appliances)}"
+            )
         return whole.only(balanced_order(whole.appliances, seed)[:count])
 
     def only(self, appliances: tuple[Appliance, ...]) -> "Fleet":
@@ -183,7 +190,9 @@ class Fleet:
             _require(site.level in LEVELS, f"site {site.id}: level {site.level!r} is not one of {LEVELS}")
         for node in self.nodes:
             _require(node.site in sites, f"node {node.id}: no site {node.site!r}")
-            _require(node.link in ("serial", "mqtt"), f"node {node.id}: link {node.link!r} is not serial or mqtt")
+            _require(
+                node.link in ("serial", "mqtt"), f"node {node.id}: link {node.link!r} is not serial or mqtt"
+            )
             _require(1 <= node.address <= 247, f"node {node.id}: address {node.address} is not 1..247")
         for person in self.people:
             _require(person.site in sites, f"person {person.id}: no site {person.site!r}")
@@ -194,13 +203,16 @@ class Fleet:
                 nodes[appliance.node].site == appliance.site,
                 f"appliance {appliance.id}: its node {appliance.node} stands at another site",
             )
-            _require(0 <= appliance.slot < MAX_SLOTS, f"appliance {appliance.id}: slot {appliance.slot} is not 0..7")
+            _require(
+                0 <= appliance.slot < MAX_SLOTS,
+                f"appliance {appliance.id}: slot {appliance.slot} is not 0..7",
+            )
             place = (appliance.node, appliance.slot)
             _require(place not in taken, f"appliance {appliance.id}: slot {place} is taken")
             taken.add(place)
 
 
-def _require(holds: bool, message: str) -> None:
+def _require(holds: object, message: str) -> None:
     if not holds:
         raise FleetError(f"fleet file: {message}")
 
@@ -208,7 +220,7 @@ def _require(holds: bool, message: str) -> None:
 def balanced_order(appliances: tuple[Appliance, ...], seed: int) -> tuple[Appliance, ...]:
     """All appliances, so ordered that every prefix holds each type in about its share of the whole.
 
-    The file's first blood refrigerator leads; one of every other type follows; the seed shuffles within a type.
+    The file's first blood refrigerator leads, then one of each other type; the seed shuffles within a type.
     """
     queues: dict[ApplianceType, list[Appliance]] = {}
     for kind in ApplianceType:
@@ -222,7 +234,11 @@ def balanced_order(appliances: tuple[Appliance, ...], seed: int) -> tuple[Applia
         # A type not yet seen comes first, then the one that has given the smallest part of what it has.
         kind = min(
             (k for k in total if given[k] < total[k]),
-            key=lambda k: (given[k] > 0, (given[k] + 0.5) / total[k] if given[k] else 0, list(ApplianceType).index(k)),
+            key=lambda k: (
+                given[k] > 0,
+                (given[k] + 0.5) / total[k] if given[k] else 0,
+                list(ApplianceType).index(k),
+            ),
         )
         order.append(queues[kind][given[kind]])
         given[kind] += 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The constants of each appliance of a fleet, drawn from its type's spreads by its own key."""
 
-from dataclasses import dataclass, fields
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from firmware_sim.physics.noise import FloatArray, KeyArray, uniform
 BoolArray = NDArray[np.bool_]
 
 PLATE_LATENT_J_PER_KG = 190e3
-"""Heat of fusion of salt hydrates and paraffins that melt near +4 °C: 150..220 kJ/kg (engineering estimate)."""
+"""Heat of fusion of what melts near +4 °C (salt hydrates, paraffins): 150..220 kJ/kg, an estimate."""
 PLATE_SOLID_J_PER_KG_K = 2.0e3
 PLATE_LIQUID_J_PER_KG_K = 3.0e3
 
-_SPREADS = tuple(f.name for f in fields(Design) if f.name not in ("code", "defrost_by_run", "agitator", "digital", "mobile"))
-"""Every field of `Design` that is a `Spread`; its place here is its lane of randomness, so append only."""
+_SPREADS = tuple(
+    f.name
+    for f in fields(Design)
+    if f.name not in ("code", "defrost_by_run", "agitator", "digital", "mobile")
+)
+"""Every field of `Design` that is a `Spread`; its place is its lane of randomness."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 """What each type of appliance is made of: constants with unit, spread over a fleet, and source.
 
 Sources
-    BR    the three-day record of one blood refrigerator (`physics/measured.py` holds what was measured on it)
+    BR    the three-day record of one blood refrigerator (what was measured on it: `physics/measured.py`)
     CF    the 14-day CELSI export of a freezer (same place)
-    WHO   The Blood Cold Chain, WHO 2002, ISBN 92 4 154579 8: equipment kept to its range up to +43 °C ambient
-    UCR   University of California, Riverside 2016, as cited by Biocompare 363204: -80 freezers pull down in 9..26 h
-    BEL   Bellamy, Transfusion 1965, 10.1111/j.1537-2995.1965.tb01203.x: 8 units and ice stay within 1..6 °C
-          for 30 h at 23 °C and 18 h at 36 °C
-    DS    DS18B20 data sheet: 0.0625 °C steps, -55..125 °C, 85 °C at power-on; the customary driver says -127 °C
-          for "not connected". IEC 60751 class A for platinum: 0.15 + 0.002 |t| °C
-    eng   engineering estimate: order of magnitude from mass, area and usual materials (steel 0.5, aluminium 0.9,
-          water and blood 3.6..4.2, frozen plasma 2.0 kJ/(kg K); a bag weighs about 0.3 kg)
+    SPEC  a tender specification for blood bank refrigerators (scribd.com/document/64575273): range kept at
+          up to +43 °C ambient, half a load cooled within 150 min
+    UCR   University of California, Riverside 2016, as cited by Biocompare 363204: -80 freezers pull down
+          in 9..26 h
+    BEL   Bellamy, Transfusion 1965, 10.1111/j.1537-2995.1965.tb01203.x: 8 units and ice stay within
+          1..6 °C for 30 h at 23 °C and 18 h at 36 °C
+    DS    DS18B20 data sheet: 0.0625 °C steps, -55..125 °C, 85 °C at power-on; the customary driver says
+          -127 °C for "not connected". IEC 60751 class A for platinum: 0.15 + 0.002 |t| °C
+    eng   engineering estimate: order of magnitude from mass, area and usual materials (steel 0.5,
+          aluminium 0.9, water and blood 3.6..4.2, frozen plasma 2.0 kJ/(kg K); a bag weighs about 0.3 kg)
     fit   chosen so that period, duty, defrost and warm-up fall in the ranges of `physics/measured.py`
 """
 
@@ -61,20 +63,21 @@ class Design:
     door_w_per_k      air to surroundings while the door stands open
     evaporator_w_per_k  air to evaporator with the fan running; ``still_fraction`` of it without
     fan_w             heat of fans and lamps into the air
-    cooling_w         heat taken from the evaporator at ``cooling_at_c``; falls linearly to zero at ``cooling_floor_c``;
-                      the motor allows 15 % more at most
+    cooling_w         heat taken from the evaporator at ``cooling_at_c``; falls linearly to zero at
+                      ``cooling_floor_c``; the motor allows 15 % more at most
     heater_w          heat into the air while the thermostat heats (incubators)
     set_point_c, band_k  the thermostat starts cooling at set-point + band, stops at set-point - band
     control_lag_s     lag of the thermostat's own probe; min_off_s rest between two compressor runs
-    defrost_every_s   period of the clock, or of compressor running time when ``defrost_by_run`` is true; 0 = never
-    defrost_w, defrost_end_c, defrost_max_s, drip_s   heater; it stops at that evaporator temperature or time; rest
+    defrost_every_s   period of the clock, or of compressor running time when ``defrost_by_run``; 0 = never
+    defrost_w, defrost_end_c, defrost_max_s, drip_s   heater; it stops at that evaporator temperature or
+                      time; rest before cooling again
     defrost_wall_part  how much of that heat goes into duct and walls instead of the evaporator
     openings_per_day  door openings, most in working hours; opening_s typical length
     air_lag_s, load_lag_s  first-order lags of the two reporting probes
     offset_k          largest error of a probe; ``digital`` probes follow DS, others are platinum
     agitator          has one
-    battery_wh        battery that runs the compressor (active box) or only the node (others); draw_w electrical
-    plates_kg, plates_melt_c, plates_w_per_k  phase-change plates and their conductance to the air
+    battery_wh        battery of the compressor (active box) or only the node (others); draw_w electrical
+    plates_kg, plates_melt_c, plates_w_per_k  phase-change plates, their conductance to the air
     alarm_low_c, alarm_high_c  the controller's own alarm, on its own probe, after 10 min
     """
 

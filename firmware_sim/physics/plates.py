@@ -13,9 +13,9 @@ def plate_temperature_c(
     solid_j_per_k: FloatArray,
     liquid_j_per_k: FloatArray,
 ) -> FloatArray:
-    """Temperature [°C] of plates whose energy is ``enthalpy_j`` [J], zero being all solid at the melting point.
+    """Temperature [°C] of plates whose energy is ``enthalpy_j`` [J]: zero is all solid at the melting point.
 
-    Below zero the plate is solid and cools; from zero to ``latent_j`` it melts at ``melt_c``; above, it is liquid.
+    Below zero the plate is solid; from zero to ``latent_j`` it melts at ``melt_c``; above, it is liquid.
     All arrays share one shape; capacities [J/K] are positive.
     """
     below = np.minimum(enthalpy_j, 0.0) / solid_j_per_k

@@ -37,7 +37,7 @@ class Prepared:
 def prepare(
     fleet: Fleet, scenario: Scenario | None, *, seed: int, start_utc_s: float, begin_s: float = 0.0
 ) -> Prepared:
-    """Resolve the scenario, place its faults, and warm the World up to ``begin_s`` (seconds after the start)."""
+    """Resolve the scenario, place its faults, warm the World up to ``begin_s`` [s after the start]."""
     schedule = scenario.resolve(fleet, seed) if scenario is not None else Schedule()
     placed = [
         fault if fault.passing is None else place(fault, schedule, fleet, seed, start_utc_s, begin_s)
@@ -83,20 +83,16 @@ def _crossings(
     fault: Fault, others: Sequence[Fault], starts: FloatArray, fleet: Fleet, row: int,
     seed: int, start_utc_s: float, begin_s: float,
 ) -> FloatArray:  # fmt: skip
-    """For each start, the last instant of the window at which the sensed load is not beyond the limit (inf: none)."""
+    """For each start, the last instant of the window with the sensed load inside (inf: the end)."""
     assert fault.passing is not None
-    appliance = fleet.appliances[row]
-    site = next(site for site in fleet.sites if site.id == appliance.site)
     everywhere = np.arange(len(starts), dtype=np.intp)
     strikes = [Strike(other, everywhere) for other in others]
     strikes += [
         Strike(replace(fault, start_s=float(start), passing=None), np.array([copy], dtype=np.intp))
         for copy, start in enumerate(starts)
     ]
-    world = World.of_copies(
-        appliance, site, fleet.utc_offset_h, strikes, len(starts),
-        seed=seed, start_utc_s=start_utc_s, begin_s=begin_s,
-    )  # fmt: skip
+    copies = replace(fleet.only((fleet.appliances[row],)), appliances=(fleet.appliances[row],) * len(starts))
+    world = World(copies, seed=seed, start_utc_s=start_utc_s, begin_s=begin_s, strikes=strikes)
     return _last_inside(world, fault.passing.limit_c, fault.passing.at_s)
 
 

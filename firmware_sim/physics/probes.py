@@ -12,7 +12,7 @@ from firmware_sim.physics.noise import FloatArray, normal, uniform
 POWER_ON_C = 85.0
 """A digital probe's register before its first conversion (DS18B20 data sheet)."""
 DISCONNECTED_C = -127.0
-"""What the customary driver returns when a digital probe does not answer; also our node's word for an open platinum probe."""
+"""What the customary driver returns for a digital probe that is gone; our nodes say it of platinum too."""
 PLATINUM_SHORT_C = -242.02
 """A platinum converter's lowest code, as a short circuit gives it (MAX31865 code 0, Callendar-Van Dusen)."""
 
@@ -51,7 +51,7 @@ def reported_c(
 ) -> FloatArray:
     """What the probes report at a tick [°C]; NaN where nothing answers. All arrays (N,).
 
-    ``lagged_c`` is the probe's own temperature, ``error_k`` offset and drift, ``held_c`` what a stuck probe repeats.
+    ``lagged_c`` is the probe's temperature, ``error_k`` offset and drift, ``held_c`` what a stuck one repeats.
     A short on a digital probe's bus answers nothing (NaN); an open one reads as disconnected.
     """
     digital: BoolArray = c.digital

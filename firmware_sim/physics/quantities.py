@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which quantities each type of appliance offers to its node, on which channels, and how often a node should send them."""
+"""Which quantities each type offers to its node, on which channels, and how often a node should send them."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -22,17 +22,22 @@ class Quantity(IntEnum):
     COMPRESSOR = 7  # 1 drawing current
     AGITATOR = 8  # 1 moving
     SET_POINT = 9  # [°C]
-    ALARM = 10  # the controller's own: 0 none, 1 high, 2 low, 3 door, 4 power, 5 sensor
+    CONTROLLER_ALARM = 10  # the controller's own: 0 none, 1 high, 2 low, 3 door, 4 power, 5 sensor
 
     @property
     def word(self) -> str:
-        """The name in scenario files and in ``World.sense``: ``load``, ``set_point`` ..."""
-        return self.name.lower()
+        """The name in scenarios, in ``World.sense`` and in sensor ids: ``load``, ``set-point`` ..."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def wire_code(self) -> int:
+        """The quantity's code in the wire format: both probes measure temperature, code 1."""
+        return max(int(self), 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One quantity of one type: send every ``every_s``, and at once when it moved by ``on_change`` (0 = any change)."""
+    """One quantity: sent every ``every_s``, and at once when it moved by ``on_change`` (0 = at all)."""
 
     quantity: Quantity
     every_s: int
@@ -49,7 +54,7 @@ _HUMIDITY = Offer(Quantity.HUMIDITY, 900, 10)
 _COMPRESSOR = Offer(Quantity.COMPRESSOR, 900, 0)
 _AGITATOR = Offer(Quantity.AGITATOR, 900, 0)
 _SET_POINT = Offer(Quantity.SET_POINT, 3600, 0)
-_ALARM = Offer(Quantity.ALARM, 900, 0)
+_ALARM = Offer(Quantity.CONTROLLER_ALARM, 900, 0)
 
 _COLD = (_LOAD, _AIR, _DOOR, _MAINS, _BATTERY, _AMBIENT, _COMPRESSOR, _SET_POINT, _ALARM)
 

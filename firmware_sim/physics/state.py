@@ -17,7 +17,7 @@ from firmware_sim.physics.noise import FloatArray
 from firmware_sim.physics.plates import plate_temperature_c
 
 DT_S = 5
-"""The grid [s]. The fastest node (air with its door open) has a time constant near 30 s and is stepped implicitly."""
+"""The grid [s]. The fastest node, air with its door open, has a time constant near 30 s: it is implicit."""
 
 NORMAL, HEATING, DRIPPING = 0, 1, 2
 """Modes of the defrost."""
@@ -99,7 +99,9 @@ class Coefficients:
 
 def plates_c(s: State, c: Constants, k: Coefficients) -> FloatArray:
     """Temperature of the plates [°C]; of no meaning where there are none."""
-    return plate_temperature_c(s.plates_j, c["plates_melt_c"], k.plate_latent_j, k.plate_solid, k.plate_liquid)
+    return plate_temperature_c(
+        s.plates_j, c["plates_melt_c"], k.plate_latent_j, k.plate_solid, k.plate_liquid
+    )
 
 
 def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None:
@@ -120,14 +122,18 @@ def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None
     )
     paths = c["load_w_per_k"] + c["wall_w_per_k"] + evaporator_w + door_w + plate_w
     air = (s.air_c + k.air_k * flows) / (1.0 + k.air_k * paths)
-    lift = np.clip(s.evaporator_c - c["cooling_floor_c"], 0.0, 1.15 * (c["cooling_at_c"] - c["cooling_floor_c"]))
+    lift = np.clip(
+        s.evaporator_c - c["cooling_floor_c"], 0.0, 1.15 * (c["cooling_at_c"] - c["cooling_floor_c"])
+    )
     # A hot condenser costs about 0.8 % of the cooling power per kelvin (engineering estimate).
     condenser = np.clip(1.0 - 0.008 * (drive.ambient_c - 25.0), 0.5, 1.2)
     removed = k.cooling_slope * lift * condenser * drive.charge * s.cooling
     supplied = c["defrost_w"] * ((s.mode == HEATING) & drive.powered)
     to_wall = supplied * c["defrost_wall_part"]
     supplied = supplied - to_wall
-    s.evaporator_c = s.evaporator_c + k.evaporator_k * (evaporator_w * (air - s.evaporator_c) - removed + supplied)
+    s.evaporator_c = s.evaporator_c + k.evaporator_k * (
+        evaporator_w * (air - s.evaporator_c) - removed + supplied
+    )
     s.load_c = s.load_c + k.load_k * (air - s.load_c)
     outside = c["outside_w_per_k"] * (drive.ambient_c - s.wall_c)
     s.wall_c = s.wall_c + k.wall_k * (c["wall_w_per_k"] * (air - s.wall_c) + outside + to_wall)
@@ -144,7 +150,9 @@ def control(s: State, c: Constants, drive: Drive, t_s: float) -> None:
     defrosting = s.mode != NORMAL
     if defrosting.any():
         age = t_s - s.mode_since_s
-        hot = heating & ((s.evaporator_c >= c["defrost_end_c"]) | (age >= c["defrost_max_s"]) | ~drive.powered)
+        hot = heating & (
+            (s.evaporator_c >= c["defrost_end_c"]) | (age >= c["defrost_max_s"]) | ~drive.powered
+        )
         dry = (s.mode == DRIPPING) & (age >= c["drip_s"])
         s.mode = np.where(hot, DRIPPING, np.where(dry, NORMAL, s.mode)).astype(np.int8)
         s.mode_since_s = np.where(hot | dry, t_s, s.mode_since_s)
@@ -156,7 +164,7 @@ def control(s: State, c: Constants, drive: Drive, t_s: float) -> None:
     s.rested_at_s = np.where(s.cooling & ~cooling, t_s, s.rested_at_s)
     s.cooling = cooling
     # The heater works below the cooling band, so that the two never fight.
-    s.warming = (
-        (c["heater_w"] > 0) & drive.powered & (above < np.where(s.warming, -1.0, -2.0) * c["band_k"])
-    )
-    s.run_s = s.run_s + DT_S * (cooling + 10.0 * (drive.gap > 0))  # damp air brings frost: an open door counts tenfold
+    s.warming = (c["heater_w"] > 0) & drive.powered & (above < np.where(s.warming, -1.0, -2.0) * c["band_k"])
+    s.run_s = s.run_s + DT_S * (
+        cooling + 10.0 * (drive.gap > 0)
+    )  # damp air brings frost: an open door counts tenfold

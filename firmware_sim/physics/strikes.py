@@ -68,15 +68,19 @@ class Strikes:
 
     def __init__(self, strikes: Sequence[Strike], rows: int) -> None:
         for strike in strikes:
-            assert not math.isnan(strike.fault.start_s), "a fault that waits for its passing must be placed first"
+            assert not math.isnan(strike.fault.start_s), (
+                "a fault that waits for its passing must be placed first"
+            )
         self._strikes = tuple(strikes)
         self._rows = rows
-        self._edges = sorted({edge for s in strikes for edge in (s.fault.start_s, s.fault.end_s) if math.isfinite(edge)})
+        self._edges = sorted(
+            {edge for s in strikes for edge in (s.fault.start_s, s.fault.end_s) if math.isfinite(edge)}
+        )
         self._gradual = [
             s for s in strikes if s.fault.kind in (FaultKind.REFRIGERANT_LOSS, FaultKind.PROBE_DRIFT)
         ]
 
-    def due(self, before_s: float, now_s: float, minute: bool) -> bool:
+    def due(self, before_s: float, now_s: float, *, minute: bool) -> bool:
         """Whether something begins or ends in (before, now], or creeps and a minute has passed."""
         if minute and self._gradual:
             return True
@@ -109,7 +113,9 @@ def _apply(suffering: Suffering, strike: Strike, age_s: float) -> None:
         case FaultKind.AGITATOR_STOPPED:
             suffering.agitator_stopped[rows] = True
         case FaultKind.PROBE_DRIFT:
-            suffering.drift_k[PROBES[str(fault.numbers["quantity"])], rows] += fault.number("k_per_h") * age_s / 3600
+            suffering.drift_k[PROBES[str(fault.numbers["quantity"])], rows] += (
+                fault.number("k_per_h") * age_s / 3600
+            )
         case FaultKind.PROBE_OPEN | FaultKind.PROBE_SHORT | FaultKind.PROBE_STUCK:
             probe = PROBES[str(fault.numbers["quantity"])]
             worst = np.maximum(suffering.probe_state[probe, rows], int(_PROBE_STATES[fault.kind]))

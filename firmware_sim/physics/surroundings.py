@@ -23,7 +23,11 @@ _WORK_START_H, _WORK_END_H = 7, 17
 _NIGHT_WEIGHT = 0.08
 _WARMEST_H = 15.0
 
-ROOMS: dict[str, tuple[float, float]] = {"central": (23.5, 1.2), "provincial": (26.0, 2.0), "district": (27.5, 3.5)}
+ROOMS: dict[str, tuple[float, float]] = {
+    "central": (23.5, 1.2),
+    "provincial": (26.0, 2.0),
+    "district": (27.5, 3.5),
+}
 """Mean and half swing of a room by level of site [°C, K]; sites differ by up to 1 K and 20 %."""
 OUTDOOR_K, OUTDOOR_SWING_K = 1.0, 2.5
 """A box on a journey: this much warmer, and this much more swing, than its home room."""
@@ -49,13 +53,15 @@ class Room:
         """(room temperature [°C], position in the daily swing -1..1) at a local time [s since epoch]."""
         swing = math.cos(2 * math.pi * (local_s / DAY_S - _WARMEST_H / 24))
         days = local_s / DAY_S
-        slow = 0.6 * math.sin(2 * math.pi * days / 5.3 + self.phase) + 0.4 * math.sin(2 * math.pi * days / 2.1 - self.phase)
+        slow = 0.6 * math.sin(2 * math.pi * days / 5.3 + self.phase) + 0.4 * math.sin(
+            2 * math.pi * days / 2.1 - self.phase
+        )
         return self.mean_c + self.swing_k * swing + slow, swing
 
 
 @dataclass(slots=True)
 class Surroundings:
-    """Room, door and journey of each row. Call `minute` at whole minutes, `slot` at each new slot of 600 s."""
+    """Room, door and journey of each row. Call `minute` each minute, `slot` at each new slot of 600 s."""
 
     rooms: Sequence[Room]
     room_of: Sequence[int]
@@ -68,7 +74,9 @@ class Surroundings:
     restock: BoolArray
 
     @classmethod
-    def of(cls, rooms: Sequence[Room], room_of: Sequence[int], c: Constants, utc_offset_s: float) -> "Surroundings":
+    def of(
+        cls, rooms: Sequence[Room], room_of: Sequence[int], c: Constants, utc_offset_s: float
+    ) -> "Surroundings":
         rows = len(room_of)
         zeros = np.zeros(rows)
         no = np.zeros(rows, dtype=bool)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_sim.faults import Schedule
-from firmware_sim.fleet import Appliance, Fleet, Site
+from firmware_sim.fleet import Fleet
 from firmware_sim.physics import constants, probes
 from firmware_sim.physics.constants import BoolArray
 from firmware_sim.physics.designs import ApplianceType
@@ -64,41 +64,28 @@ class World:
         start_utc_s: float,
         begin_s: float = 0.0,
         warm_up_s: float = WARM_UP_S,
+        strikes: Sequence[Strike] | None = None,
     ) -> None:
-        faults = (schedule or Schedule()).physics
-        rows = {appliance.id: row for row, appliance in enumerate(fleet.appliances)}
-        strikes = [
-            Strike(fault, np.array([rows[name] for name in fault.appliances if name in rows], dtype=np.intp))
-            for fault in faults
-        ]
-        self._set_up(fleet.appliances, fleet.sites, fleet.utc_offset_h, strikes, seed, start_utc_s)
-        self._begin(begin_s, warm_up_s)
-
-    @classmethod
-    def of_copies(
-        cls, appliance: Appliance, site: Site, utc_offset_h: float, strikes: Sequence[Strike], copies: int,
-        *, seed: int, start_utc_s: float, begin_s: float,
-    ) -> "World":  # fmt: skip
-        """Many copies of one appliance, each with its own strikes: to try many fates at once."""
-        world = cls.__new__(cls)
-        world._set_up((appliance,) * copies, (site,), utc_offset_h, strikes, seed, start_utc_s)
-        world._begin(begin_s, WARM_UP_S)
-        return world
-
-    def _set_up(
-        self, appliances: tuple[Appliance, ...], sites: tuple[Site, ...], utc_offset_h: float,
-        strikes: Sequence[Strike], seed: int, start_utc_s: float,
-    ) -> None:  # fmt: skip
+        """``strikes`` replaces the schedule, by row: a fleet may then hold one appliance many times."""
+        appliances, sites = fleet.appliances, fleet.sites
+        if strikes is None:
+            rows_of = {appliance.id: row for row, appliance in enumerate(appliances)}
+            strikes = [
+                Strike(fault, np.array([rows_of[n] for n in fault.appliances if n in rows_of], dtype=np.intp))
+                for fault in (schedule or Schedule()).physics
+            ]
         self.ids = tuple(appliance.id for appliance in appliances)
         rows = len(appliances)
         keys = np.array([key_of(seed, name) for name in self.ids], dtype=np.uint64)
         self._c = constants.draw([appliance.type for appliance in appliances], keys)
         self._k = Coefficients.of(self._c)
-        self._utc_offset_s = utc_offset_h * 3600
+        self._utc_offset_s = fleet.utc_offset_h * 3600
         self._start_utc_s = float(start_utc_s)
         order = {site.id: number for number, site in enumerate(sites)}
         rooms = [Room.of(site.id, site.level, seed) for site in sites]
-        self._around = Surroundings.of(rooms, [order[a.site] for a in appliances], self._c, self._utc_offset_s)
+        self._around = Surroundings.of(
+            rooms, [order[a.site] for a in appliances], self._c, self._utc_offset_s
+        )
         self._strikes = Strikes(strikes, rows)
         self._suffering = Suffering.none(rows)
         self._held_c = np.zeros((2, rows))
@@ -112,6 +99,7 @@ class World:
         self._minutes_low = np.zeros(rows)
         self._minutes_open = np.zeros(rows)
         self._sensed: tuple[int, FloatArray] | None = None
+        self._begin(begin_s, warm_up_s)
 
     def _begin(self, begin_s: float, warm_up_s: float) -> None:
         self._tick = math.floor((begin_s - warm_up_s) / DT_S)
@@ -172,12 +160,14 @@ class World:
             self._step()
 
     def sense(self, row: int, *, first_conversion: bool = False) -> dict[str, float]:
-        """What the channels of one appliance report now, by `Quantity.word`; NaN where a probe does not answer.
+        """What one appliance's channels report now, by `Quantity.word`; NaN where a probe does not answer.
 
         ``first_conversion``: the node has just started, digital probes hold their power-on value.
         """
         values = self.sense_all()[row]
-        sensed = {quantity.word: float(values[quantity]) for quantity in Quantity if self._offered[row, quantity]}
+        sensed = {
+            quantity.word: float(values[quantity]) for quantity in Quantity if self._offered[row, quantity]
+        }
         if first_conversion and self._c.digital[row]:
             for probe, quantity in _PROBE_OF.items():
                 if self._suffering.probe_state[probe, row] < probes.ProbeState.SHORT:
@@ -206,7 +196,7 @@ class World:
         self._tick += 1
         now_s, utc_s = self.now_s, self._utc_s
         minute = self._tick % _MINUTE == 0
-        if self._strikes.due(before_s, now_s, minute):
+        if self._strikes.due(before_s, now_s, minute=minute):
             self._refresh(before_s, now_s)
         slot = math.floor(utc_s / SLOT_S)
         if slot != self._slot:
@@ -316,11 +306,11 @@ class World:
         values[:, Quantity.COMPRESSOR] = s.cooling
         values[:, Quantity.AGITATOR] = c.agitator & ~hurt.agitator_stopped & mains & (gap == 0)
         values[:, Quantity.SET_POINT] = np.rint(c["set_point_c"] * 10) / 10
-        values[:, Quantity.ALARM] = self._own_alarm(mains)
+        values[:, Quantity.CONTROLLER_ALARM] = self._own_alarm(mains)
         return values
 
     def _own_alarm(self, mains: BoolArray) -> FloatArray:
-        """0 none, 1 high, 2 low, 3 door, 4 power, 5 sensor; the first of sensor, power, high, low, door that stands."""
+        """0 none, 1 high, 2 low, 3 door, 4 power, 5 sensor; the worst: sensor, power, high, low, door."""
         broken = self._suffering.probe_state[1] >= probes.ProbeState.SHORT
         standing = [
             broken,
