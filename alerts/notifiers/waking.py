@@ -136,6 +136,7 @@ def _unlock(dialogue: Dialogue, options: ModemOptions, trial: PinTrial, clock: S
         if state == "SIM PIN" and not entered:
             _enter_pin(dialogue, options, trial)
             entered = True
+            continue
         elif answer.ok and state != "SIM PIN":
             raise _locked(state)
         elif clock() >= until_s or not (entered or answer.final.code == _SIM_BUSY):

@@ -177,7 +177,7 @@ def test_a_port_nobody_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pin", ["", "12", "123456789", "12a4", "١٢٣٤"])
 def test_a_pin_that_is_none_is_refused_without_being_told(pin: str) -> None:
-    with pytest.raises(ValueError, match="^the modem's PIN must be 4 to 8 digits$"):
+    with pytest.raises(ValueError, match=r"^the modem's PIN must be 4 to 8 digits$"):
         ModemOptions("/dev/null", pin=pin)
 
 
