@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: one pure step over a block of readings. No clock, no I/O: same state and block, same events.
+
+Every sensor is judged along its own event time. Readings newer than all judged before go straight through the
+rules. An older one is *late*: it is set aside as a span to be judged again with the record at hand
+(`rejudge`, the very same rules over the very same columns). Neither order across sensors, nor duplicates, nor
+where blocks are cut changes what comes out.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alerts.rules import CONDITIONS, RULES, Seen
+from alerts.rules.flat import Block, Bools, Ints, Segments, in_order, latest, segments_of
+from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch
+from alerts.rules.table import RuleTable
+from alerts.rules.validity import UNKNOWN, faults
+from coldchain.kernel.errors import SchemaTooNew
+
+FORMAT = 1
+N_CONDITIONS = 3
+assert len(CONDITIONS) == N_CONDITIONS, "the columns of STATE belong to CONDITIONS: raise FORMAT with them"
+
+STATE = np.dtype(
+    [
+        ("at", "<i8"),  # event time of the newest judged reading; NEVER before the first
+        ("live_at", "<i8"),  # event time of the newest reading that arrived live; NEVER before the first
+        ("late_from", "<i8"),  # span of late readings that wait to be judged again; NEVER if none
+        ("late_until", "<i8"),
+        ("since", "<i8", N_CONDITIONS),  # the rest: see limits.Carried
+        ("value", "<i4"),  # of the newest judged reading
+        ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
+        ("peak", "<i4", N_CONDITIONS),
+        ("standing", "?", N_CONDITIONS),
+        ("announced", "?", N_CONDITIONS),
+        ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
+    ]
+)
+"""One record per series: 83 bytes."""
+
+Table = npt.NDArray[np.void]
+HEAD = struct.Struct("<BI")
+
+
+class What(IntEnum):
+    """What happened to a condition, in the order in which it is told at one instant."""
+
+    RETURNED = 0
+    RAISED = 1
+    ANNOUNCED = 2
+    GROWN = 3
+
+
+EVENT = np.dtype(
+    [
+        ("at", "<i8"),  # event time of the reading that brought it
+        ("series", "<i8"),
+        ("kind", "u1"),  # index in CONDITIONS
+        ("what", "u1"),
+        ("profile", "<i8"),  # index in RuleTable.profiles
+        ("since", "<i8"),
+        ("value", "<i8"),
+        ("limit", "<i8"),
+        ("peak", "<i8"),
+    ]
+)
+Events = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What is carried from block to block: `table` of STATE, one record per series number."""
+
+    table: Table
+
+    @classmethod
+    def fresh(cls, series: int = 0) -> EngineState:
+        return cls(blank(series))
+
+    def grown(self, series: int) -> EngineState:
+        """With room for that many series."""
+        if series <= len(self.table):
+            return self
+        return EngineState(np.concatenate([self.table, blank(series - len(self.table))]))
+
+    def save(self) -> bytes:
+        return HEAD.pack(FORMAT, len(self.table)) + zlib.compress(self.table.tobytes(), 1)
+
+    @classmethod
+    def load(cls, blob: bytes) -> EngineState:
+        """The saved state; SchemaTooNew when a newer version saved it."""
+        found, n = HEAD.unpack_from(blob)
+        if found > FORMAT:
+            raise SchemaTooNew(path="engine state in alarms.db", found=found, supported=FORMAT)
+        return cls(np.frombuffer(zlib.decompress(blob[HEAD.size :]), STATE, n).copy())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The state after a block, and what happened in it: EVENT records by instant, series, kind."""
+
+    state: EngineState
+    events: Events
+
+
+def blank(n: int) -> Table:
+    table = np.zeros(n, STATE)
+    for name in ("at", "live_at", "late_from", "late_until", "since"):
+        table[name] = NEVER
+    table["plain"], table["peak"] = UNKNOWN, LEAST
+    return table
+
+
+def rules_digest(rules: RuleTable) -> str:
+    """Which rules and which limits a state was made under."""
+    return f"{','.join(RULES)}:{rules.digest()}"
+
+
+def step(state: EngineState, block: Block, rules: RuleTable) -> Step:
+    """Judge one block. Readings of series that the table does not know only show life."""
+    nothing = np.zeros(0, EVENT)
+    if not len(block):
+        return Step(state, nothing)
+    block = in_order(block)
+    table = state.grown(max(int(block.series[-1]) + 1, len(rules))).table.copy()
+    _hear(table, block)
+    known = len(rules)
+    judged = rules.judged[np.minimum(block.series, known - 1)] if known else np.zeros(len(block), np.bool_)
+    judged &= (block.series < known) & ~block.drill
+    block = block.take(judged)
+    before = table["at"][block.series]
+    late = (block.at < before) | ((block.at == before) & (block.value < table["value"][block.series]))
+    if late.any():
+        _set_aside(table, block.take(late), rules)
+        block = block.take(~late)
+    events = _judge(table, block, rules) if len(block) else nothing
+    return Step(EngineState(table), events)
+
+
+def rejudge(block: Block, rules: RuleTable) -> tuple[Table, Events]:
+    """One series' readings from nothing: its record (1,) after them, and all that happened."""
+    assert len(block)
+    table = blank(len(rules))
+    events = _judge(table, in_order(block.take(~block.drill)), rules)
+    return table[int(block.series[0])], events
+
+
+def calm(block: Block, rules: RuleTable) -> Bools:
+    """(N,) the reading is a plain temperature, well inside: after it, nothing that was before matters."""
+    seen = _seen(block, np.full(len(block), UNKNOWN), np.arange(len(block)), rules)
+    quiet = ~seen.fault
+    for condition in CONDITIONS:
+        quiet &= condition.signals(seen).back
+    return quiet
+
+
+def _hear(table: Table, block: Block) -> None:
+    """Note the newest live reading of each series."""
+    seg = segments_of(block.series)
+    heard = np.maximum.reduceat(np.where(block.live, block.at, NEVER), seg.first)
+    table["live_at"][seg.series] = np.maximum(table["live_at"][seg.series], heard)
+
+
+def _set_aside(table: Table, block: Block, rules: RuleTable) -> None:
+    """Widen each series' span of late readings."""
+    seg = segments_of(block.series)
+    rough = np.logical_or.reduceat(~calm(block, rules), seg.first)
+    rows = table[seg.series]
+    rows["rough"] |= rough
+    waits = rows["late_from"] != NEVER
+    start, end = block.at[seg.first], block.at[seg.last]
+    rows["late_from"] = np.where(waits, np.minimum(rows["late_from"], start), start)
+    rows["late_until"] = np.maximum(rows["late_until"], end)
+    table[seg.series] = rows
+
+
+def _seen(block: Block, before: Ints, first: Ints, rules: RuleTable) -> Seen:
+    fault, _ = faults(block.value, block.usable, before, first)
+    return Seen(block, fault, rules.terms_at(block.series, block.at), rules.fault_after_ms)
+
+
+def _judge(table: Table, block: Block, rules: RuleTable) -> Events:
+    """Run every condition over sorted readings, none older than their series' record; update the records."""
+    seg = segments_of(block.series)
+    rows = table[seg.series]
+    of = seg.of
+    first = seg.first[of]
+    fault, plain = faults(block.value, block.usable, rows["plain"][of], first)
+    source = latest(plain)[seg.last]
+    rows["plain"] = np.where(source >= seg.first, block.value[source], rows["plain"])
+    rows["at"], rows["value"] = block.at[seg.last], block.value[seg.last]
+    seen = Seen(block, fault, rules.terms_at(block.series, block.at), rules.fault_after_ms)
+    table[seg.series] = rows
+    temperatures = seen
+    if fault.any():
+        temperatures = _only(seen, ~fault)
+    found = []
+    for kind, condition in enumerate(CONDITIONS):
+        view = seen if condition.of_faults else temperatures
+        if len(view.block):
+            found += _run(table, view, kind)
+    if not found:
+        return np.zeros(0, EVENT)
+    events = np.concatenate(found)
+    return events[np.lexsort((events["what"], events["kind"], events["series"], events["at"]))]
+
+
+def _only(seen: Seen, which: Bools | Ints) -> Seen:
+    t = seen.terms
+    terms = replace(
+        t,
+        high=t.high[which],
+        high_back=t.high_back[which],
+        low=t.low[which],
+        low_back=t.low_back[which],
+        delay_ms=t.delay_ms[which],
+        profile=t.profile[which],
+    )
+    return Seen(seen.block.take(which), seen.fault[which], terms, seen.fault_after_ms)
+
+
+def _run(table: Table, seen: Seen, kind: int) -> list[Events]:
+    """One condition. Sensors with nothing out and nothing carried are passed over: nearly all of them."""
+    signals = CONDITIONS[kind].signals(seen)
+    seg = segments_of(seen.block.series)
+    carried = table["since"][seg.series, kind] != NEVER
+    stirs = carried.any() or signals.out.any()
+    if not stirs:
+        return []
+    active = carried | np.logical_or.reduceat(signals.out, seg.first)
+    if not active.all():
+        seen = _only(seen, np.flatnonzero(active[seg.of]))
+        signals = CONDITIONS[kind].signals(seen)
+        seg = segments_of(seen.block.series)
+    rows = table[seg.series]
+    was = Carried(
+        rows["since"][:, kind], rows["standing"][:, kind], rows["announced"][:, kind], rows["peak"][:, kind]
+    )
+    block = seen.block
+    did = latch(signals.out, signals.back, signals.size, block.at, signals.delay_ms, block.live, seg, was)
+    rows["since"][:, kind], rows["standing"][:, kind] = did.after.since, did.after.standing
+    rows["announced"][:, kind], rows["peak"][:, kind] = did.after.announced, did.after.peak
+    table[seg.series] = rows
+    return _events(did, seen, signals.limit, seg, kind)
+
+
+def _events(did: Latched, seen: Seen, limit: npt.NDArray[Any], seg: Segments, kind: int) -> list[Events]:
+    sign = CONDITIONS[kind].sign
+
+    def made(what: What, index: Ints, since: Ints, peak: Ints) -> Events:
+        events = np.zeros(len(index), EVENT)
+        events["at"], events["series"] = seen.block.at[index], seen.block.series[index]
+        events["kind"], events["what"], events["profile"] = kind, what, seen.terms.profile[index]
+        events["since"], events["value"] = since, seen.block.value[index]
+        events["limit"], events["peak"] = limit[index], sign * peak
+        return events
+
+    grown = np.flatnonzero(did.grown)
+    at = seg.last[grown]
+    return [
+        made(What.RETURNED, did.returned, did.returned_since, did.returned_peak),
+        made(What.RAISED, did.raised, did.raised_since, sign * seen.block.value[did.raised]),
+        made(What.ANNOUNCED, did.announced, did.announced_since, sign * seen.block.value[did.announced]),
+        made(What.GROWN, at, did.after.since[grown], did.after.peak[grown]),
+    ]

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Silence: nothing heard past the deadline, judged at a moment, told at the highest cause only.
+
+A sensor's deadline is its last live reading + max(2 x its expected interval, silent_after). A sensor that has
+never reported live is waiting, not silent. What is heard through one gateway falls silent together: then the
+gateway is the alarm, and until that is certain its appliances' alarms are held back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alerts.rules.flat import Bools, Ints
+from alerts.rules.table import RuleTable
+
+NOT_YET = 2**62
+"""Later than any instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Who is silent at a moment.
+
+    unit_silent   (U,) some watched sensor of the appliance is past its deadline
+    unit_whole    (U,) all of them are
+    unit_since    (U,) the oldest last reading among those [ms]
+    unit_first    (U,) the series that has been silent longest; -1 if none
+    held          (U,) wait: the gateway may be the cause; decided within silent_after
+    group_silent  (G,) nothing is heard through the gateway at all; `group_since`, since when
+    group_size    (G,) appliances that were heard through it
+    """
+
+    unit_silent: Bools
+    unit_whole: Bools
+    unit_since: Ints
+    unit_first: Ints
+    held: Bools
+    group_silent: Bools
+    group_since: Ints
+    group_size: Ints
+
+
+def judge_silence(live_at: Ints, table: RuleTable, silent_after_ms: int, now_ms: int) -> Silence:
+    """Pure in all its arguments. live_at (S,): each series' last live reading, negative if there was none."""
+    units, groups = len(table.units), len(table.groups)
+    heard = np.flatnonzero((live_at >= 0) & (table.every_ms > 0) & (table.unit >= 0))
+    at, every, unit, group = live_at[heard], table.every_ms[heard], table.unit[heard], table.group[heard]
+    silent = now_ms > at + np.maximum(2 * every, silent_after_ms)
+    late = np.flatnonzero(silent)
+    n_heard, n_silent = np.bincount(unit, minlength=units), np.bincount(unit[late], minlength=units)
+    since = np.full(units, NOT_YET)
+    np.minimum.at(since, unit[late], at[late])
+    first = np.full(units, -1)
+    oldest = late[at[late] == since[unit[late]]][::-1]  # of equals the lowest series stays
+    first[unit[oldest]] = heard[oldest]
+
+    through = np.flatnonzero(group >= 0)
+    newest, quickest = np.full(groups, -1), np.full(groups, NOT_YET)
+    np.maximum.at(newest, group[through], at[through])
+    np.minimum.at(quickest, group[through], every[through])
+    unit_group = np.full(units, -1)
+    unit_group[unit[through]] = group[through]
+    size = np.bincount(unit_group[unit_group >= 0], minlength=groups)
+    several = size >= 2
+    due = np.minimum(2 * np.minimum(quickest, NOT_YET // 4), NOT_YET // 4)
+    dead = several & (now_ms > newest + np.maximum(due, silent_after_ms))
+    suspect = several & (now_ms > newest + due)
+    inside = unit_group >= 0
+    held = inside & suspect[unit_group] if groups else np.zeros(units, np.bool_)
+    return Silence(
+        n_silent > 0, (n_silent > 0) & (n_silent == n_heard), since, first, held, dead, newest, size
+    )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is this a temperature at all? Codes of broken probes are faults: never a temperature, hiding none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alerts.rules.flat import Bools, Ints, Numbers, latest
+from coldchain.kernel.words import NO_VALUE
+
+DISCONNECTED = -127_000
+"""What drivers of the DS18B20 return for a probe that does not answer: -127.000 °C [thousandths]."""
+
+POWER_ON = 85_000
+"""The DS18B20's register after power-on, before its first conversion: 85.000 °C [thousandths] (data sheet)."""
+
+DISTANT = 5_000
+"""85.000 °C within this of the value before is a temperature; further away it is the power-on value.
+Ours: no refrigerator warms by 5 K between two readings just below 85 °C."""
+
+UNKNOWN = NO_VALUE
+"""Stands for "no value before" [thousandths]."""
+
+
+def faults(value: Numbers, usable: Bools, before: Ints, first: Ints) -> tuple[Bools, Bools]:
+    """(fault, plain), each (N,): the probe gave no temperature; it gave one that is no code at all.
+
+    value   (N,) thousandths, sorted by series and instant
+    usable  (N,) False: failed at the node, or outside what the quantity can be
+    before  (N,) the last plain value carried into the reading's segment, or UNKNOWN
+    first   (N,) index of the first reading of the reading's segment
+    """
+    plain = usable & (value != DISCONNECTED)
+    suspect = plain & (value == POWER_ON)
+    if not suspect.any():
+        return ~plain, plain
+    fault = ~plain
+    plain &= ~suspect
+    source = latest(plain)
+    previous = np.where(source >= first, value[source], before)
+    distant = (previous == UNKNOWN) | (np.abs(previous - POWER_ON) > DISTANT)
+    return fault | (suspect & distant), plain
