@@ -84,7 +84,7 @@ def test_a_gateway_that_dies_finds_the_rest_when_it_returns(runner: FleetRunner,
     second.close()
 
 
-def test_a_pulled_cable_is_an_error_for_the_reader_and_costs_nothing(runner: FleetRunner, tmp_path: Path) -> None:
+def test_a_pulled_cable_is_an_error_and_costs_nothing(runner: FleetRunner, tmp_path: Path) -> None:
     port = tmp_path / "lines" / "syn-001"
     first = Listener(port, keeps=lambda one: one.report.seq < 5)
     until(lambda: len(first.reports) >= 5)
