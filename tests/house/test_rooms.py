@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the rooms that import-linter cannot see: purity, units in names, no dead module, names of our own."""
+"""Rules of the rooms that import-linter cannot see: purity, units in names, no dead module, own names."""
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -93,6 +94,19 @@ def test_pure_rooms_read_no_clock_and_draw_no_randomness(path: Path) -> None:
 @pytest.mark.parametrize("path", room_files("coldchain/kernel"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_float_of_the_kernel_names_its_unit(path: Path) -> None:
     assert list(unitless_floats(path.read_text())) == []
+
+
+def test_the_kernel_needs_the_standard_library_and_numpy_only() -> None:
+    allowed = sys.stdlib_module_names | {"numpy", "coldchain"}
+    found = set()
+    for path in room_files("coldchain/kernel"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    assert "numpy" in found
+    assert found - allowed == set()
 
 
 @pytest.mark.parametrize("name", OUR_PACKAGES)
