@@ -36,12 +36,7 @@ GATEWAY = "gw-demo"
 BACKFILL_S = 20 * 60
 """The simulator starts this far in the past; those minutes arrive as ordinary backfill [s]."""
 
-WIRE_WORD = {
-    Quantity.LOAD: "temperature",
-    Quantity.AIR: "temperature",
-    Quantity.SET_POINT: "set-point",
-    Quantity.ALARM: "controller-alarm",
-}
+WIRE_WORD = {Quantity.LOAD: "temperature", Quantity.AIR: "temperature"}
 """The wire's word where it is not the simulator's own."""
 
 
@@ -83,9 +78,9 @@ class DemoPlan:
         return self.directory / "phones.jsonl"
 
     @property
-    def ledger_dir(self) -> Path:
-        """The nodes' own ledgers: what was acknowledged to them."""
-        return self.directory / "ledgers"
+    def ledger(self) -> Path:
+        """The nodes' own ledger: what they measured, and what was acknowledged to them."""
+        return self.directory / "ledger.bin"
 
     def fleet_of(self) -> Fleet:
         whole = Fleet.load(self.fleet) if self.fleet else Fleet.load()
@@ -166,12 +161,12 @@ def publish_registry(
     """The fleet and the replayed sensors, added to what the folder's registry holds already."""
     reader = RegistryReader(settings.desk_db)
     reader.refresh()
-    old, new = reader.registry, registry_of(fleet, replay)
+    old, new, trial = reader.registry, registry_of(fleet, replay), synthetic_registry(plan.synthetic)
     merged = Registry(
-        sites=_merged(old.sites, new.sites),
-        appliances=_merged(old.appliances, new.appliances),
-        sensors=_merged(old.sensors, (*new.sensors, *_synthetic(plan.synthetic))),
-        people=_merged(old.people, new.people),
+        sites=_merged(old.sites, (*new.sites, *trial.sites)),
+        appliances=_merged(old.appliances, (*new.appliances, *trial.appliances)),
+        sensors=_merged(old.sensors, (*new.sensors, *trial.sensors)),
+        people=_merged(old.people, (*new.people, *trial.people)),
         gateways=_merged(old.gateways, new.gateways),
     )
     if merged != old:
@@ -194,9 +189,28 @@ def _merged(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> tuple[Entry, ...]
     return (*old, *(part for part in new if part.id not in known))
 
 
-def _synthetic(count: int) -> tuple[Sensor, ...]:
-    return tuple(
-        Sensor(id=f"synthetic-{n:03d}/load", node=f"syn-{n // 10:02d}", channel=n % 10) for n in range(count)
+def synthetic_registry(count: int) -> Registry:
+    """So many appliances with one probe each, ten to a node, and somebody who is told."""
+    names = [f"syn-{number:03d}" for number in range(count)]
+    return Registry(
+        sites=(Site(id="syn", name="Synthetic"),) if count else (),
+        appliances=tuple(
+            Appliance(
+                id=f"a-{name}", name=name, site="syn", assignments=(Assignment(carries="red-cells@eu"),)
+            )
+            for name in names
+        ),
+        sensors=tuple(
+            Sensor(
+                id=f"a-{name}/load",
+                appliance=f"a-{name}",
+                probe="load",
+                node=f"syn-{n // 10:03d}",
+                channel=n % 10,
+            )
+            for n, name in enumerate(names)
+        ),
+        people=(Person(id="tester", name="Tester", phone="+8562055500999"),) if count else (),
     )
 
 
