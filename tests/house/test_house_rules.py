@@ -55,7 +55,7 @@ def text_of(path: Path) -> str:
 
 
 def long_functions(source: str) -> Iterator[str]:
-    """Functions whose bodies, docstring aside, have too many lines. (A command's options are its signature.)"""
+    """Functions whose bodies, docstring aside, are too long. (The options of a command are its signature.)"""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
