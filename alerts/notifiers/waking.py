@@ -137,9 +137,9 @@ def _unlock(dialogue: Dialogue, options: ModemOptions, trial: PinTrial, clock: S
             _enter_pin(dialogue, options, trial)
             entered = True
             continue
-        elif answer.ok and state != "SIM PIN":
+        if answer.ok and state != "SIM PIN":
             raise _locked(state)
-        elif clock() >= until_s or not (entered or answer.final.code == _SIM_BUSY):
+        if clock() >= until_s or not (entered or answer.final.code == _SIM_BUSY):
             raise _sim_trouble(answer)
         dialogue.listen(_PAUSE_S)
 
