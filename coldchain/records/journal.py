@@ -106,7 +106,7 @@ class JournalReader:
         return {number: (node, boot) for number, node, boot in found}
 
     def latest(self) -> dict[str, Latest]:
-        """The newest reading of every sensor that ever reported. One from the future counts at its arrival."""
+        """Every sensor's newest reading. One from the future counts as of its arrival."""
         with _glance(self._db) as db:
             names = self.series()
             found = {

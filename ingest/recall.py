@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the record holds under an identity that came again: first what is fresh in memory, then the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from coldchain.kernel.readings import Rows
+from coldchain.records import chunks
+from coldchain.records.rows import unpack_rows
+from ingest.known import Bools, Known, Longs
+
+RECENT_ROWS_MAX = 20_000
+"""Redeliveries are nearly always of what just came: so many rows are kept at hand."""
+NEAR_MS = 3_600_000
+"""The same report may be dated a little differently by another gateway: looked for this far first."""
+
+Identity = tuple[int, int, int]
+
+
+class Recaller:
+    """An `admission.Recall` over `readings.db`, from its writer's own connection."""
+
+    def __init__(self, db: sqlite3.Connection, known: Known) -> None:
+        self._db, self._known = db, known
+        self._recent: deque[Rows] = deque()
+        self._n = 0
+
+    def remember(self, rows: Rows) -> None:
+        """These were just put into the log."""
+        self._recent.append(rows)
+        self._n += len(rows)
+        while self._n > RECENT_ROWS_MAX and len(self._recent) > 1:
+            self._n -= len(self._recent.popleft())
+
+    def __call__(self, asked: Rows) -> tuple[Bools, npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+        """(found, value, status) of each asked row."""
+        names = _names(asked)
+        wanted = set(names)
+        held: dict[Identity, tuple[int, int]] = {}
+        for rows in self._places(asked):
+            _look(rows, wanted, held)
+            if not wanted:
+                break
+        found = np.array([name in held for name in names], np.bool_)
+        pairs = [held.get(name, (0, 0)) for name in names]
+        value = np.array([pair[0] for pair in pairs], np.int32)
+        status = np.array([pair[1] for pair in pairs], np.uint8)
+        return found, value, status
+
+    def _places(self, asked: Rows) -> Iterator[Rows]:
+        """Where to look, the likeliest first; whatever is not asked for any more is not read."""
+        yield from reversed(self._recent)
+        yield from self._waiting(asked)
+        first, last = int(asked["at_ms"].min()) - NEAR_MS, int(asked["at_ms"].max()) + NEAR_MS
+        yield from self._log(first, last)
+        series = np.unique(asked["series"]).tolist()
+        yield from self._chunks(series, first, last)
+        yield from self._log(-(2**63), 2**63 - 1)
+        yield from self._chunks(series, -(2**63), 2**63 - 1)
+
+    def _waiting(self, asked: Rows) -> Iterator[Rows]:
+        keys = np.unique((asked["source"].astype(np.int64) << 16) | asked["channel"])
+        for key in keys.tolist():
+            where = (self._known.node_of[key >> 16], key & 0xFFFF)
+            found = self._db.execute("SELECT rows FROM waiting WHERE node = ? AND channel = ?", where)
+            for (blob,) in found.fetchall():
+                yield unpack_rows(blob)
+
+    def _log(self, first_ms: int, last_ms: int) -> Iterator[Rows]:
+        found = self._db.execute(
+            "SELECT rows FROM log WHERE last_ms >= ? AND first_ms <= ? ORDER BY position DESC",
+            (first_ms, last_ms),
+        )
+        for (blob,) in found.fetchall():
+            yield unpack_rows(blob)
+
+    def _chunks(self, series: list[int], first_ms: int, last_ms: int) -> Iterator[Rows]:
+        for one in series:
+            found = self._db.execute(
+                "SELECT data FROM chunk WHERE series = ? AND start_ms <= ? AND last_ms >= ?"
+                " ORDER BY start_ms DESC",
+                (one, last_ms, first_ms),
+            )
+            for (data,) in found.fetchall():
+                yield chunks.decode(data, one)
+
+
+def _names(rows: Rows) -> list[Identity]:
+    return list(zip(rows["source"].tolist(), rows["seq"].tolist(), rows["channel"].tolist(), strict=True))
+
+
+def _look(rows: Rows, wanted: set[Identity], held: dict[Identity, tuple[int, int]]) -> None:
+    keys = _report_keys(rows["source"], rows["seq"])
+    keys_wanted = np.array([(source << 32) | seq for source, seq, _ in wanted], np.int64)
+    hits = rows[np.isin(keys, keys_wanted)]
+    for name, value, status in zip(
+        _names(hits), hits["value"].tolist(), hits["status"].tolist(), strict=True
+    ):
+        if name in wanted:
+            held[name] = (value, status)
+            wanted.discard(name)
+
+
+def _report_keys(source: npt.NDArray[np.uint32], seq: npt.NDArray[np.uint32]) -> Longs:
+    return (source.astype(np.int64) << 32) | seq

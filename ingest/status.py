@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway's word about itself, read from JSON. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from coldchain.kernel.errors import BatchError
+from coldchain.kernel.link import MAX_PAYLOAD, name_of, number_of
+
+GAPS_MAX = 1_000
+"""Gaps taken from one status; the rest come in the next, for they are repeated until receipted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a gateway could not accept. node to high: None where not known."""
+
+    id: int
+    node: str | None
+    boot: int | None
+    low: int | None
+    high: int | None
+    readings: int
+    reason: str
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWord:
+    """`text` is the JSON as it came."""
+
+    gateway: str
+    epoch: str
+    text: str
+    gaps: tuple[Gap, ...] = ()
+
+
+def decode_status(payload: bytes) -> StatusWord:
+    """The status, or BatchError with the reason. Never anything else, whatever the bytes."""
+    if len(payload) > MAX_PAYLOAD:
+        raise BatchError(f"oversize: {len(payload)} bytes, at most {MAX_PAYLOAD}")
+    try:
+        text = payload.decode()
+        word = json.loads(text)
+        if word["v"] != 1:
+            raise ValueError(f"status of version {word['v']}")
+        gaps = tuple(_gap(gap) for gap in word.get("gaps", [])[:GAPS_MAX])
+        return StatusWord(name_of(word["gateway"]), name_of(word["epoch"]), text, gaps)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
+        raise BatchError(f"malformed status: {bad}") from bad
+
+
+def _gap(word: dict[str, object]) -> Gap:
+    node = word.get("node")
+    return Gap(
+        number_of(word["id"]),
+        None if node is None else name_of(node),
+        _maybe(word.get("boot")),
+        _maybe(word.get("low")),
+        _maybe(word.get("high")),
+        number_of(word["readings"]),
+        str(word["reason"])[:200],
+        number_of(word["from_ms"]),
+        number_of(word["until_ms"]),
+    )
+
+
+def _maybe(value: object) -> int | None:
+    return None if value is None else number_of(value)
