@@ -51,7 +51,7 @@ def reported_c(
 ) -> FloatArray:
     """What the probes report at a tick [°C]; NaN where nothing answers. All arrays (N,).
 
-    ``lagged_c`` is the probe's temperature, ``error_k`` offset and drift, ``held_c`` what a stuck one repeats.
+    ``lagged_c`` is the probe's temperature, ``error_k`` offset and drift, ``held_c`` what a stuck one says.
     A short on a digital probe's bus answers nothing (NaN); an open one reads as disconnected.
     """
     digital: BoolArray = c.digital

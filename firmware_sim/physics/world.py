@@ -64,9 +64,12 @@ class World:
         start_utc_s: float,
         begin_s: float = 0.0,
         warm_up_s: float = WARM_UP_S,
+        stocked: float = 1.0,
         strikes: Sequence[Strike] | None = None,
     ) -> None:
-        """``strikes`` replaces the schedule, by row: a fleet may then hold one appliance many times."""
+        """``stocked``: how full the cabinets are, 1 the usual load, near 0 empty.
+
+        ``strikes`` replaces the schedule, by row: a fleet may then hold one appliance many times."""
         appliances, sites = fleet.appliances, fleet.sites
         if strikes is None:
             rows_of = {appliance.id: row for row, appliance in enumerate(appliances)}
@@ -78,6 +81,8 @@ class World:
         rows = len(appliances)
         keys = np.array([key_of(seed, name) for name in self.ids], dtype=np.uint64)
         self._c = constants.draw([appliance.type for appliance in appliances], keys)
+        for name in ("load_j_per_k", "load_w_per_k"):
+            self._c.values[name] = self._c[name] * max(stocked, 0.01)
         self._k = Coefficients.of(self._c)
         self._utc_offset_s = fleet.utc_offset_h * 3600
         self._start_utc_s = float(start_utc_s)
