@@ -7,6 +7,7 @@ influx                                 shared; use a database of your own (`infl
 own_influx                             yours alone: stop it, kill it
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +51,15 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
 def own_influx(tmp_path: Path) -> Iterator[Influx]:
     """An engine for one test, which may take it away."""
     yield from _running(Influx(tmp_path / "influx"))
+
+
+@pytest.fixture(scope="session")
+def records() -> Path:
+    """Real records, where they are present; they are not part of the repository."""
+    place = Path(os.environ.get("COLDCHAIN_RECORDS", Path(__file__).parents[2] / "shared" / "data"))
+    if not place.is_dir():
+        pytest.skip(f"no real records at {place} (COLDCHAIN_RECORDS names the folder)")
+    return place
 
 
 def _running(server: Server) -> Iterator[Server]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo as a stranger runs it: a program without a terminal, judged by what it prints and leaves behind."""
+"""The demo as a stranger runs it: without a terminal, judged by what it prints and leaves behind."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ def test_a_stopped_child_stays_stopped_while_others_run() -> None:
 def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom coldchain.wiring.supervise import Child, Supervisor\n"
+        "import sys, time\nfrom pathlib import Path\n"
+        "from coldchain.wiring.supervise import Child, Supervisor\n"
         f"s = Supervisor([Child('a', [sys.executable, '-c', {PATIENT!r}])]); s.start()\n"
         f"Path({str(note)!r}).write_text(str(s.child('a').pid)); time.sleep(600)\n"
     )
