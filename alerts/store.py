@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The writer's side of `alarms.db`: plain SQL in small methods. The caller opens the transaction."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from sqlite3 import Connection
+
+from coldchain.records.alarms import Alarm, Excursion
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.sql import open_writer, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The engine's row."""
+
+    position: int
+    judged: int
+    rules_digest: str
+    registry_version: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notice to be: one message to one person."""
+
+    alarm: str
+    about: str
+    step: int
+    person: str
+    address: str
+    text: str
+    site: str
+
+
+_EXCURSION = "INSERT OR REPLACE INTO excursion VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_ALARM = "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+
+
+class AlarmStore:
+    """One connection; the service's own thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.db: Connection = open_writer(path, ALARMS_MIGRATIONS)
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        return transaction(self.db)
+
+    def close(self) -> None:
+        self.db.close()
+
+    # --- the engine
+
+    def saved(self) -> Saved | None:
+        row = self.db.execute(
+            "SELECT position, judged, rules_digest, registry_version, state FROM engine"
+        ).fetchone()
+        return Saved(*row) if row else None
+
+    def save(self, saved: Saved, format_: int, now_ms: int) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO engine VALUES (1,?,?,?,?,?,?,?)",
+            (
+                saved.position,
+                saved.judged,
+                format_,
+                saved.rules_digest,
+                saved.registry_version,
+                saved.state,
+                now_ms,
+            ),
+        )
+
+    def set_judged(self, position: int) -> None:
+        self.db.execute("UPDATE engine SET judged = ?", (position,))
+
+    def registry_took_effect(self, version: int, position: int, now_ms: int) -> None:
+        self.db.execute("INSERT OR IGNORE INTO registry_effect VALUES (?,?,?)", (version, position, now_ms))
+
+    # --- excursions
+
+    def put_excursion(self, excursion: Excursion) -> None:
+        values = [getattr(excursion, f.name) for f in fields(Excursion)]
+        self.db.execute(_EXCURSION, values)
+
+    def excursion(self, id_: str) -> Excursion | None:
+        row = self.db.execute("SELECT * FROM excursion WHERE id = ?", (id_,)).fetchone()
+        return Excursion(*row) if row else None
+
+    def excursions_within(self, sensor: str, start_ms: int, end_ms: int) -> list[Excursion]:
+        """Of every kind, begun from start_ms to end_ms, both included."""
+        found = self.db.execute(
+            "SELECT * FROM excursion WHERE sensor = ? AND started_ms BETWEEN ? AND ? ORDER BY started_ms",
+            (sensor, start_ms, end_ms),
+        )
+        return [Excursion(*row) for row in found.fetchall()]
+
+    def touches_excursion(self, sensor: str, start_ms: int, end_ms: int) -> bool:
+        row = self.db.execute(
+            "SELECT 1 FROM excursion WHERE sensor = ? AND started_ms <= ? AND coalesce(ended_ms, ?) >= ?"
+            " LIMIT 1",
+            (sensor, end_ms, end_ms, start_ms),
+        ).fetchone()
+        return row is not None
+
+    def drop_excursion(self, id_: str) -> None:
+        self.db.execute("DELETE FROM excursion WHERE id = ?", (id_,))
+
+    def others_stand(self, alarm: str) -> bool:
+        """Does another excursion of that alarm still last?"""
+        row = self.db.execute(
+            "SELECT 1 FROM excursion WHERE alarm = ? AND ended_ms IS NULL LIMIT 1", (alarm,)
+        ).fetchone()
+        return row is not None
+
+    # --- alarms
+
+    def alarm(self, id_: str) -> Alarm | None:
+        row = self.db.execute("SELECT * FROM alarm WHERE id = ?", (id_,)).fetchone()
+        return Alarm(*row) if row else None
+
+    def alarm_named(self, name: str) -> Alarm | None:
+        """By id, or by the number that people reply."""
+        if name.isdecimal():
+            row = self.db.execute("SELECT * FROM alarm WHERE number = ?", (int(name),)).fetchone()
+            return Alarm(*row) if row else None
+        return self.alarm(name)
+
+    def open_alarm(self, scope: str, appliance: str, kind: str) -> Alarm | None:
+        row = self.db.execute(
+            "SELECT * FROM alarm WHERE scope = ? AND appliance = ? AND kind = ? AND state <> 'closed'"
+            " ORDER BY number DESC LIMIT 1",
+            (scope, appliance, kind),
+        ).fetchone()
+        return Alarm(*row) if row else None
+
+    def standing(self, kind: str) -> list[Alarm]:
+        found = self.db.execute(
+            "SELECT * FROM alarm WHERE kind = ? AND state IN ('unacknowledged', 'acknowledged')", (kind,)
+        )
+        return [Alarm(*row) for row in found.fetchall()]
+
+    def add_alarm(self, alarm: Alarm) -> Alarm:
+        """With the next number."""
+        (number,) = self.db.execute("SELECT coalesce(max(number), 0) + 1 FROM alarm").fetchone()
+        numbered = replace(alarm, number=number)
+        self.db.execute(_ALARM, [getattr(numbered, f.name) for f in fields(Alarm)])
+        return numbered
+
+    def change_alarm(self, alarm: Alarm) -> None:
+        self.db.execute(
+            "UPDATE alarm SET sensor=?, state=?, since_ms=?, raised_ms=?, returned_ms=?, acknowledged_ms=?,"
+            " acknowledged_by=?, value=?, limit_value=?, peak=?, profile=?, decided_ms=? WHERE id=?",
+            (
+                alarm.sensor,
+                alarm.state,
+                alarm.since_ms,
+                alarm.raised_ms,
+                alarm.returned_ms,
+                alarm.acknowledged_ms,
+                alarm.acknowledged_by,
+                alarm.value,
+                alarm.limit_value,
+                alarm.peak,
+                alarm.profile,
+                alarm.decided_ms,
+                alarm.id,
+            ),
+        )
+
+    def note(self, alarm: str, at_ms: int, event: str, detail: str = "") -> None:
+        self.db.execute(
+            "INSERT INTO alarm_event (alarm, at_ms, event, detail) VALUES (?,?,?,?)",
+            (alarm, at_ms, event, detail),
+        )
+
+    # --- commands
+
+    def is_applied(self, command: str) -> bool:
+        return (
+            self.db.execute("SELECT 1 FROM command_applied WHERE id = ?", (command,)).fetchone() is not None
+        )
+
+    def applied(self, command: str, outcome: str, now_ms: int) -> None:
+        self.db.execute("INSERT INTO command_applied VALUES (?,?,?)", (command, now_ms, outcome))
+
+    # --- notices
+
+    def next_step(self, alarm: str) -> int:
+        (step,) = self.db.execute(
+            "SELECT coalesce(max(step), -1) + 1 FROM notice WHERE alarm = ?", (alarm,)
+        ).fetchone()
+        return int(step)
+
+    def add_notice(self, draft: Draft, channel: str, now_ms: int) -> None:
+        d = draft
+        self.db.execute(
+            "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site,"
+            " created_ms, due_ms, state) VALUES (?,?,?,?,?,0,?,?,?,?,?,'due')",
+            (d.alarm, d.about, d.step, d.person, channel, d.address, d.text, d.site, now_ms, now_ms),
+        )
+
+    def told(self, alarm: str) -> list[tuple[str, str]]:
+        """(person, address) of everybody who was, or is about to be, told of the alarm's raise."""
+        found = self.db.execute(
+            "SELECT DISTINCT person, address FROM notice WHERE alarm = ? AND about = 'raised'"
+            " ORDER BY person",
+            (alarm,),
+        )
+        return list(found.fetchall())
