@@ -53,7 +53,7 @@ FREEZER: dict[str, Measured] = {
 }
 
 HOUSEHOLD_REFRIGERATOR: dict[str, Measured] = {
-    "period": Measured(52.0, 73.0, "min", "10..75 % of trough to trough; some samples are over an hour apart"),
+    "period": Measured(52.0, 66.0, "min", "10..50 % of trough to trough; some samples are over an hour apart"),
 }
 
 OTHER: dict[str, Measured] = {

@@ -92,4 +92,4 @@ def test_the_household_refrigerator_did_what_is_written_down():
     order = np.argsort(at, kind="stable")
     at, value = at[order], np.array([float(row["temperature"]) for row in rows])[order]
     troughs = [at[row] for sign, row in reversals(value, 0.3) if sign < 0]
-    _same(HOUSEHOLD_REFRIGERATOR["period"], *np.percentile(np.diff(troughs) / 60, [10, 75]), 2.5)
+    _same(HOUSEHOLD_REFRIGERATOR["period"], *np.percentile(np.diff(troughs) / 60, [10, 50]), 1.0)
