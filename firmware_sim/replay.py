@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recorded file as a node: its readings go through firmware and serial line as fast as they are acknowledged.
+"""A recorded file as a node: it plays its readings through firmware and a serial line as fast as it can.
 
 The node's clock is the file's time, and it vouches for it. Readings that share an instant share a report.
 """
@@ -8,7 +8,7 @@ import selectors
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +36,22 @@ Progress = Callable[[int, int], None]
 class Recording:
     """Readings in columns, in order of time; those of one instant as given. `sensors` numbers them."""
 
-    def __init__(self, readings: Iterable[RecordedReading]) -> None:
-        self.sensors: dict[str, int] = {}
-        channels, instants, values, statuses = array("H"), array("q"), array("i"), array("B")
+    def __init__(
+        self, readings: Iterable[RecordedReading], channels: Mapping[str, int] | None = None
+    ) -> None:
+        self.sensors: dict[str, int] = dict(channels or {})
+        numbers, instants, values, statuses = array("H"), array("q"), array("i"), array("B")
         for sensor, at_ms, celsius in readings:
             value, status = _coded(celsius)
-            channels.append(self.sensors.setdefault(sensor, len(self.sensors)))
+            if sensor not in self.sensors:
+                self.sensors[sensor] = max(self.sensors.values(), default=-1) + 1
+            numbers.append(self.sensors[sensor])
             instants.append(at_ms)
             values.append(value)
             statuses.append(status)
         at = np.frombuffer(instants, np.int64) if instants else np.empty(0, np.int64)
         order = np.argsort(at, kind="stable")
-        self._channels, self._instants, self._values, self._statuses = channels, instants, values, statuses
+        self._channels, self._instants, self._values, self._statuses = numbers, instants, values, statuses
         self._order = order
 
     def __len__(self) -> int:
@@ -101,9 +105,10 @@ class _Counting:
 class Replay:
     """Plays readings from `folder/lines/replay`; the ledger is `folder/replay-ledger.bin`.
 
-    sensors  channel by sensor, known at once: register them before the gateway opens the line
-    done     set when every reading is acknowledged
-    boot     differs from run to run
+    sensors   channel by sensor, known at once: register them before the gateway opens the line
+    done      set when every reading is acknowledged
+    boot      differs from run to run
+    channels  of sensors that have theirs already, from an earlier run; the others get the next free ones
     """
 
     def __init__(
@@ -113,9 +118,10 @@ class Replay:
         folder: Path,
         boot: int,
         node: str = NODE,
+        channels: Mapping[str, int] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.recording = Recording(readings)
+        self.recording = Recording(readings, channels)
         self.node_name = node
         self.sensors = self.recording.sensors
         self.ledger_path = folder / f"{node}-ledger.bin"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from firmware_sim.faults import FaultKind, Schedule
+from firmware_sim.faults import Fault, FaultKind, Schedule
 from firmware_sim.firmware.ledger import LedgerWriter
 from firmware_sim.firmware.line import PtyLine
 from firmware_sim.firmware.mqtt import MqttAccount, MqttLink
@@ -80,12 +80,14 @@ class FleetRunner:
         self._now_ms = now_ms
         self._ledger = LedgerWriter(self.ledger_path)
         self._selector = selectors.DefaultSelector()
-        self._silent: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._calls: deque[Callable[[], None]] = deque()
         self._judged_ms = config.start_ms if config.began_ms is None else config.began_ms
         self._posts = {board.config.name: self._post(board, at) for at, board in enumerate(source.boards())}
+        for fault in self._schedule.active_at((self._judged_ms - config.start_ms) / 1000):
+            if fault.kind is not FaultKind.NODE_REBOOT:
+                self._apply(fault, begins=True, at_ms=self._judged_ms)
 
     def _post(self, board: Board, number: int) -> Post:
         config, name, begin_ms = self.config, board.config.name, self._judged_ms
@@ -160,8 +162,9 @@ class FleetRunner:
         """Measure and send what is due."""
         for measurement in self.source.take(now_ms):
             self._apply_faults(measurement.at_ms)
-            if measurement.node not in self._silent:
-                self._posts[measurement.node].node.measure(measurement.readings, measurement.at_ms)
+            post = self._posts[measurement.node]
+            if not post.mute:
+                post.node.measure(measurement.readings, measurement.at_ms)
         self._apply_faults(now_ms)
         for post in self._posts.values():
             post.pump(now_ms)
@@ -197,22 +200,20 @@ class FleetRunner:
         since_s, until_s = (self._judged_ms - start_ms) / 1000, (now_ms - start_ms) / 1000
         self._judged_ms = now_ms
         for event in self._schedule.events_between(since_s, until_s):
-            fault, post = event.fault, self._posts.get(event.fault.node)
-            if post is None:
-                continue
-            at_ms = start_ms + round(event.at_s * 1000)
-            if fault.kind is FaultKind.NODE_REBOOT and event.begins:
+            self._apply(event.fault, begins=event.begins, at_ms=start_ms + round(event.at_s * 1000))
+
+    def _apply(self, fault: Fault, *, begins: bool, at_ms: int) -> None:
+        post = self._posts.get(fault.node)
+        if post is None:
+            return
+        if fault.kind is FaultKind.NODE_REBOOT and begins:
+            self._restart(post, at_ms)
+        elif fault.kind is FaultKind.NODE_SILENT:
+            post.mute = begins
+            if not begins:  # its watchdog has noticed
                 self._restart(post, at_ms)
-            elif fault.kind is FaultKind.NODE_SILENT:
-                if event.begins:
-                    self._silent.add(fault.node)
-                    post.mute = True
-                else:  # its watchdog has noticed
-                    self._silent.discard(fault.node)
-                    post.mute = False
-                    self._restart(post, at_ms)
-            elif fault.kind is FaultKind.LINE_NOISE and isinstance(post, SerialPost):
-                post.line.byte_error_rate = fault.number("byte_error_rate") if event.begins else 0.0
+        elif fault.kind is FaultKind.LINE_NOISE and isinstance(post, SerialPost):
+            post.line.byte_error_rate = fault.number("byte_error_rate") if begins else 0.0
 
     def _restart(self, post: Post, at_ms: int) -> None:
         post.node.restart(at_ms)
