@@ -17,7 +17,7 @@ from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.wiring.demo.account import Books, keep_books
 from coldchain.wiring.demo.files import NODE, ReplaySensor, replay_sensors
-from coldchain.wiring.demo.plan import BACKFILL_S, DemoPlan, publish_registry, save_world, write_settings
+from coldchain.wiring.demo.plan import DemoPlan, publish_registry, save_world, write_settings
 from coldchain.wiring.demo.show import Show, greeting
 from coldchain.wiring.process import PROCESSES
 from coldchain.wiring.run import broker_child
@@ -50,7 +50,7 @@ class Demo:
         self.fleet = plan.fleet_of()
         sensors = self._replayed()
         self.registry = publish_registry(plan, self.settings, self.fleet, sensors, wall_ms())
-        self.start_ms = wall_ms() - BACKFILL_S * 1000
+        self.start_ms = wall_ms()
         save_world(plan, sensors, self.start_ms)
         self.supervisor = Supervisor(self._children())
 
@@ -110,10 +110,8 @@ class Demo:
         return keep_books(self.settings, len(self.registry.appliances))
 
     def _figures(self, name: str) -> dict[str, object]:
-        started_ms = self.start_ms + BACKFILL_S * 1000
-        return next(
-            (b.figures for b in beats(self.settings.data_dir) if b.name == name and b.at_ms >= started_ms), {}
-        )
+        said = (b for b in beats(self.settings.data_dir) if b.name == name and b.at_ms >= self.start_ms)
+        return next((beat.figures for beat in said), {})
 
     def _replayed_and_recorded(self) -> bool:
         if not self._figures("world").get("replayed"):

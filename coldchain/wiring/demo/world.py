@@ -18,12 +18,13 @@ from coldchain.ports.clock import wall_ms
 from coldchain.records.health import Heart
 from coldchain.settings import load
 from coldchain.wiring.demo.files import ReplaySensor
-from coldchain.wiring.demo.plan import DemoPlan, load_world
+from coldchain.wiring.demo.plan import BACKFILL_S, DemoPlan, load_world
 from coldchain.wiring.logs import set_up_logs
-from firmware_sim.faults import Scenario, Schedule
+from firmware_sim.faults import Scenario
 from firmware_sim.firmware.fleet_runner import FleetConfig, FleetRunner, steady_now
 from firmware_sim.firmware.mqtt import MqttAccount
 from firmware_sim.firmware.sources import Measurement, Source, SyntheticSource
+from firmware_sim.firmware.world_source import fleet_source
 from firmware_sim.modem.sim import ModemSim
 from firmware_sim.replay import Replay
 
@@ -49,22 +50,34 @@ class World:
         self.replay = self._replay(replayed) if replayed else None
 
     def _fleet(self) -> FleetRunner | None:
-        plan, now_ms = self._plan, steady_now(wall_ms())
+        """The nodes. They have measured for BACKFILL_S before the start; that comes first, as old reports."""
+        plan, schedule = self._plan, None
+        began_ms = self._start_ms - BACKFILL_S * 1000
         config = FleetConfig(
-            plan.directory, boot=self._boot, start_ms=self._start_ms, mqtt=self._broker, seed=plan.seed
+            plan.directory,
+            boot=self._boot,
+            start_ms=self._start_ms,
+            began_ms=began_ms,
+            mqtt=self._broker,
+            seed=plan.seed,
         )
+        source: Source
         if plan.synthetic:
-            plain = SyntheticSource(
-                plan.synthetic,
+            every_ms = round(plan.synthetic_every_s * 1000)
+            source = Heated(
+                SyntheticSource(plan.synthetic, seed=plan.seed, start_ms=began_ms, every_ms=every_ms)
+            )
+        elif plan.appliances:
+            source, schedule = fleet_source(
+                plan.fleet_of(),
+                Scenario.load(plan.scenario) if plan.scenario else Scenario.load(),
                 seed=plan.seed,
                 start_ms=self._start_ms,
-                every_ms=round(plan.synthetic_every_s * 1000),
+                backfill_s=BACKFILL_S,
             )
-            return FleetRunner(config, Heated(plain), now_ms=now_ms)
-        if not plan.appliances:
+        else:
             return None
-        source, schedule = simulated(plan, self._start_ms)
-        return FleetRunner(config, source, now_ms=now_ms, schedule=schedule)
+        return FleetRunner(config, source, now_ms=steady_now(wall_ms()), schedule=schedule)
 
     def _replay(self, sensors: list[ReplaySensor]) -> Replay:
         recorded = ((r.sensor, r.at_ms, r.celsius) for path in self._plan.replay for r in read_readings(path))
@@ -109,11 +122,6 @@ class Heated:
         for measured in self._plain.take(until_ms):
             first, *others = measured.readings
             yield measured._replace(readings=(first._replace(value=HOT_MILLI_C), *others))
-
-
-def simulated(plan: DemoPlan, start_ms: int) -> tuple[Source, Schedule]:
-    """The fleet's physics as nodes feel it, and the scenario's faults, from the simulator's start on."""
-    raise NotImplementedError
 
 
 def main(arguments: list[str]) -> int:
