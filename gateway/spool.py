@@ -26,6 +26,7 @@ from coldchain.records.sql import open_writer, transaction
 from gateway.blocks import READINGS_MAX, pack_block, unpack_block
 from gateway.codecs.frames import Lost, Pairs, Report
 from gateway.gap_book import GapBook
+from gateway.route import Route
 from gateway.sources import Source
 from gateway.spool_file import (
     CHECK_MAX_BYTES,
@@ -38,7 +39,7 @@ from gateway.spool_file import (
 )
 from gateway.stamping import is_live, stamp
 
-__all__ = ["Arrival", "Outcome", "Spool", "Stored", "open_spool", "read_accounts"]
+__all__ = ["Arrival", "Loss", "Outcome", "Spool", "Stored", "open_spool", "read_accounts"]
 
 
 class Arrival(NamedTuple):
@@ -46,7 +47,15 @@ class Arrival(NamedTuple):
 
     report: Report
     gateway_ms: int
-    route: object | None
+    route: Route | None
+
+
+class Loss(NamedTuple):
+    """A node's word that reports are gone for good."""
+
+    lost: Lost
+    gateway_ms: int
+    route: Route | None
 
 
 class Stored(NamedTuple):
@@ -59,13 +68,14 @@ class Stored(NamedTuple):
     rows: Rows
 
 
-Answers = dict[object, dict[tuple[str, int], Pairs]]
+Answers = dict[Route, dict[tuple[str, int], Pairs]]
 """route -> (node, boot) -> ranges of report sequences."""
 
 
 class Outcome(NamedTuple):
     """What came of one group of arrivals. Nothing of it may be told to anybody before the commit.
 
+    routes      every route that something came by
     acks        reports that are on disk, resent ones included
     asks        reports to ask for again
     duplicates  reports that had been accepted before
@@ -73,6 +83,7 @@ class Outcome(NamedTuple):
     """
 
     stored: list[Stored]
+    routes: set[Route]
     acks: Answers
     asks: Answers
     duplicates: int
@@ -151,17 +162,15 @@ class Spool:
             self._load()  # memory ran ahead of the file
             raise
 
-    def accept(
-        self, arrivals: Sequence[Arrival], losses: Sequence[tuple[Lost, int]], now_s: float
-    ) -> Outcome:
+    def accept(self, arrivals: Sequence[Arrival], losses: Sequence[Loss], now_s: float) -> Outcome:
         """Store these reports, in order. Every report must be numbered.
 
-        losses  what nodes say is lost, and when they said it
-        now_s   a steady clock
+        now_s  a steady clock
         """
-        outcome = Outcome([], {}, {}, 0, 0)
+        routes = {route for _, _, route in (*arrivals, *losses) if route is not None}
+        outcome = Outcome([], routes, {}, {}, 0, 0)
         parts = {True: _Packing(), False: _Packing()}
-        touched: dict[int, tuple[Source, object | None, int]] = {}
+        touched: dict[int, tuple[Source, Route | None, int]] = {}
         full = self.full()
         duplicates = withheld = 0
         for arrival in arrivals:
@@ -175,7 +184,7 @@ class Spool:
                 duplicates += 1
             elif full:
                 withheld += 1
-                self._refuse(source, arrival)
+                self._refuse(source, arrival, "spool-full")
                 continue
             else:
                 source.seen.add(report.seq, report.seq)
@@ -185,9 +194,9 @@ class Spool:
             if route is not None:
                 nodes = outcome.acks.setdefault(route, {})
                 nodes.setdefault((report.node, report.boot), []).append((report.seq, report.seq))
-        for lost, now_ms in losses:
+        for lost, now_ms, route in losses:
             source = self._source(lost.node, lost.boot)
-            touched.setdefault(source.id, (source, None, now_ms))
+            touched.setdefault(source.id, (source, route, now_ms))
             self._give_up(source, source.missing_of(lost.low, lost.high), "told-lost", now_ms)
         self._pursue(touched.values(), now_s, outcome.asks)
         self._save([source for source, _, _ in touched.values()])
@@ -199,15 +208,23 @@ class Spool:
                 nodes[key] = RangeSet(sorted(pairs)).pairs()
         return outcome._replace(duplicates=duplicates, withheld=withheld)
 
-    def _refuse(self, source: Source, arrival: Arrival) -> None:
-        """The spool is full. A node that is answered keeps its report, as no answer comes: not lost yet."""
+    def refuse(self, arrivals: Iterable[Arrival], reason: str) -> None:
+        """Count these as gaps: there was no room for them, and nobody will send them again."""
+        for arrival in arrivals:
+            assert arrival.report.boot is not None
+            source = self._source(arrival.report.node, arrival.report.boot)
+            self._refuse(source, arrival, reason)
+            self._save([source])
+
+    def _refuse(self, source: Source, arrival: Arrival, reason: str) -> None:
+        """A node that is answered keeps its report, as no acknowledgement comes: it is not lost yet."""
         seq = arrival.report.seq
         if arrival.route is None and seq is not None and seq not in source.lost:
             source.readings = len(arrival.report.readings)
-            self._give_up(source, [(seq, seq)], "spool-full", arrival.gateway_ms)
+            self._give_up(source, [(seq, seq)], reason, arrival.gateway_ms)
 
     def _pursue(
-        self, touched: Iterable[tuple[Source, object | None, int]], now_s: float, asks: Answers
+        self, touched: Iterable[tuple[Source, Route | None, int]], now_s: float, asks: Answers
     ) -> None:
         for source, route, now_ms in touched:
             ask, give_up = source.pursue(now_s)

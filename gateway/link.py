@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The link to the hub: batches by MQTT at QoS 1, receipts back. What to send is decided by `link_state`.
+
+A PUBACK is not storage: readings leave the spool on ingest's receipt alone. Sending begins once the broker
+has confirmed that we hear receipts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
+
+from coldchain.kernel.clocks import SteadyClock, WallClock
+from coldchain.kernel.errors import BatchError
+from coldchain.kernel.link import MAX_PAYLOAD, Batch, Receipt, decode_receipt, encode_batch, topic
+from coldchain.kernel.ranges import RangeSet
+from coldchain.ports.mqtt_client import drop_connection, guarded, make_client, start_client, stop_client
+from coldchain.settings import GatewaySettings, MqttSettings
+from gateway.codecs.frames import Pairs
+from gateway.link_state import LinkState, Plan
+from gateway.spool import Spool, Stored
+from gateway.traffic import keepalive_bytes, mb_per_month, publish_bytes
+from gateway.writer import SpoolWriter
+
+Log = Callable[[str, dict[str, Any]], None]
+Status = Callable[[], Awaitable[dict[str, Any]]]
+
+TICK_S = 1.0
+"""While something is in flight, how often the link is looked at."""
+
+
+class HubLink:
+    """One gateway's link. Everything but the callbacks of paho runs on the event loop.
+
+    status  makes the status message
+    """
+
+    def __init__(
+        self,
+        gateway: GatewaySettings,
+        mqtt: MqttSettings,
+        writer: SpoolWriter,
+        *,
+        status: Status,
+        wall_ms: WallClock,
+        steady_s: SteadyClock,
+        log: Log,
+    ) -> None:
+        self._gateway, self._mqtt, self._writer = gateway, mqtt, writer
+        self._status, self._wall_ms, self._steady_s, self._log = status, wall_ms, steady_s, log
+        self._name = str(gateway.id)
+        self._epoch = ""
+        self.state = LinkState(
+            window=gateway.in_flight,
+            batch=gateway.batch_readings,
+            linger_s=gateway.batch_linger.total_seconds(),
+            timeout_s=gateway.receipt_timeout.total_seconds(),
+        )
+        self._wake = asyncio.Event()
+        self._client: Client | None = None
+        self._started_s = steady_s()
+        self.batches_sent = self.readings_sent = self.bytes_sent = self.receipts = self.refused = 0
+        self.last_receipt_ms = 0
+        self._published_bytes = 0
+        self._owed: list[Receipt] = []
+
+    def begin(self, epoch: str, pending: RangeSet) -> None:
+        """What the spool held at the start is backlog."""
+        self._epoch = epoch
+        for low, high in pending:
+            self.state.accepted(low, high, self._steady_s(), live=False)
+
+    def stored(self, stored: list[Stored]) -> None:
+        """These are committed: send them in their turn."""
+        for part in stored:
+            self.state.accepted(part.low, part.high, self._steady_s(), live=part.live)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep the connection, send, until cancelled."""
+        client = self._client = make_client(self._mqtt, f"coldchain-gw-{self._name}")
+        client.max_inflight_messages_set(2 * self._gateway.in_flight + 20)
+        self._attach(client, asyncio.get_running_loop())
+        start_client(client, self._mqtt)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_all())
+                tasks.create_task(self._tell_status())
+        finally:
+            await asyncio.to_thread(stop_client, client)
+
+    def _attach(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
+        """Callbacks run on paho's thread: they only hand over to the loop."""
+
+        def on_loop(function: Callable[..., None], *args: Any) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(function, *args)
+
+        def failed(bad: Exception) -> None:
+            on_loop(self._log, "link_callback_failed", {"why": str(bad)})
+
+        def on_connect(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            if reason.is_failure:
+                on_loop(self._log, "link_refused", {"why": str(reason)})
+            else:
+                client.subscribe(topic(self._name, "receipt"), qos=1)
+
+        def on_subscribe(_client: Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+            if any(reason.is_failure for reason in reasons):
+                on_loop(self._log, "receipts_refused", {"why": str(reasons[0])})
+            else:
+                on_loop(self._up)
+
+        def on_disconnect(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            on_loop(self._down, str(reason))
+
+        def on_message(_client: Client, _data: Any, message: MQTTMessage) -> None:
+            client.ack(message.mid, message.qos)  # a receipt that gets lost comes again with the resent batch
+            on_loop(self._heard, message.payload)
+
+        def on_publish(_client: Client, _data: Any, _mid: int, reason: Any, _properties: Any) -> None:
+            if reason.is_failure:  # MQTT 5 alone can tell
+                on_loop(self._log, "publication_refused", {"why": str(reason)})
+
+        client.on_connect = guarded(on_connect, failed)
+        client.on_subscribe = guarded(on_subscribe, failed)
+        client.on_disconnect = guarded(on_disconnect, failed)
+        client.on_message = guarded(on_message, failed)
+        client.on_publish = guarded(on_publish, failed)
+
+    def _up(self) -> None:
+        self.state.connected(self._steady_s())
+        self._log("link_up", {"pending": len(self.state.pending())})
+        self._wake.set()
+
+    def _down(self, why: str) -> None:
+        if self.state.up:
+            self._log("link_down", {"why": why})
+        self.state.disconnected()
+
+    def _heard(self, payload: bytes) -> None:
+        try:
+            receipt = decode_receipt(payload)
+        except BatchError as bad:
+            self.refused += 1
+            self._log("receipt_refused", {"why": str(bad)[:200]})
+            return
+        if receipt.gateway != self._name or receipt.epoch != self._epoch:
+            self.refused += 1  # of a spool that is no more
+            return
+        self.receipts += 1
+        self.last_receipt_ms = self._wall_ms()
+        self._published_bytes += publish_bytes(topic(self._name, "receipt"), len(payload), tls=self._mqtt.tls)
+        self.state.receipted([*receipt.recorded, *receipt.dead], self._steady_s())
+        self._forget(receipt)
+        self._wake.set()
+
+    def _forget(self, receipt: Receipt) -> None:
+        """Take what is receipted out of the spool; if the disk is full, together with the next receipt."""
+        receipts, self._owed = [*self._owed, receipt], []
+        loop = asyncio.get_running_loop()
+
+        def forget(spool: Spool) -> None:
+            for one in receipts:
+                spool.receipt([*one.recorded, *one.dead], one.gaps)
+
+        def done(future: Future[None]) -> None:
+            if future.exception() is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(self._owed.extend, receipts)
+
+        self._writer.call(forget).add_done_callback(done)
+
+    async def _send_all(self) -> None:
+        """Send whatever is due; sleep until something is."""
+        while True:
+            now_s = self._steady_s()
+            if self.state.stalled(now_s) and self._client is not None:
+                self._log("link_stalled", {"in_flight": self.state.in_flight})
+                self.state.disconnected()
+                drop_connection(self._client)
+            plan = self.state.next(now_s)
+            if plan is not None:
+                await self._send(plan)
+                continue
+            self._wake.clear()
+            wait_s = self.state.wake_s(now_s)
+            if wait_s is not None:
+                wait_s = min(max(wait_s, 0.001), TICK_S) if self.state.in_flight else max(wait_s, 0.001)
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _send(self, plan: Plan) -> None:
+        """Publish one plan; what does not fit goes back."""
+        try:
+            found, nodes, rows = await asyncio.wrap_future(
+                self._writer.call(lambda spool: spool.read(plan.pairs))
+            )
+        except sqlite3.OperationalError:  # the disk is full
+            self.state.put_back(plan.pairs)
+            await asyncio.sleep(TICK_S)
+            return
+        gone = RangeSet(plan.pairs)
+        for low, high in found:
+            gone.remove(low, high)
+        if gone:  # receipted meanwhile, or rotten and counted as a gap
+            self.state.receipted(gone.pairs(), self._steady_s())
+        if not found or self._client is None:
+            return
+        batch = Batch(self._name, self._epoch, found, nodes, rows, self._wall_ms(), plan.backfill)
+        payload, kept = _fit(batch)
+        if kept.ranges != found:
+            rest = RangeSet(found)
+            for low, high in kept.ranges:
+                rest.remove(low, high)
+            self.state.put_back(rest.pairs())
+        if self._publish("batch", payload):
+            self.batches_sent += 1
+            self.readings_sent += len(kept.rows)
+        else:
+            self.state.put_back(kept.ranges)
+            await asyncio.sleep(TICK_S)
+
+    def _publish(self, what: str, payload: bytes) -> bool:
+        """Hand it to paho; False when it will not take it."""
+        if self._client is None or not self.state.up:
+            return False
+        name = topic(self._name, what)
+        taken = self._client.publish(name, payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        if taken:
+            self.bytes_sent += len(payload)
+            self._published_bytes += publish_bytes(name, len(payload), tls=self._mqtt.tls)
+        return taken
+
+    async def _tell_status(self) -> None:
+        every_s = self._gateway.status_every.total_seconds()
+        while True:
+            if self.state.up:
+                body = {"v": 1, "gateway": self._name, "epoch": self._epoch, **await self._status()}
+                self._publish("status", json.dumps(body, separators=(",", ":")).encode())
+                await asyncio.sleep(every_s)
+            else:
+                await asyncio.sleep(min(TICK_S, every_s))
+
+    def mb_per_site_month(self) -> float:
+        """What the link would use in a month at the pace so far [10^6 bytes], headers and pings included."""
+        elapsed_s = self._steady_s() - self._started_s
+        pings = keepalive_bytes(elapsed_s, self._mqtt.keepalive.total_seconds(), tls=self._mqtt.tls)
+        return mb_per_month(self._published_bytes + pings, elapsed_s)
+
+
+def _fit(batch: Batch) -> tuple[bytes, Batch]:
+    """(payload, the batch it holds): the first rows, as many as fit into one message."""
+    while True:
+        payload = encode_batch(batch)
+        if len(payload) <= MAX_PAYLOAD:
+            return payload, batch
+        half = len(batch.rows) // 2
+        assert half, "one reading fits into a message"
+        batch = Batch(
+            batch.gateway,
+            batch.epoch,
+            _head(batch.ranges, half),
+            batch.nodes,
+            batch.rows[:half],
+            batch.sent_ms,
+            batch.backfill,
+        )
+
+
+def _head(pairs: Pairs, n: int) -> Pairs:
+    """The first n numbers, in the order given."""
+    head: Pairs = []
+    for low, high in pairs:
+        if n <= 0:
+            break
+        head.append((low, min(high, low + n - 1)))
+        n -= high - low + 1
+    return head

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway as a process: drivers in, spool, link out. It may be killed at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from coldchain.kernel.clocks import SteadyClock, WallClock
+from coldchain.kernel.ranges import RangeSet
+from coldchain.ports.clock import steady_s as machine_steady_s
+from coldchain.ports.clock import wall_ms as machine_wall_ms
+from coldchain.records.health import BEAT_EVERY_S, Heart
+from coldchain.settings import Settings
+from gateway.codecs.frames import Event, Hello, Lost, Report
+from gateway.drivers import DRIVERS
+from gateway.drivers.base import Driver, Surroundings
+from gateway.link import HubLink
+from gateway.route import Route
+from gateway.spool import Arrival, Loss, Outcome, Spool, Stored, open_spool
+from gateway.writer import BACKLOG_MAX_REPORTS, SpoolWriter
+
+GAPS_PER_STATUS = 100
+SPOOL_FIGURES = ("pending", "oldest_ms", "bytes", "accepted", "lost", "full")
+PAGE_BACKLOG_BLOCKS = 100_000
+"""After a restart the page looks at so many blocks of what waits."""
+
+
+class GatewayService:
+    """`run` blocks until `stop`, which any thread or signal handler may call."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        wall_ms: WallClock = machine_wall_ms,
+        steady_s: SteadyClock = machine_steady_s,
+        new_epoch: Callable[[], str] = lambda: secrets.token_hex(4),
+        new_boot: Callable[[], int] = lambda: secrets.randbits(32),
+    ) -> None:
+        self._settings, self._gateway = settings, settings.gateway
+        self._wall_ms, self._steady_s = wall_ms, steady_s
+        self._log = structlog.get_logger("gateway")
+        self._heart = Heart(settings.data_dir, "gateway", wall_ms)
+        self._new_epoch = new_epoch
+        self._boot = new_boot()  # for nodes that do not number their reports
+        self._next_seq: dict[str, int] = {}
+        self._stop_asked = False
+        self._held = False
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped: asyncio.Event | None = None
+        self._drivers: list[Driver] = []
+        self._started_s = steady_s()
+        self.duplicates = self.withheld = 0
+
+    def run(self) -> None:
+        """Work until stopped. Raises StoreUnavailable when the spool cannot be opened or has failed."""
+        asyncio.run(self._main())
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Ask `run` to return; it does within 3 s."""
+        self._stop_asked = True
+        loop, stopped = self._loop, self._stopped
+        if loop is not None and stopped is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(stopped.set)
+
+    async def _main(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        self._writer = SpoolWriter(
+            self._open_spool,
+            linger_s=self._gateway.commit_linger.total_seconds(),
+            steady_s=self._steady_s,
+            on_outcome=lambda outcome: self._on_loop(self._committed, outcome),
+            on_failure=lambda bad: self._on_loop(self._fail, bad),
+        )
+        self._epoch, pending = await asyncio.to_thread(self._writer.start, _look)
+        self._link = HubLink(
+            self._gateway,
+            self._settings.mqtt,
+            self._writer,
+            status=self._status,
+            wall_ms=self._wall_ms,
+            steady_s=self._steady_s,
+            log=self._tell,
+        )
+        self._link.begin(self._epoch, pending)
+        self._tell(
+            "gateway_started", {"gateway": self._gateway.id, "epoch": self._epoch, "pending": len(pending)}
+        )
+        if self._stop_asked:
+            self._stopped.set()
+        work = [self._supervised(part) for part in self._parts()]
+        await self._stopped.wait()
+        for task in work:
+            task.cancel()
+        await asyncio.wait(work, timeout=2.0)
+        await asyncio.to_thread(self._writer.stop)
+        self._tell("gateway_stopped", {"accepted": self._figures.get("accepted")})
+
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:
+        around = Surroundings(self.take, self._wall_ms, self._steady_s, self._tell)
+        maps = self._gateway.register_maps
+        self._drivers = [DRIVERS[line.driver](line, maps, around) for line in self._gateway.lines]
+        return [*(driver.run() for driver in self._drivers), self._link.run(), self._beat()]
+
+    def _supervised(self, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A part that ends by itself has failed, and with it the process: our starter starts us anew."""
+        task = asyncio.get_running_loop().create_task(part)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                self._fail(task.exception() or RuntimeError(f"{part} returned"))
+
+        task.add_done_callback(ended)
+        return task
+
+    def _open_spool(self) -> Spool:
+        return open_spool(
+            self._settings.spool_db,
+            max_bytes=self._gateway.spool_max_bytes,
+            new_epoch=self._new_epoch,
+            wall_ms=self._wall_ms,
+        )
+
+    def _on_loop(self, function: Callable[..., None], *args: Any) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
+                loop.call_soon_threadsafe(function, *args)
+
+    def _fail(self, bad: BaseException) -> None:
+        if self._failure is None:
+            self._failure = bad
+            self._log.error("gateway_failed", why=str(bad), kind=type(bad).__name__)
+        assert self._stopped is not None
+        self._stopped.set()
+
+    def _tell(self, event: str, details: dict[str, Any]) -> None:
+        self._log.info(event, **details)
+
+    def take(self, route: Route | None, events: Sequence[Event]) -> None:
+        """What a driver heard. On the event loop."""
+        now_ms = self._wall_ms()
+        arrivals: list[Arrival] = []
+        losses: list[Loss] = []
+        for event in events:
+            if isinstance(event, Report):
+                if event.boot is None:
+                    arrivals.append(Arrival(self._numbered(event), now_ms, None))
+                else:
+                    arrivals.append(Arrival(event, now_ms, route))
+            elif isinstance(event, Lost):
+                losses.append(Loss(event, now_ms, route))
+            elif isinstance(event, Hello):
+                self._tell("node_hello", {"node": event.node, "boot": event.boot, "buffered": event.buffered})
+        if arrivals or losses:
+            self._writer.submit(arrivals, losses)
+            if not self._held and self._writer.backlog > BACKLOG_MAX_REPORTS:
+                self._hold(held=True)
+
+    def _numbered(self, report: Report) -> Report:
+        seq = self._next_seq.get(report.node, 0)
+        self._next_seq[report.node] = seq + 1
+        return report._replace(boot=self._boot, seq=seq)
+
+    def _hold(self, *, held: bool) -> None:
+        self._held = held
+        for driver in self._drivers:
+            driver.hold(held=held)
+
+    def _committed(self, outcome: Outcome) -> None:
+        """The commit is on disk: answer the nodes, offer the readings to the link."""
+        self.duplicates += outcome.duplicates
+        self.withheld += outcome.withheld
+        for route, nodes in outcome.acks.items():
+            for (node, boot), pairs in nodes.items():
+                route.acknowledge(node, boot, pairs)
+        for route, nodes in outcome.asks.items():
+            for (node, boot), pairs in nodes.items():
+                route.ask_again(node, boot, pairs)
+        for route in outcome.routes:
+            route.committed()
+        self._link.stored(outcome.stored)
+        self._show(outcome.stored)
+        if self._held and self._writer.backlog < BACKLOG_MAX_REPORTS // 2:
+            self._hold(held=False)
+
+    def _show(self, stored: list[Stored]) -> None:
+        """For the page."""
+
+    async def _beat(self) -> None:
+        """Round after round through the loop and the writer's thread: the beat stops when either is stuck."""
+        while True:
+            self._figures = await self.figures()
+            self._heart.beat(self._figures)
+            await asyncio.sleep(BEAT_EVERY_S)
+
+    _figures: dict[str, Any] = {}  # noqa: RUF012  replaced whole, never changed
+
+    async def figures(self) -> dict[str, Any]:
+        """What metrics, page, status and `coldchain doctor` show."""
+        spool = await asyncio.wrap_future(self._writer.call(_spool_figures))
+        link = self._link
+        return {
+            **spool,
+            "withheld": self.withheld,
+            "duplicates": self.duplicates,
+            "disk_full": self._writer.disk_full,
+            "lines": {f.name: f.as_json() for driver in self._drivers for f in driver.figures()},
+            "link_up": link.state.up,
+            "in_flight": link.state.in_flight,
+            "batches_sent": link.batches_sent,
+            "readings_sent": link.readings_sent,
+            "bytes_sent": link.bytes_sent,
+            "resent": link.state.resent,
+            "receipts": link.receipts,
+            "last_receipt_ms": link.last_receipt_ms,
+            "mb_per_site_month": round(link.mb_per_site_month(), 3),
+        }
+
+    async def _status(self) -> dict[str, Any]:
+        """The status message, gaps included."""
+        figures = await self.figures()
+        gaps = await asyncio.wrap_future(self._writer.call(lambda spool: spool.gaps.untold(GAPS_PER_STATUS)))
+        return {
+            "at_ms": self._wall_ms(),
+            "uptime_s": round(self._steady_s() - self._started_s),
+            "spool": {name: figures[name] for name in SPOOL_FIGURES},
+            "mb_per_site_month": figures["mb_per_site_month"],
+            "lines": [
+                {"name": line["name"], "state": line["state"], "last_ms": line["last_ms"]}
+                for line in figures["lines"].values()
+            ],
+            "gaps": gaps,
+        }
+
+
+def _look(spool: Spool) -> tuple[str, RangeSet]:
+    return spool.epoch, RangeSet(spool.pending)
+
+
+def _spool_figures(spool: Spool) -> dict[str, Any]:
+    return {
+        "accepted": spool.accepted,
+        "pending": len(spool.pending),
+        "oldest_ms": spool.oldest_ms(),
+        "bytes": spool.bytes_used(),
+        "full": spool.full(),
+        "lost": spool.gaps.lost,
+    }
