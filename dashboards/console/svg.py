@@ -2,7 +2,7 @@
 """Charts as SVG text: the sparkline of a row, and the chart for browsers without script. Pure.
 
 The band from lowest to highest is drawn filled; what lies beyond a limit is drawn again in the alarm colour;
-a gap is empty in the sparkline and hatched in the chart. Colours of the sparkline suit a light and a dark page.
+a gap is empty in the sparkline and hatched in the chart. The sparkline suits light and dark pages.
 """
 
 from __future__ import annotations

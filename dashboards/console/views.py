@@ -60,6 +60,7 @@ class Row:
     """One appliance on the fleet page.
 
     number   last value without unit, or "" when it is not known now
+    value    the same in thousandths of °C, None when it is not known now
     reason   one line: why it is in this state
     at_ms    instant of the newest reading of its main sensor, None before the first
     sensor   the sensor that the value and the sparkline are of
@@ -80,6 +81,7 @@ class Row:
     alarms: tuple[str, ...]
     rank: tuple[float, float, str]
     beyond: bool = False
+    value: int | None = None
 
     @property
     def find(self) -> str:
@@ -196,6 +198,7 @@ def _row(
         alarms=tuple(alarm.id for alarm in alarms),
         rank=(*rank, f"{site.name} {appliance.name}"),
         beyond=last is not None and beyond(last, limit) != 0,
+        value=last.value if last is not None and known else None,
     )
 
 

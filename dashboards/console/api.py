@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/api/v1`: what the pages show, for programs. Times are RFC 3339 in UTC; refusals are problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from coldchain.kernel.instants import parse_instant, rfc3339
+from coldchain.kernel.words import NO_VALUE, Quantity
+from coldchain.records.alarms import Alarm
+from coldchain.records.registry import Appliance, Sensor
+from dashboards.console.console import Console
+from dashboards.console.problems import Problem
+from dashboards.console.series import RANGES_MS, limits_between
+from dashboards.console.strip import alive, facts, heard
+from dashboards.console.times import DAY_MS
+from dashboards.console.views import Row, main_sensor
+
+UNITS = {
+    Quantity.TEMPERATURE: "°C", Quantity.AMBIENT: "°C", Quantity.SET_POINT: "°C",
+    Quantity.BATTERY: "%", Quantity.HUMIDITY: "%",
+}  # fmt: skip
+POINTS_MAX = 2_000
+CSV_PIECE_MS = 7 * DAY_MS
+
+
+class ApplianceOut(BaseModel):
+    """One appliance now. `celsius` is null while it is not known."""
+
+    id: str
+    name: str
+    kind: str
+    site: str
+    province: str
+    state: str
+    reason: str
+    celsius: float | None
+    at: str | None
+    low_c: float | None
+    high_c: float | None
+    carries: str | None
+    alarms: list[str]
+
+
+class FleetOut(BaseModel):
+    """The fleet, worst first; `counts` sum to it."""
+
+    as_of: str
+    counts: dict[str, int]
+    appliances: list[ApplianceOut]
+    troubles: list[str]
+
+
+class LimitsOut(BaseModel):
+    from_ms: int
+    until_ms: int
+    low_c: float | None
+    high_c: float | None
+    carries: str | None
+
+
+class SeriesOut(BaseModel):
+    """Steps of `step_ms` from `start_ms`: lowest, highest (null: no valid reading), readings of each."""
+
+    appliance: str
+    sensor: str
+    quantity: str
+    unit: str
+    start_ms: int
+    step_ms: int
+    low: list[float | None]
+    high: list[float | None]
+    n: list[int]
+    gaps: list[tuple[int, int]]
+    limits: list[LimitsOut]
+
+
+class AlarmOut(BaseModel):
+    number: int
+    id: str
+    scope: str
+    appliance: str
+    sensor: str
+    site: str
+    kind: str
+    severity: str
+    state: str
+    since: str
+    raised: str
+    value_c: float | None
+    limit_c: float | None
+    peak_c: float | None
+
+
+class AlarmsOut(BaseModel):
+    open: list[AlarmOut]
+    closed: list[AlarmOut]
+
+
+class ProcessOut(BaseModel):
+    name: str
+    at: str
+    alive: bool
+    figures: dict[str, Any]
+
+
+class GatewayOut(BaseModel):
+    id: str
+    heard_at: str
+    heard: bool
+    pending: int
+    oldest: str | None
+    lost: int
+
+
+class HealthOut(BaseModel):
+    processes: list[ProcessOut]
+    gateways: list[GatewayOut]
+    counters: dict[str, int]
+    facts: dict[str, str]
+    troubles: list[str]
+
+
+def celsius_of(value: int | None) -> float | None:
+    return None if value is None or value == NO_VALUE else value / 1000
+
+
+def router(console: Console) -> APIRouter:
+    """All routes for programs."""
+    routes = APIRouter(prefix="/api/v1")
+    _now(routes, console)
+    _then(routes, console)
+    return routes
+
+
+def _now(routes: APIRouter, console: Console) -> None:
+    @routes.get("/appliances")
+    async def appliances() -> FleetOut:
+        look = await console.hub.look()
+        return FleetOut(
+            as_of=rfc3339(look.fleet.now_ms),
+            counts={state.value: n for state, n in look.fleet.counts.items()},
+            appliances=[_appliance_out(row) for row in look.fleet.rows],
+            troubles=list(look.troubles),
+        )
+
+    @routes.get("/alarms")
+    def alarms() -> AlarmsOut:
+        open_, closed, _ = console.records.alarms()
+        return AlarmsOut(open=[_alarm_out(a) for a in open_], closed=[_alarm_out(a) for a in closed])
+
+    @routes.get("/health")
+    async def health() -> HealthOut:
+        look = await console.hub.look()
+        now_ms = look.fleet.now_ms
+        return HealthOut(
+            processes=[
+                ProcessOut(name=b.name, at=rfc3339(b.at_ms), alive=alive(b, now_ms), figures=b.figures)
+                for b in look.beats
+            ],
+            gateways=[
+                GatewayOut(
+                    id=g.id, heard_at=rfc3339(g.arrived_ms), heard=heard(g, now_ms), pending=g.pending,
+                    oldest=rfc3339(g.oldest_ms) if g.oldest_ms else None, lost=g.lost,
+                )
+                for g in look.gateways
+            ],
+            counters=look.counters,
+            facts={fact.label: f"{fact.text} {fact.note}".strip() for fact in facts(look, now_ms)},
+            troubles=list(look.troubles),
+        )  # fmt: skip
+
+
+def _then(routes: APIRouter, console: Console) -> None:
+    @routes.get("/appliances/{appliance_id}/series")
+    def series(
+        appliance_id: str,
+        sensor: str | None = None,
+        from_: Annotated[str | None, Query(alias="from")] = None,
+        to: str | None = None,
+        points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 360,
+        range_: Annotated[str | None, Query(alias="range")] = None,
+    ) -> SeriesOut:
+        appliance, which = _find(console, appliance_id, sensor)
+        start_ms, end_ms = span_of(console.wall_ms(), from_, to, range_)
+        found = console.records.series(which, start_ms, end_ms, points)
+        limits = []
+        if which == main_sensor(s for s in console.records.registry().sensors if s.appliance == appliance.id):
+            limits = limits_between(appliance, found.start_ms, found.end_ms)
+        return SeriesOut(
+            appliance=appliance.id, sensor=which.id, quantity=which.quantity, unit=UNITS.get(which.code, ""),
+            start_ms=found.start_ms, step_ms=found.step_ms,
+            low=[celsius_of(v) for v in found.low], high=[celsius_of(v) for v in found.high], n=list(found.n),
+            gaps=found.gaps(),
+            limits=[
+                LimitsOut(
+                    from_ms=s.from_ms, until_ms=s.until_ms, carries=s.limit.carries,
+                    low_c=celsius_of(s.limit.low), high_c=celsius_of(s.limit.high),
+                )
+                for s in limits
+            ],
+        )  # fmt: skip
+
+    @routes.get("/appliances/{appliance_id}/readings.csv")
+    def readings(
+        appliance_id: str,
+        sensor: str | None = None,
+        from_: Annotated[str | None, Query(alias="from")] = None,
+        to: str | None = None,
+        range_: Annotated[str | None, Query(alias="range")] = None,
+    ) -> StreamingResponse:
+        _, which = _find(console, appliance_id, sensor)
+        start_ms, end_ms = span_of(console.wall_ms(), from_, to, range_)
+        name = which.id.replace("/", "_").replace(" ", "_")
+        return StreamingResponse(
+            csv_lines(console, which, start_ms, end_ms),
+            media_type="text/csv; charset=utf-8",
+            headers={"content-disposition": f'attachment; filename="{name}.csv"'},
+        )
+
+
+def csv_lines(console: Console, sensor: Sensor, start_ms: int, end_ms: int) -> Iterator[str]:
+    """`sensor,time,celsius` in short reads of a week; failed readings have an empty value."""
+    column = (
+        "celsius" if sensor.code in (Quantity.TEMPERATURE, Quantity.AMBIENT, Quantity.SET_POINT) else "value"
+    )
+    yield f"sensor,time,{column}\n"
+    for piece in range(start_ms, end_ms, CSV_PIECE_MS):
+        rows = console.records.readings(sensor.id, piece, min(end_ms, piece + CSV_PIECE_MS))
+        pairs = zip(rows["at_ms"].tolist(), rows["value"].tolist(), strict=True)
+        yield "".join(
+            f"{sensor.id},{rfc3339(at)},{'' if value == NO_VALUE else value / 1000}\n" for at, value in pairs
+        )
+
+
+def span_of(now_ms: int, from_: str | None, to: str | None, range_: str | None) -> tuple[int, int]:
+    """The stretch that was asked for: `from` and `to`, or a named range up to `to` (default: now)."""
+    try:
+        end_ms = now_ms if to is None else parse_instant(to)
+        start_ms = end_ms - RANGES_MS[range_ or "24h"] if from_ is None else parse_instant(from_)
+    except KeyError as bad:
+        raise Problem(400, "bad-request", f"range is one of {', '.join(RANGES_MS)}") from bad
+    except (ValueError, OverflowError) as bad:
+        raise Problem(400, "bad-request", str(bad)) from bad
+    if not 0 <= start_ms < end_ms <= now_ms + DAY_MS:
+        raise Problem(400, "bad-request", "`from` must come before `to`, and `to` not after tomorrow")
+    return start_ms, end_ms
+
+
+def _find(console: Console, appliance_id: str, sensor_id: str | None) -> tuple[Appliance, Sensor]:
+    registry = console.records.registry()
+    appliance = registry.appliance_by_id.get(appliance_id)
+    if appliance is None:
+        raise Problem(404, "unknown-appliance", appliance_id)
+    sensors = [s for s in registry.sensors if s.appliance == appliance_id]
+    sensor = next((s for s in sensors if s.id == sensor_id), None) if sensor_id else main_sensor(sensors)
+    if sensor is None:
+        raise Problem(404, "unknown-sensor", sensor_id or "")
+    return appliance, sensor
+
+
+def _appliance_out(row: Row) -> ApplianceOut:
+    return ApplianceOut(
+        id=row.id, name=row.name, kind=row.kind, site=row.site, province=row.province, state=row.state.value,
+        reason=row.reason, celsius=celsius_of(row.value),
+        at=None if row.at_ms is None else rfc3339(row.at_ms),
+        low_c=celsius_of(row.limit.low), high_c=celsius_of(row.limit.high), carries=row.limit.carries,
+        alarms=list(row.alarms),
+    )  # fmt: skip
+
+
+def _alarm_out(alarm: Alarm) -> AlarmOut:
+    return AlarmOut(
+        number=alarm.number, id=alarm.id, scope=alarm.scope, appliance=alarm.appliance, sensor=alarm.sensor,
+        site=alarm.site, kind=alarm.kind, severity=alarm.severity, state=alarm.state,
+        since=rfc3339(alarm.since_ms), raised=rfc3339(alarm.raised_ms), value_c=celsius_of(alarm.value),
+        limit_c=celsius_of(alarm.limit_value), peak_c=celsius_of(alarm.peak),
+    )  # fmt: skip

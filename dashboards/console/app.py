@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console as a FastAPI application. Whoever serves it gives the settings; its hub is its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from coldchain.kernel.clocks import WallClock
+from coldchain.ports.clock import wall_ms as system_wall_ms
+from coldchain.settings import Settings
+from dashboards.console import api, pages, problems
+from dashboards.console.console import Console
+from dashboards.console.security import SafeHeaders
+
+
+def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms) -> FastAPI:
+    """The whole console. It needs no file of the record to be there yet."""
+    console = Console(settings, wall_ms)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        polling = asyncio.create_task(console.hub.run())
+        yield
+        polling.cancel()
+        with suppress(asyncio.CancelledError):
+            await polling
+        console.close()
+
+    app = FastAPI(
+        title="Coldchain",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from a foreign host
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.console = console
+    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
+    app.add_middleware(SafeHeaders)
+    app.include_router(pages.router(console))
+    app.include_router(api.router(console))
+    problems.install(app, console.problem_page)
+    return app

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages, the event stream, sparklines, assets, and the one form."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
+
+from coldchain.kernel.words import Quantity
+from coldchain.records.registry import Appliance
+from dashboards.console.console import Console
+from dashboards.console.detail import sensor_lines, table
+from dashboards.console.problems import Problem
+from dashboards.console.security import may_write
+from dashboards.console.series import RANGES_MS, limits_between, unknown_ms
+from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts
+from dashboards.console.svg import chart
+from dashboards.console.views import Row, main_sensor
+from dashboards.console.words import t
+
+CHART_POINTS = 360
+FORM_MAX_BYTES = 4_096
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def router(console: Console) -> APIRouter:
+    """All routes that people's browsers ask for."""
+    routes = APIRouter(include_in_schema=False)
+    _fleet(routes, console)
+    _appliance(routes, console)
+    _desk(routes, console)
+    _small(routes, console)
+    return routes
+
+
+def _fleet(routes: APIRouter, console: Console) -> None:
+    @routes.get("/")
+    async def fleet(request: Request, q: str = "", state: str = "") -> Response:
+        look = await console.hub.look()
+        wanted = q.lower().split()
+
+        def shown(row: Row) -> bool:
+            return state in ("", row.state) and all(part in row.find for part in wanted)
+
+        return await asyncio.to_thread(
+            console.render, request, "fleet.html",
+            look=look, facts=facts(look, look.fleet.now_ms), q=q, state=state, shown=shown,
+            since=console.hub.number,
+        )  # fmt: skip
+
+    @routes.get("/events")
+    async def events(request: Request, since: int = 0) -> Response:
+        if console.hub.full:
+            raise Problem(503, "unavailable")
+        last = request.headers.get("last-event-id", "")
+        stream = console.hub.events(int(last) if last.isdigit() else since)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+def _appliance(routes: APIRouter, console: Console) -> None:
+    @routes.get("/appliance/{appliance_id}")
+    async def appliance(request: Request, appliance_id: str, range: str = "24h") -> Response:  # noqa: A002 -- the address says so
+        look = await console.hub.look()
+        found = look.registry.appliance_by_id.get(appliance_id)
+        if found is None:
+            raise Problem(404, "unknown-appliance", appliance_id)
+        row = next(row for row in look.fleet.rows if row.id == appliance_id)
+        name = range if range in RANGES_MS else "24h"
+        return await asyncio.to_thread(_appliance_page, console, request, found, row, name)
+
+
+def _appliance_page(
+    console: Console, request: Request, appliance: Appliance, row: Row, name: str
+) -> Response:
+    now_ms = console.wall_ms()
+    start_ms = now_ms - RANGES_MS[name]
+    sensors = [s for s in console.records.registry().sensors if s.appliance == appliance.id]
+    silent_after = round(console.settings.alerts.silent_after.total_seconds() * 1000)
+    lines = sensor_lines(sensors, console.records.latest(), now_ms=now_ms, silent_after=silent_after)
+    values: dict[str, Any] = {"series": None, "svg": "", "table": [], "gaps": 0, "unknown_ms": 0}
+    main = main_sensor(sensors)
+    if main is not None and console.settings.readings_db.exists():
+        series = console.records.series(main, start_ms, now_ms, CHART_POINTS)
+        spans = limits_between(appliance, series.start_ms, series.end_ms)
+        label = f"{appliance.name}: {t('appliance.chart')}"
+        values = {
+            "series": series,
+            "svg": chart(series, spans, console.records.zone, label),
+            "table": table(series),
+            "gaps": len(series.gaps()),
+            "unknown_ms": unknown_ms(series),
+        }
+    history = console.records.history(appliance.id, start_ms, now_ms)
+    return console.render(
+        request, "appliance.html",
+        appliance=appliance, row=row, main=main, lines=lines, history=history, range=name, start_ms=start_ms,
+        **values,
+    )  # fmt: skip
+
+
+def _desk(routes: APIRouter, console: Console) -> None:
+    @routes.get("/alarms")
+    def alarms(request: Request) -> Response:
+        open_, closed, commands = console.records.alarms()
+        asked = {c.alarm: c for c in reversed(commands) if c.verb == "acknowledge"}
+        registry = console.records.registry()
+        return console.render(
+            request, "alarms.html",
+            open=open_, closed=closed, asked=asked, appliances=registry.appliance_by_id,
+            sites=registry.site_by_id, may_write=may_write(request), new_id=lambda: uuid.uuid4().hex,
+        )  # fmt: skip
+
+    @routes.post("/acknowledge")
+    async def acknowledge(request: Request) -> Response:
+        if not may_write(request):
+            raise Problem(403, "not-from-here")
+        raw = b""
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > FORM_MAX_BYTES:
+                raise Problem(413, "bad-request")
+        form = {key: values[0] for key, values in parse_qs(raw.decode("utf-8", "replace")).items()}
+        name, alarm, command = form.get("name", "").strip(), form.get("alarm", ""), form.get("command", "")
+        if not 1 <= len(name) <= 60 or not name.isprintable():
+            raise Problem(422, "name-missing")
+        await asyncio.to_thread(_acknowledge, console, alarm, command, name)
+        return RedirectResponse("/alarms", 303)
+
+    @routes.get("/waiting")
+    def waiting(request: Request) -> Response:
+        found = [
+            (node, channel, Quantity(code).word, n) for node, channel, code, n in console.records.waiting()
+        ]
+        return console.render(request, "waiting.html", channels=found)
+
+    @routes.get("/health")
+    async def health(request: Request) -> Response:
+        look = await console.hub.look()
+        now_ms = look.fleet.now_ms
+        return await asyncio.to_thread(
+            console.render, request, "health.html",
+            look=look, facts=facts(look, now_ms), alive=lambda beat: alive(beat, now_ms),
+            heard=lambda gateway: now_ms - gateway.arrived_ms <= GATEWAY_STALE_MS,
+        )  # fmt: skip
+
+
+def _acknowledge(console: Console, alarm: str, command: str, name: str) -> None:
+    open_, _, _ = console.records.alarms()
+    if alarm not in {one.id for one in open_}:
+        raise Problem(404, "unknown-alarm")
+    known = command if len(command) == 32 and command.isalnum() else uuid.uuid4().hex
+    console.records.acknowledge(known, alarm, name)
+
+
+def _small(routes: APIRouter, console: Console) -> None:
+    @routes.get("/spark/{appliance_id}.svg")
+    def spark(appliance_id: str) -> Response:
+        headers = {"cache-control": "private, max-age=300"}
+        return Response(console.spark(appliance_id), media_type="image/svg+xml", headers=headers)
+
+    @routes.get("/static/{digest}/{name:path}")
+    def static(request: Request, digest: str, name: str) -> Response:
+        asset = console.assets.get(name)
+        if asset is None or asset.address != f"/static/{digest}/{name}":
+            raise Problem(404, "unknown-page")
+        headers = {"cache-control": FOR_EVER, "vary": "accept-encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["content-encoding"] = "gzip"
+            return Response(asset.packed, media_type=asset.media_type, headers=headers)
+        return Response(asset.plain, media_type=asset.media_type, headers=headers)

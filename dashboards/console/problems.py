@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refusals: problem details (RFC 9457) for programs, a plain page for people. Types are stable paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from dashboards.console.source import Unavailable
+from dashboards.console.words import t
+
+log = structlog.get_logger()
+Page = Callable[[Request, "Problem"], Response]
+
+
+class Problem(Exception):
+    """An answer that is a refusal. `type` ends its path `/problems/{type}` and names its title."""
+
+    def __init__(self, status: int, type_: str, detail: str = "") -> None:
+        super().__init__(type_)
+        self.status, self.type, self.detail = status, type_, detail
+
+    @property
+    def title(self) -> str:
+        return t(f"problem.{self.type}")
+
+
+def install(app: FastAPI, page: Page) -> None:
+    """Answer every failure in one form. Programs are those under /api."""
+
+    def answer(request: Request, problem: Problem) -> Response:
+        if not request.url.path.startswith("/api/"):
+            return page(request, problem)
+        body = {"type": f"/problems/{problem.type}", "title": problem.title, "status": problem.status}
+        if problem.detail:
+            body["detail"] = problem.detail
+        return JSONResponse(body, problem.status, media_type="application/problem+json")
+
+    def refused(request: Request, bad: Exception) -> Response:
+        assert isinstance(bad, Problem)
+        return answer(request, bad)
+
+    def unreadable(request: Request, bad: Exception) -> Response:
+        return answer(request, Problem(503, "unavailable", str(bad)))
+
+    def invalid(request: Request, bad: Exception) -> Response:
+        assert isinstance(bad, RequestValidationError)
+        detail = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in bad.errors())
+        return answer(request, Problem(400, "bad-request", detail))
+
+    def other(request: Request, bad: Exception) -> Response:
+        assert isinstance(bad, HTTPException)
+        type_ = "unknown-page" if bad.status_code == 404 else "bad-request"
+        return answer(request, Problem(bad.status_code, type_))
+
+    def ours(request: Request, bad: Exception) -> Response:
+        log.error("console.request_failed", path=request.url.path, exc_info=bad)
+        return answer(request, Problem(500, "internal"))
+
+    app.add_exception_handler(Problem, refused)
+    app.add_exception_handler(Unavailable, unreadable)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, other)
+    app.add_exception_handler(Exception, ours)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every answer carries, and who may write while people have no accounts yet."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""No foreign host, no inline script or style, no frame around us."""
+
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class SafeHeaders:
+    """Adds HEADERS to every answer, errors and event streams included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_safe)
+
+
+def host_name(netloc: str) -> str:
+    """The name without its port.
+
+    >>> host_name("127.0.0.1:8080"), host_name("[::1]:8080"), host_name("evil.example")
+    ('127.0.0.1', '::1', 'evil.example')
+    """
+    return urlsplit(f"//{netloc}").hostname or ""
+
+
+def may_write(request: Request) -> bool:
+    """Only a browser on this very machine, on a page of ours: no proxy, no other site, no rebound name."""
+    headers: Headers = request.headers
+    if request.client is None or request.client.host not in LOOPBACK:
+        return False
+    if "forwarded" in headers or "x-forwarded-for" in headers:
+        return False
+    if host_name(headers.get("host", "")) not in LOOPBACK:
+        return False
+    origin = headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc == headers.get("host")
+    return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")

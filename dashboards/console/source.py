@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the console knows, read from the record in short looks. It writes nothing but commands to the desk.
+
+Files that are not there yet, or are busy, are told as troubles; the last good state stands, with its age.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coldchain.kernel.clocks import WallClock
+from coldchain.kernel.errors import ColdChainError
+from coldchain.kernel.readings import Rows
+from coldchain.records.alarms import Alarm, AlarmsReader, Excursion, Notice
+from coldchain.records.health import Beat, beats
+from coldchain.records.journal import JournalReader, Latest, merge_latest
+from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
+from coldchain.settings import Settings
+from dashboards.console.series import Series, series_of, steps
+from dashboards.console.times import zone_named
+from dashboards.console.views import Fleet, fleet_view
+from dashboards.console.words import t
+
+FOLLOW_MAX = 500
+"""So many batches are followed one by one; further behind, the newest readings are asked for as a whole."""
+ALARMS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway's last word, and when ingest got it [ms]."""
+
+    id: str
+    arrived_ms: int
+    pending: int = 0
+    oldest_ms: int | None = None
+    lost: int = 0
+    lines: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything the fleet page shows, as of one moment. `troubles`: what could not be read, as sentences."""
+
+    fleet: Fleet
+    registry: Registry
+    alarms: tuple[Alarm, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    beats: tuple[Beat, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What `alarms.db` holds about one appliance, newest first."""
+
+    alarms: tuple[Alarm, ...] = ()
+    excursions: tuple[Excursion, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+class Records:
+    """All readers behind one lock: any thread may call, one at a time reads."""
+
+    def __init__(self, settings: Settings, wall_ms: WallClock) -> None:
+        self.settings, self.wall_ms = settings, wall_ms
+        self.zone = zone_named(settings.zone)
+        self._lock = threading.Lock()
+        self._desk = RegistryReader(settings.desk_db)
+        self._alarms = AlarmsReader(settings.alarms_db)
+        self._journal = _Journal(settings.readings_db)
+        self._open: tuple[Alarm, ...] = ()
+        self._troubles: dict[str, str] = {}
+
+    def look(self) -> Look:
+        """Read what is new and see the fleet as of now."""
+        now_ms = self.wall_ms()
+        with self._lock:
+            self._refresh_registry()
+            with self._told("readings"):
+                self._journal.follow()
+            with self._told("alarms"):
+                self._open = self._open_alarms()
+            fleet = fleet_view(
+                self._desk.registry,
+                self._journal.latest,
+                self._open,
+                now_ms=now_ms,
+                zone=self.zone,
+                silent_after=round(self.settings.alerts.silent_after.total_seconds() * 1000),
+            )
+            gateways, counters = self._journal.gateways, self._journal.counters
+            troubles = tuple(t(f"trouble.{what}", why=why) for what, why in self._troubles.items())
+        heard = tuple(beats(self.settings.data_dir))
+        return Look(fleet, self._desk.registry, self._open, gateways, heard, counters, troubles)
+
+    def registry(self) -> Registry:
+        with self._lock:
+            self._refresh_registry()
+            return self._desk.registry
+
+    def latest(self) -> dict[str, Latest]:
+        """The newest reading of every sensor, as of the last look."""
+        return self._journal.latest
+
+    def series(self, sensor: Sensor, start_ms: int, end_ms: int, points: int) -> Series:
+        """Lowest and highest in at most `points` steps. StoreUnavailable while there is no journal."""
+        first, step, n = steps(start_ms, end_ms, points, sensor.every_s)
+        with self._lock, _plain_errors():
+            _, vmin, vmax, count = self._journal.reader().min_max(sensor.id, first, first + n * step, n)
+        return series_of(sensor.id, first, step, min(end_ms, self.wall_ms()), vmin, vmax, count)
+
+    def readings(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
+        with self._lock, _plain_errors():
+            return self._journal.reader().readings(sensor, start_ms, end_ms)
+
+    def waiting(self) -> list[tuple[str, int, int, int]]:
+        """(node, channel, quantity, readings) of what reports and is not known."""
+        with self._lock, _plain_errors():
+            return self._journal.reader().waiting() if self.settings.readings_db.exists() else []
+
+    def history(self, appliance: str, start_ms: int, end_ms: int) -> History:
+        """Its alarms and their notices, and its excursions that touch start..end."""
+        with self._lock, _plain_errors():
+            alarms = self._alarms.alarms(ALARMS_SHOWN, appliance=appliance)
+            found = self._alarms.excursions(appliance=appliance, start_ms=start_ms, end_ms=end_ms)
+            notices = [n for alarm in alarms[:10] for n in self._alarms.notices(20, alarm=alarm.id)]
+        newest_first = sorted(found, key=lambda excursion: -excursion.started_ms)
+        return History(tuple(alarms), tuple(newest_first), tuple(notices[:ALARMS_SHOWN]))
+
+    def alarms(self) -> tuple[list[Alarm], list[Alarm], list[Command]]:
+        """Open ones, the latest closed ones, and the newest commands."""
+        with self._lock, _plain_errors():
+            self._refresh_registry()
+            closed = [alarm for alarm in self._alarms.alarms(200) if alarm.state == "closed"]
+            return self._alarms.open_alarms(), closed[:ALARMS_SHOWN], self._desk.commands()
+
+    def acknowledge(self, command: str, alarm: str, person: str) -> bool:
+        """Ask alerts to acknowledge; False when this very command was written before."""
+        with _plain_errors():
+            desk = Desk(self.settings.desk_db, self.wall_ms)
+            try:
+                return desk.command(
+                    command, "acknowledge", person=person, alarm=alarm, body={"by": "console"}
+                )
+            finally:
+                desk.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._desk.close()
+            self._alarms.close()
+            self._journal.close()
+
+    def _refresh_registry(self) -> None:
+        with self._told("desk"):
+            if not self._desk.refresh() and not self.settings.desk_db.exists():
+                self._troubles["desk"] = self.settings.desk_db.name
+
+    def _open_alarms(self) -> tuple[Alarm, ...]:
+        if not self.settings.alarms_db.exists():
+            raise FileNotFoundError(self.settings.alarms_db.name)
+        return tuple(self._alarms.open_alarms())
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """A store that cannot be read becomes a trouble; the next look tries again."""
+        try:
+            yield
+        except (ColdChainError, sqlite3.Error, OSError) as bad:
+            self._troubles[what] = str(bad)
+        else:
+            self._troubles.pop(what, None)
+
+
+class _Journal:
+    """`readings.db`, followed batch by batch, so that a look costs what is new and no more."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reader: JournalReader | None = None
+        self._inode = 0
+        self._position = 0
+        self._known: dict[int, Latest] = {}
+        self._names: dict[int, tuple[str, int]] = {}
+        self.latest: dict[str, Latest] = {}
+        self.gateways: tuple[Gateway, ...] = ()
+        self.counters: dict[str, int] = {}
+
+    def reader(self) -> JournalReader:
+        """The reader of the file that is there now; a file that was replaced is opened anew."""
+        inode = self._path.stat().st_ino if self._path.exists() else 0
+        if self._reader is None or inode != self._inode:
+            self.close()
+            self._reader, self._inode = JournalReader(self._path), inode
+        return self._reader
+
+    def follow(self) -> None:
+        reader = self.reader()
+        self.counters = reader.counters()
+        newest = self.counters.get("position", reader.last_position())
+        if newest != self._position:
+            self._take(reader, newest)
+        self.gateways = tuple(_gateway(g.gateway, g.arrived_ms, g.status) for g in reader.gateways())
+
+    def _take(self, reader: JournalReader, newest: int) -> None:
+        """`latest` becomes true up to `newest` at least."""
+        batches = reader.batches_after(self._position, FOLLOW_MAX) if self._position else []
+        whole = bool(batches) and batches[0].position == self._position + 1
+        if not whole or batches[-1].position < newest:
+            # `newest` was read before: what comes in between is merged once more, which changes nothing.
+            self._names = reader.series()
+            latest = reader.latest()
+            self._known = {n: latest[s] for n, (s, _) in self._names.items() if s in latest}
+            self.latest, self._position = latest, newest
+            return
+        for batch in batches:
+            merge_latest(self._known, batch.rows)
+        if not self._known.keys() <= self._names.keys():
+            self._names = reader.series()
+        self.latest = {self._names[n][0]: last for n, last in self._known.items() if n in self._names}
+        self._position = batches[-1].position
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader, self._position = None, 0
+
+
+def _gateway(id_: str, arrived_ms: int, text: str) -> Gateway:
+    """What is written of a status; another version's words are left out, never an error."""
+    try:
+        status: Any = json.loads(text)
+        spool, lines = status.get("spool", {}), status.get("lines", [])
+        named = tuple((str(line.get("name")), str(line.get("state"))) for line in lines)
+        pending, lost = int(spool.get("pending") or 0), int(spool.get("lost") or 0)
+        return Gateway(id_, arrived_ms, pending, spool.get("oldest_ms") or None, lost, named)
+    except (ValueError, AttributeError, TypeError):
+        return Gateway(id_, arrived_ms)
+
+
+class Unavailable(Exception):
+    """The record cannot be read just now."""
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Every way in which a store may fail, as one."""
+    try:
+        yield
+    except (ColdChainError, sqlite3.Error, OSError) as bad:
+        raise Unavailable(str(bad)) from bad
+
+
+class Watch:
+    """Has anything been committed? One pragma a file, no read transaction: cheap enough for each second."""
+
+    def __init__(
+        self, paths: tuple[Path, ...], connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+    ) -> None:
+        self._paths, self._connect = paths, connect
+        self._open: dict[Path, tuple[int, sqlite3.Connection]] = {}
+
+    def token(self) -> tuple[tuple[int, int], ...]:
+        """Changes whenever one of the files does; a file that is not there is (0, 0)."""
+        return tuple(self._version(path) for path in self._paths)
+
+    def _version(self, path: Path) -> tuple[int, int]:
+        try:
+            inode = path.stat().st_ino
+            held = self._open.get(path)
+            if held is None or held[0] != inode:
+                if held is not None:
+                    held[1].close()
+                db = self._connect(
+                    f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+                )
+                held = self._open[path] = (inode, db)
+            return inode, int(held[1].execute("PRAGMA data_version").fetchone()[0])
+        except (OSError, sqlite3.Error):
+            return 0, 0
+
+    def close(self) -> None:
+        for _, db in self._open.values():
+            db.close()
+        self._open.clear()

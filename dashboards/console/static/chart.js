@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chart of one appliance by uPlot: band from lowest to highest, the limits in force then, gaps hatched.
+(() => {
+  "use strict";
+  const box = document.getElementById("chart");
+  if (!box || !window.uPlot) return;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const hatch = (color) => {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 8;
+    const pen = tile.getContext("2d");
+    pen.strokeStyle = color; pen.globalAlpha = 0.5; pen.lineWidth = 1.4;
+    pen.beginPath(); pen.moveTo(-2, 10); pen.lineTo(10, -2); pen.moveTo(-2, 2); pen.lineTo(2, -2); pen.moveTo(6, 10); pen.lineTo(10, 6); pen.stroke();
+    return pen.createPattern(tile, "repeat");
+  };
+  let plot = null, data = null;
+
+  const under = (u) => {
+    const { ctx, bbox } = u, x = (ms) => u.valToPos(ms / 1000, "x", true), y = (c) => u.valToPos(c, "y", true);
+    ctx.save();
+    ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
+    ctx.fillStyle = hatch(ink("soft"));
+    for (const [from, until] of data.gaps) ctx.fillRect(x(from), bbox.top, x(until) - x(from), bbox.height);
+    ctx.strokeStyle = ink("limit"); ctx.lineWidth = 1.5 * devicePixelRatio; ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    for (const limit of data.limits)
+      for (const bound of [limit.low_c, limit.high_c]) {
+        if (bound === null) continue;
+        ctx.beginPath(); ctx.moveTo(x(limit.from_ms), y(bound)); ctx.lineTo(x(limit.until_ms), y(bound)); ctx.stroke();
+      }
+    ctx.restore();
+  };
+  // What lies beyond the limits once more, in the alarm colour.
+  const over = (u) => {
+    const { ctx, bbox } = u, x = (ms) => u.valToPos(ms / 1000, "x", true), y = (c) => u.valToPos(c, "y", true), half = data.step_ms / 2;
+    const paint = (i, low, high) => {
+      const left = x(data.start_ms + i * data.step_ms), right = x(data.start_ms + (i + 1) * data.step_ms);
+      ctx.fillRect(left, y(high) - 1, Math.max(right - left, devicePixelRatio * 1.5), Math.max(y(low) - y(high), 2) + 1);
+    };
+    ctx.save();
+    ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
+    ctx.fillStyle = ink("over");
+    data.n.forEach((_, i) => {
+      if (data.low[i] === null) return;
+      const middle = data.start_ms + i * data.step_ms + half;
+      const limit = data.limits.find((one) => one.from_ms <= middle && middle < one.until_ms);
+      if (!limit) return;
+      if (limit.high_c !== null && data.high[i] > limit.high_c) paint(i, Math.max(limit.high_c, data.low[i]), data.high[i]);
+      if (limit.low_c !== null && data.low[i] < limit.low_c) paint(i, data.low[i], Math.min(limit.low_c, data.high[i]));
+    });
+    ctx.restore();
+  };
+  const range = (u, low, high) => {
+    const bounds = data.limits.flatMap((one) => [one.low_c, one.high_c]).filter((one) => one !== null);
+    low = Math.min(...bounds, low ?? Infinity); high = Math.max(...bounds, high ?? -Infinity);
+    if (!isFinite(low)) return [0, 10];
+    const margin = Math.max((high - low) * 0.1, (2 - (high - low)) / 2, 0.1);
+    return [low - margin, high + margin];
+  };
+  const show = (value) => (value === null || value === undefined ? box.dataset.gap : value.toFixed(1).replace("-", "−") + " " + data.unit);
+  const draw = () => {
+    const width = box.clientWidth, height = Math.max(220, Math.min(420, width * 0.42));
+    const axis = { stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line") }, font: "13px system-ui, sans-serif" };
+    const xs = data.n.map((_, i) => (data.start_ms + (i + 0.5) * data.step_ms) / 1000);
+    const zone = box.dataset.zone;
+    const options = {
+      width, height,
+      tzDate: (s) => uPlot.tzDate(new Date(s * 1000), zone),
+      cursor: { drag: { x: true, y: false }, points: { size: 7 } },
+      scales: { x: { min: data.start_ms / 1000, max: (data.start_ms + data.n.length * data.step_ms) / 1000 }, y: { range } },
+      axes: [{ ...axis, values: [
+        [31536000, "{YYYY}", null, null, null, null, null, null, 1], [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+        [86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+        [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]] }, { ...axis, size: 48, values: (u, ticks) => ticks.map((c) => String(Math.round(c * 100) / 100).replace("-", "−")) }],
+      series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
+        { label: box.dataset.high, stroke: ink("band"), width: 1.5, points: { show: false }, value: (u, v) => show(v) },
+        { label: box.dataset.low, stroke: ink("band"), width: 1.5, points: { show: false }, value: (u, v) => show(v) }],
+      bands: [{ series: [1, 2], fill: ink("band") }],
+      hooks: { drawClear: [under], draw: [over] },
+    };
+    if (plot) plot.destroy();
+    box.replaceChildren();
+    plot = new uPlot(options, [xs, data.high, data.low], box);
+  };
+  const load = () =>
+    fetch(box.dataset.src).then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status))).then((found) => { data = found; draw(); }).catch(() => {});
+  load();
+  setInterval(() => document.hidden || load(), 60000);
+  dark.addEventListener("change", () => data && draw());
+  let width = box.clientWidth;
+  addEventListener("resize", () => { if (data && box.clientWidth !== width) { width = box.clientWidth; draw(); } });
+})();
