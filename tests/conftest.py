@@ -5,6 +5,8 @@ broker, nats_broker, mosquitto_broker  leave them running; use names of your own
 own_broker                             yours alone, of both kinds in turn: stop it, kill it
 influx                                 shared; use a database of your own (`influx.create_database`)
 own_influx                             yours alone: stop it, kill it
+
+After the last test no process that a test started may be left running.
 """
 
 import os
@@ -13,10 +15,27 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 from rig.brokers import BROKERS, Broker, MosquittoBroker, NatsBroker
 from rig.influx import Influx
+from rig.programs import under_ci
+from rig.watch import living_children
 
 Server = TypeVar("Server", bound=NatsBroker | MosquittoBroker | Influx)
+
+# A busy machine is not a slow test; and a check that gates must say the same thing twice.
+settings.register_profile("people", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if under_ci() else "people")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Whoever starts a process ends it, by its id."""
+    before = living_children()
+    yield
+    left = {pid: words for pid, words in living_children().items() if pid not in before}
+    assert left == {}, "a test left processes running"
 
 
 @pytest.fixture(scope="session")

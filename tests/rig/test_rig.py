@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers of the tests do what the tests rely on."""
 
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 from rig import programs
 from rig.brokers import Broker
 from rig.influx import Influx
+from rig.watch import living_children
 from urllib3.exceptions import HTTPError
 
 from coldchain.wiring.broker import mqtt_answers
@@ -69,6 +71,16 @@ def test_influx_can_be_killed_and_stopped_and_keeps_its_data(own_influx: Influx)
     own_influx.start()
     write(own_influx, "kept value=3 3000")
     assert [row["value"] for row in own_influx.query("SELECT value FROM kept")] == [1, 3]
+
+
+def test_a_process_left_behind_is_seen() -> None:
+    left = subprocess.Popen(["sleep", "30"])
+    try:
+        assert living_children()[left.pid] == "sleep 30"
+    finally:
+        left.kill()
+        left.wait()
+    assert left.pid not in living_children()
 
 
 def test_a_missing_server_skips_with_the_reason_and_fails_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
