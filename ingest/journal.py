@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import structlog
 
 from coldchain.kernel.link import Batch, Pairs, Receipt, encode_batch
@@ -348,9 +349,10 @@ class SqliteJournal:
 
     def _checkpoint(self) -> None:
         fresh: set[int] = set()
-        for rows in self._since.parts:
+        if self._since.parts:
+            rows = np.concatenate(self._since.parts)
             merge_latest(self._latest, rows)
-            fresh.update(rows["series"].tolist())
+            fresh.update(np.unique(rows["series"]).tolist())
         newest = [(series, *_latest_row(self._latest[series])) for series in fresh]
         self.db.executemany("INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", newest)
         self.db.executemany("UPDATE source SET seen = ? WHERE id = ?", self.known.changed())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -114,7 +115,7 @@ class Sealer:
             yield
             written: list[tuple[int, list[Chunk]]] = []
             began = self._steady_s()
-            for low, high in zip(bounds, bounds[1:], strict=False):
+            for low, high in pairwise(bounds):
                 series = int(rows["series"][low])
                 mine = rows[low:high][at[low:high] > self._sealed_of(series)]
                 ready: list[Chunk] = []
