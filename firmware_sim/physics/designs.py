@@ -194,10 +194,10 @@ PLASMA_FREEZER = Design(
     defrost_every_s=Spread(17 * 3600.0, 21 * 3600.0),  # of running: CF's 38..42 h at a duty near 0.5
     defrost_by_run=True,
     defrost_w=Spread(560.0, 640.0),
-    defrost_end_c=Spread(8.0, 14.0),
+    defrost_end_c=Spread(5.0, 9.0),
     defrost_max_s=_only(2700.0),  # CF: air climbs for 45..50 min
     drip_s=Spread(180.0, 300.0),
-    defrost_wall_part=Spread(0.2, 0.3),
+    defrost_wall_part=Spread(0.1, 0.2),
     digital=False,
 )
 
@@ -295,7 +295,7 @@ PASSIVE_BOX = Design(
     draw_w=Spread(0.02, 0.04),  # the logger's own: weeks
     alarm_low_c=_only(2.0),
     alarm_high_c=_only(10.0),
-    plates_kg=Spread(4.5, 6.0),
+    plates_kg=Spread(3.0, 4.0),
     plates_melt_c=Spread(3.6, 4.2),  # eutectics of +4 °C
     plates_w_per_k=Spread(8.0, 12.0),
     mobile=True,
