@@ -9,6 +9,7 @@ import contextlib
 import os
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from rig.programs import need
+from ruamel.yaml import YAML
 
 from coldchain.wiring.broker import find_program, mqtt_answers
 from coldchain.wiring.child import ChildServer, free_port
@@ -36,6 +38,8 @@ ACCOUNTS = [
     "--node",
     "fridge-8",
 ]
+HEALTH = 1
+"""The health page's port, above the MQTT port."""
 QUIET_S = 0.4
 """How long a forbidden message is given to arrive after an allowed one has."""
 
@@ -133,7 +137,7 @@ def nats(folder: Path, port: int) -> tuple[list[str], Path]:
         '"/var/lib/nats"': f'"{folder}/store"',
         "0.0.0.0:8883": f"127.0.0.1:{port}",
         "127.0.0.1:4222": "127.0.0.1:-1",
-        "127.0.0.1:8222": f"127.0.0.1:{free_port()}",
+        "127.0.0.1:8222": f"127.0.0.1:{port + HEALTH}",
     }
     (home / "nats.conf").write_text(placed((DEPLOY / "nats/nats.conf").read_text(), places))
     program = find_program("nats-server")
@@ -163,7 +167,9 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     make_secrets.main(["--folder", str(secrets), *ACCOUNTS])
     mount_secrets(secrets, folder / "run/secrets")
     argv, home = request.param(folder, port)
-    server = ChildServer("hub", argv, folder=home, answers=lambda: tls_answers(port, secrets / "ca.pem"))
+    server = ChildServer(
+        request.param.__name__, argv, folder=home, answers=lambda: tls_answers(port, secrets / "ca.pem")
+    )
     try:
         server.start()
         yield Secured(port, secrets, server)
@@ -234,6 +240,19 @@ def test_without_tls_nobody_gets_an_answer(hub: Secured) -> None:
         time.sleep(QUIET_S)
         client.loop_stop()
     assert connected == []
+
+
+def test_the_health_check_of_nats_sees_it_alive_and_dead(hub: Secured) -> None:
+    """The command of docker-compose.yml, on this broker's port and on one where nobody answers."""
+    if hub.server.name == "mosquitto":
+        return
+    services = YAML(typ="safe", pure=True).load((DEPLOY.parent / "docker-compose.yml").read_text())[
+        "services"
+    ]
+    words = services["nats"]["healthcheck"]["test"][2:]
+    for port, code in ((hub.port + HEALTH, 0), (free_port(), 1)):
+        command = [sys.executable, *[word.replace(":8222/", f":{port}/") for word in words]]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == code
 
 
 def test_another_authoritys_certificate_is_not_believed(hub: Secured, tmp_path: Path) -> None:
