@@ -54,6 +54,34 @@ def test_ci_runs_the_same_check_as_people() -> None:
     assert "make check" in script.read_text()
 
 
+def make_venv(folder: Path, answers: str) -> subprocess.CompletedProcess[str]:
+    """tools/make-venv.sh with one `python3` on PATH that answers what it is asked by this shell code."""
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "python3").write_text(f"#!/bin/sh\n{answers}\n")
+    (programs / "python3").chmod(0o755)
+    return subprocess.run(
+        ["/bin/sh", ROOT / "tools/make-venv.sh", folder / "venv"],
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_no_python_of_the_right_age_is_said_plainly(tmp_path: Path) -> None:
+    done = make_venv(tmp_path, 'case "$2" in *version_info*) exit 1 ;; esac')
+    assert done.returncode == 69
+    assert "no Python 3.11 or later found" in done.stderr
+
+
+def test_a_python_without_venv_names_the_package(tmp_path: Path) -> None:
+    done = make_venv(tmp_path, 'case "$2" in *ensurepip*) exit 1 ;; esac')
+    assert done.returncode == 69
+    assert "python3 has no venv module" in done.stderr
+    assert "apt-get install python3-venv" in done.stderr
+
+
 @pytest.fixture
 def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for apt-get that notes its calls and whether services were forbidden; returns its notes."""
