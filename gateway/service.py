@@ -20,6 +20,7 @@ from coldchain.settings import Settings
 from gateway.codecs.frames import Event, Hello, Lost, Report
 from gateway.drivers import DRIVERS
 from gateway.drivers.base import Driver, Surroundings
+from gateway.drivers.mqtt_nodes import MqttNodes
 from gateway.link import HubLink
 from gateway.route import Route
 from gateway.spool import Arrival, Loss, Outcome, Spool, Stored, open_spool
@@ -110,6 +111,8 @@ class GatewayService:
         around = Surroundings(self.take, self._wall_ms, self._steady_s, self._tell)
         maps = self._gateway.register_maps
         self._drivers = [DRIVERS[line.driver](line, maps, around) for line in self._gateway.lines]
+        if self._gateway.mqtt_nodes:
+            self._drivers.append(MqttNodes(self._settings.mqtt, self._gateway.id, around))
         return [*(driver.run() for driver in self._drivers), self._link.run(), self._beat()]
 
     def _supervised(self, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

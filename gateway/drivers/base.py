@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from coldchain.kernel.clocks import SteadyClock, WallClock
+from coldchain.settings import RegisterSettings
 from gateway.codecs.frames import Event
 from gateway.route import Route
+
+Maps = Mapping[str, tuple[RegisterSettings, ...]]
+"""Register maps of device types, by name."""
 
 
 class Sink(Protocol):
