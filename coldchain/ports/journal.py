@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal as a port: what any store of readings must keep. One suite tests every store against it:
+tests/contracts/test_journal_contract.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from coldchain.kernel.link import Batch, Receipt
+from coldchain.kernel.readings import Rows
+
+
+class Journal(Protocol):
+    """A durable record of readings; identity is (node, boot, sequence, channel)."""
+
+    def record(self, arrivals: Sequence[Batch], arrived_ms: int) -> Sequence[Receipt | None]:
+        """Commit the batches together. What a receipt names survives any death of the process.
+
+        A reading that came before with the same value is receipted again and kept once; with another value it
+        is dead-lettered. Order, batching and repetition change nothing of what `readings` answers.
+        """
+        ...
+
+    def readings(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
+        """Every recorded reading with start_ms <= at_ms < end_ms, by at_ms, source, seq: all fields as recorded."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """journalled, waiting, dead_lettered, duplicates: readings, committed with what they count."""
+        ...
