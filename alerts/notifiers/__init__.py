@@ -3,15 +3,14 @@
 
 from typing import Final
 
-from alerts.notifiers.console import ConsoleNotifier, FileNotifier
+from alerts.notifiers.file import FileNotifier
 from alerts.notifiers.modem import ModemNotifier
 from alerts.notifiers.options import ModemOptions
 
-__all__ = ["NOTIFIERS", "ConsoleNotifier", "FileNotifier", "ModemNotifier", "ModemOptions"]
+__all__ = ["NOTIFIERS", "FileNotifier", "ModemNotifier", "ModemOptions"]
 
 NOTIFIERS: Final = {
-    "modem": ModemNotifier,
     "file": FileNotifier,
-    "console": ConsoleNotifier,
+    "modem": ModemNotifier,
 }
-"""By the settings' `kind`: ModemNotifier(ModemOptions), FileNotifier(Path), ConsoleNotifier()."""
+"""By the settings' `notify.kind`: FileNotifier(Path), ModemNotifier(ModemOptions)."""

@@ -15,7 +15,7 @@ from alerts.notifiers.line import Line, LineLost, NoLine, OpenLine, open_serial
 from alerts.notifiers.options import ModemOptions
 from alerts.notifiers.pdu import Part, PduError, submit
 from alerts.notifiers.refusals import meaning
-from alerts.notifiers.waking import NotSent, PinTrial, require_network, wake
+from alerts.notifiers.waking import NotSent, PinTrial, require_network, signal_of, wake
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.ports.clock import steady_s
 from coldchain.ports.notifier import Delivery, Sent
@@ -53,6 +53,18 @@ class ModemNotifier:
             except NotSent as reason:
                 return Sent(reason.delivery, reason.detail)
             return self._submit_all(dialogue, parts)
+
+    def check(self) -> Sent:
+        """Everything but a message: ACCEPTED and the signal when one could be sent now, else why not."""
+        with self._alone:
+            try:
+                signal = signal_of(self._ready(), self._options)
+            except NotSent as reason:
+                return Sent(reason.delivery, reason.detail)
+            except (Silent, LineLost) as trouble:
+                self._hang_up()
+                return Sent(Delivery.FAILED_RETRY, f"the modem fell out ({trouble}): switch it off and on")
+            return Sent(Delivery.ACCEPTED, f"modem ready at {self._options.port}, {signal}")
 
     def close(self) -> None:
         """Let go of the port. A later send opens it again."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from alerts.notifiers.pdu import dialled
+from alerts.notifiers.pdu import PduError, dialled
+from coldchain.kernel.errors import ConfigError
 
 __all__ = ["ModemOptions"]
 
@@ -27,6 +28,8 @@ class ModemOptions:
     command_s   for what stays within the modem
     network_s   for a modem or SIM that was just switched on
     parts_max   longer texts are refused
+
+    Raises ConfigError for a PIN or a message centre that cannot be one.
     """
 
     port: str
@@ -46,6 +49,9 @@ class ModemOptions:
         if self.pin is not None and not (
             self.pin.isascii() and self.pin.isdigit() and 4 <= len(self.pin) <= 8
         ):
-            raise ValueError("the modem's PIN must be 4 to 8 digits")
+            raise ConfigError("the modem's PIN must be 4 to 8 digits")
         if self.smsc is not None:
-            dialled(self.smsc)
+            try:
+                dialled(self.smsc)
+            except PduError as bad:
+                raise ConfigError(f"the modem's message centre (smsc): {bad}") from bad

@@ -14,7 +14,7 @@ from alerts.notifiers.refusals import meaning
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.ports.notifier import Delivery
 
-__all__ = ["NotSent", "PinTrial", "require_network", "wake"]
+__all__ = ["NotSent", "PinTrial", "require_network", "signal_of", "wake"]
 
 _PAUSE_S = 0.4
 _ATTEMPTS = 3
@@ -95,7 +95,7 @@ def require_network(dialogue: Dialogue, options: ModemOptions, clock: SteadyCloc
         if clock() >= until_s:
             raise NotSent(
                 Delivery.FAILED_RETRY,
-                f"no network ({_signal(dialogue, options)}): check aerial, coverage and SIM",
+                f"no network ({signal_of(dialogue, options)}): check aerial, coverage and SIM",
             )
         dialogue.listen(_PAUSE_S)
 
@@ -203,7 +203,8 @@ def _registration(dialogue: Dialogue, options: ModemOptions) -> str:
     return seen or "1"
 
 
-def _signal(dialogue: Dialogue, options: ModemOptions) -> str:
+def signal_of(dialogue: Dialogue, options: ModemOptions) -> str:
+    """Field strength in words (``AT+CSQ``: 0..31, 99 unknown)."""
     answer = dialogue.ask("AT+CSQ", within_s=options.command_s)
     level = answer.lines[0].split(",")[0] if answer.ok else ""
     if not level.isdecimal() or int(level) > 31:

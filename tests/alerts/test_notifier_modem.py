@@ -274,6 +274,20 @@ def test_two_senders_one_line(sim: ModemSim, modem: ModemNotifier, inbox: Path) 
     rival.close()
 
 
+@pytest.mark.parametrize(
+    "left", [b"AT+CMGF=0\rAT+CMGS=25\r", b"AT+CMGF=0\rAT+CMGS=25\r0001000D9158", b"AT+CM"]
+)
+def test_what_a_killed_driver_left_behind(
+    sim: ModemSim, modem: ModemNotifier, inbox: Path, left: bytes
+) -> None:
+    """In the middle of a PDU, of a prompt, of a command."""
+    with serial.Serial(sim.path, exclusive=True) as killed:
+        killed.write(left)
+        assert eventually(lambda: killed.in_waiting >= len(left))
+    assert modem.send(NURSE, "after").delivery is Delivery.ACCEPTED
+    assert texts(inbox) == ["after"]
+
+
 def test_what_the_modem_was_told(sim: ModemSim, modem: ModemNotifier) -> None:
     """Two questions before each message (still in PDU mode? a network?), and settings only once."""
     modem.send(NURSE, "first")

@@ -12,6 +12,7 @@ from modems import NURSE, hasty, inbox_of
 
 from alerts.notifiers.modem import ModemNotifier
 from alerts.notifiers.options import ModemOptions
+from coldchain.kernel.errors import ConfigError
 from coldchain.ports.notifier import Delivery, Sent
 from firmware_sim.modem import ModemSim
 
@@ -177,8 +178,25 @@ def test_a_port_nobody_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pin", ["", "12", "123456789", "12a4", "١٢٣٤"])
 def test_a_pin_that_is_none_is_refused_without_being_told(pin: str) -> None:
-    with pytest.raises(ValueError, match=r"^the modem's PIN must be 4 to 8 digits$"):
+    with pytest.raises(ConfigError, match=r"^the modem's PIN must be 4 to 8 digits$"):
         ModemOptions("/dev/null", pin=pin)
+
+
+def test_a_centre_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\(smsc\): 'ask the operator' is not a telephone number"):
+        ModemOptions("/dev/null", smsc="ask the operator")
+
+
+def test_a_check_says_ready_or_why_not(tmp_path: Path) -> None:
+    """For `doctor`: everything but a message."""
+    with ModemSim(tmp_path / "inbox.jsonl", pin=PIN) as sim:
+        notifier = ModemNotifier(hasty(sim.path, pin=PIN))
+        assert_says(notifier.check(), Delivery.ACCEPTED, "ready at .*, signal 21 of 31")
+        sim.control.registration = 2
+        assert_says(notifier.check(), Delivery.FAILED_RETRY, r"no network \(signal 21 of 31\)")
+        notifier.close()
+        assert_says(ModemNotifier(hasty("/dev/none")).check(), Delivery.FAILED_RETRY, "nothing is plugged in")
+    assert inbox_of(tmp_path / "inbox.jsonl") == []
 
 
 def test_options_do_not_print_their_pin() -> None:

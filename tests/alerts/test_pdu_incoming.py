@@ -19,6 +19,7 @@ ANY_TEXT = st.text(max_size=300) | st.text(alphabet="OK 7€[ຕ🩸", max_size=
 
 @given(text=ANY_TEXT, reference=st.integers(0, 255))
 @example(text="OK 7", reference=0)
+@example(text="ok 7 {€} " * 40, reference=255)
 @example(text="ຕົກລົງ 🩸" * 30, reference=9)
 def test_any_reply_is_read(text: str, reference: int) -> None:
     pdus = write_deliver(NURSE, text, centre=CENTRE, at_ms=AT_MS, reference=reference)

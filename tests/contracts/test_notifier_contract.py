@@ -5,12 +5,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from modems import NURSE, hasty, inbox_of
 
-from alerts.notifiers import NOTIFIERS, ConsoleNotifier, FileNotifier, ModemNotifier
+from alerts.notifiers import NOTIFIERS, FileNotifier, ModemNotifier
 from coldchain.ports.notifier import Delivery, Notifier, Sent
+from coldchain.settings.model import NotifySettings
 from firmware_sim.modem import ModemSim, refused
 
 PIN = "4711"
@@ -27,27 +29,9 @@ class Bench:
     sim: ModemSim | None = field(default=None)
 
 
-class Screen:
-    """A terminal that can be closed."""
-
-    encoding = "utf-8"
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.closed = False
-
-    def write(self, text: str) -> int:
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
-        self.lines.append(text)
-        return len(text)
-
-    def flush(self) -> None: ...
-
-
 @pytest.fixture(params=sorted(NOTIFIERS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    yield from {"modem": on_modem, "file": on_file, "console": on_console}[request.param](tmp_path)
+    yield from {"modem": on_modem, "file": on_file}[request.param](tmp_path)
 
 
 def on_modem(folder: Path) -> Iterator[Bench]:
@@ -79,21 +63,13 @@ def on_file(folder: Path) -> Iterator[Bench]:
     )
 
 
-def on_console(folder: Path) -> Iterator[Bench]:
-    screen = Screen()
-
-    def arrived() -> list[tuple[str, str]]:
-        return [(to, text) for to, _, text in (line[7:-1].partition(": ") for line in screen.lines)]
-
-    yield Bench(
-        ConsoleNotifier(screen),  # type: ignore[arg-type]
-        arrived,
-        lambda: setattr(screen, "closed", True),
-        lambda: setattr(screen, "closed", False),
-    )
-
-
 def void(_: object) -> None: ...
+
+
+def test_the_settings_offer_what_there_is() -> None:
+    """`none` is the absence of a notifier."""
+    kinds = get_args(NotifySettings.model_fields["kind"].annotation)
+    assert set(kinds) - {"none"} == set(NOTIFIERS)
 
 
 def test_sends_exactly_once(bench: Bench) -> None:
