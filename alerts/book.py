@@ -60,10 +60,10 @@ class Case:
 
 
 class Book:
-    """Writes; decides nothing about temperatures."""
+    """Writes; decides nothing about temperatures. `tells` False: there is no channel, so no notices."""
 
-    def __init__(self, store: AlarmStore) -> None:
-        self._store = store
+    def __init__(self, store: AlarmStore, *, tells: bool = True) -> None:
+        self._store, self._tells = store, tells
 
     # --- what the engine found
 
@@ -195,6 +195,8 @@ class Book:
     def _tell(
         self, alarm: Alarm, about: str, text: str, people: Iterable[tuple[str, str]], scene: Scene
     ) -> None:
+        if not self._tells:
+            return
         step = self._store.next_step(alarm.id)
         for person, address in people:
             draft = Draft(alarm.id, about, step, person, address, text, alarm.site)

@@ -9,6 +9,7 @@ where blocks are cut changes what comes out.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch
 from alerts.rules.table import RuleTable
 from alerts.rules.validity import UNKNOWN, faults
 from coldchain.kernel.errors import SchemaTooNew
+from coldchain.kernel.limits import PROFILES
 
 FORMAT = 1
 N_CONDITIONS = 3
@@ -120,8 +122,20 @@ def blank(n: int) -> Table:
 
 
 def rules_digest(rules: RuleTable) -> str:
-    """Which rules and which limits a state was made under."""
-    return f"{','.join(RULES)}:{rules.digest()}"
+    """Which rules and profiles a state was made under. Assignments have the registry's version."""
+    told = repr((RULES, sorted(PROFILES.items()), rules.fault_after_ms))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def all_late(state: EngineState, back_ms: int) -> EngineState:
+    """Every sensor waits to be judged again over its last `back_ms`."""
+    table = state.table.copy()
+    judged = table["at"] != NEVER
+    start = np.maximum(table["at"] - back_ms, 0)
+    table["late_from"] = np.where(judged, start, NEVER)
+    table["late_until"] = np.where(judged, table["at"], NEVER)
+    table["rough"] = judged
+    return EngineState(table)
 
 
 def step(state: EngineState, block: Block, rules: RuleTable) -> Step:

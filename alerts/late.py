@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Late readings: judge a sensor again over the span they touch, with the very code of the live path.
 
-A reading well inside the limits ends whatever was before it, so judging may begin at one and stop at the next one
-after the span: what lies outside cannot change. Most late readings are calm and fall where nothing happened: those
-cost one question to the book.
+A reading well inside the limits ends whatever was before it, so judging may begin at one and stop at the next
+one after the span: what lies outside cannot change. Most late readings are calm and fall where nothing
+happened: those cost one question to the book.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FOREVER = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A span judged anew, both ends included. `row`: the sensor's new record when the span reaches its end."""
+    """A span judged anew, both ends included. `row`: the sensor's new record if the span reaches its end."""
 
     start_ms: int
     end_ms: int
@@ -53,7 +53,7 @@ class Revision:
 
         Changes `table[series]`; writes inside the caller's transaction.
         """
-        row = table[series]
+        row = table[series].copy()  # a record of a table is a view of it
         sensor = scene.names[series]
         start, end = int(row["late_from"]), int(row["late_until"])
         table["late_from"][series] = table["late_until"][series] = NEVER
@@ -62,7 +62,7 @@ class Revision:
         touches = len(begun) and bool((begun <= end).any())
         if not row["rough"] and not touches and not self._store.touches_excursion(sensor, start, end):
             return False
-        again = self._judge(table[series].copy(), sensor, start, end, scene)
+        again = self._judge(row, sensor, start, end, scene)
         if again.row is not None:
             live_at = table["live_at"][series]
             table[series] = again.row
@@ -122,7 +122,7 @@ class Revision:
     # --- the book
 
     def _reconcile(self, sensor: str, again: Again, scene: Scene) -> None:
-        """Excursions of the span become exactly those judged now; live alarms are never silently withdrawn."""
+        """Excursions of the span become those judged now; live alarms are never silently withdrawn."""
         before = {e.id: e for e in self._store.excursions_within(sensor, again.start_ms, again.end_ms)}
         orphans = [e for e in before.values() if e.alarm]
         fresh = episodes(again.events, scene)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The outbox: notices leave one try at a time, each try committed before it is made.
 
-due -> sending -> sent; or failed / unknown, tried again later; or given_up. A notice found in `sending` at the
-start was cut off by a crash: it may have gone out, and is tried once more (one voice: at most one extra message).
-Notices never tried come first, so that a dead number holds up nobody else.
+due -> sending -> sent; or failed / unknown, tried again later; or given_up. A notice found in `sending` at
+the start was cut off by a crash: it may have gone out, and is tried once more (one voice: at most one extra
+message). Notices never tried come first, so that a dead number holds up nobody else.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ log = structlog.get_logger()
 
 TRIES_MAX = 12
 """After so many failed tries a notice is given up (about 50 minutes)."""
-UNKNOWN_MAX = 2
-"""A try without an answer is repeated this often: each may be a duplicate on the phone."""
+UNKNOWN_MAX = 3
+"""So many tries may end without an answer: each repetition may be a duplicate on the phone."""
 BACKOFF_MS, BACKOFF_MAX_MS = 5_000, 300_000
 BUNDLE_OVER = 3
 """More than so many alarms of one site, due to one person together, become one message."""
@@ -72,6 +72,12 @@ class Outbox:
                 (wall_ms(),),
             )
 
+    def start(self) -> threading.Thread:
+        """Run in a thread of its own."""
+        thread = threading.Thread(target=self.run, name="outbox", daemon=True)
+        thread.start()
+        return thread
+
     def run(self) -> None:
         while not self._stopping.is_set():
             if not self.send_one():
@@ -99,8 +105,8 @@ class Outbox:
     def _try(self, due: _Due) -> Sent:
         try:
             return self._notifier.send(due.address, due.text)
-        except Exception as bad:  # noqa: BLE001 - a broken channel must not end the others
-            log.error("notifier_broke", notice=due.id, why=repr(bad))
+        except Exception as bad:
+            log.exception("notifier_broke", notice=due.id)
             return Sent(Delivery.FAILED_RETRY, f"the channel broke: {type(bad).__name__}")
 
     def _claim(self) -> _Due | None:
@@ -117,8 +123,8 @@ class Outbox:
             if due.about == "raised" and due.tries == 0:
                 due = self._bundle(db, due)
             db.execute(
-                "UPDATE notice SET state = 'sending', tries = tries + 1, first_try_ms = coalesce(first_try_ms, ?)"
-                " WHERE id = ?",
+                "UPDATE notice SET state = 'sending', tries = tries + 1,"
+                " first_try_ms = coalesce(first_try_ms, ?) WHERE id = ?",
                 (now, due.id),
             )
         return due
@@ -149,7 +155,7 @@ class Outbox:
             if one.id != due.id:
                 db.execute(
                     "UPDATE notice SET state = 'bundled', detail = ? WHERE id = ?",
-                    (f"told in notice {due.id}", one.id),
+                    (_told_in(due), one.id),
                 )
         return _Due(due.id, due.alarm, due.person, due.channel, due.address, text, due.site, due.about, 0, 0)
 
@@ -161,7 +167,16 @@ class Outbox:
                 "UPDATE notice SET state = ?, due_ms = ?, detail = ?, sent_ms = ? WHERE id = ?",
                 (state, due_ms, sent.detail[:400], now if state == "sent" else None, due.id),
             )
+            if state in ("sent", "given_up"):  # what was told in it shares its fate
+                db.execute(
+                    "UPDATE notice SET state = ?, sent_ms = ? WHERE state = 'bundled' AND detail = ?",
+                    (state, now if state == "sent" else None, _told_in(due)),
+                )
         log.info("notice", id=due.id, person=due.person, state=state, tries=tries, detail=sent.detail[:120])
+
+
+def _told_in(due: _Due) -> str:
+    return f"told in notice {due.id}"
 
 
 def verdict(delivery: Delivery, tries: int, now_ms: int) -> tuple[str, int]:
@@ -169,7 +184,7 @@ def verdict(delivery: Delivery, tries: int, now_ms: int) -> tuple[str, int]:
 
     >>> verdict(Delivery.FAILED_RETRY, 1, 0), verdict(Delivery.FAILED_RETRY, 4, 0)
     (('failed', 5000), ('failed', 40000))
-    >>> verdict(Delivery.UNKNOWN, 1, 0), verdict(Delivery.UNKNOWN, 2, 0)
+    >>> verdict(Delivery.UNKNOWN, 1, 0), verdict(Delivery.UNKNOWN, 3, 0)
     (('unknown', 5000), ('given_up', 0))
     """
     if delivery is Delivery.ACCEPTED:

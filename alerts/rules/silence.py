@@ -27,7 +27,9 @@ class Silence:
     unit_whole    (U,) all of them are
     unit_since    (U,) the oldest last reading among those [ms]
     unit_first    (U,) the series that has been silent longest; -1 if none
+    unit_group    (U,) the gateway that it was heard through; -1 if none
     held          (U,) wait: the gateway may be the cause; decided within silent_after
+    group_suspect (G,) even its quickest sensor is overdue
     group_silent  (G,) nothing is heard through the gateway at all; `group_since`, since when
     group_size    (G,) appliances that were heard through it
     """
@@ -36,7 +38,9 @@ class Silence:
     unit_whole: Bools
     unit_since: Ints
     unit_first: Ints
+    unit_group: Ints
     held: Bools
+    group_suspect: Bools
     group_silent: Bools
     group_since: Ints
     group_size: Ints
@@ -69,6 +73,6 @@ def judge_silence(live_at: Ints, table: RuleTable, silent_after_ms: int, now_ms:
     suspect = several & (now_ms > newest + due)
     inside = unit_group >= 0
     held = inside & suspect[unit_group] if groups else np.zeros(units, np.bool_)
-    return Silence(
-        n_silent > 0, (n_silent > 0) & (n_silent == n_heard), since, first, held, dead, newest, size
-    )
+    some = n_silent > 0
+    whole = some & (n_silent == n_heard)
+    return Silence(some, whole, since, first, unit_group, held, suspect, dead, newest, size)

@@ -6,7 +6,6 @@ Built once for each version of the registry; the loops here run over its entries
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,7 +48,7 @@ class RuleTable:
     terms     columns over pieces
     every_ms  (S,) expected interval; 0 for a series the registry does not know
     unit      (S,) number of its appliance, -1 if none; `units` are their ids
-    group     (S,) number of what it is heard through, -1 if none; `groups` are their ids
+    group     (S,) number of what it is heard through, -1 if none; `groups` are (scope, id)
     profiles  names with version, by number; 0 is none
     """
 
@@ -61,7 +60,7 @@ class RuleTable:
     unit: Ints
     units: tuple[str, ...]
     group: Ints
-    groups: tuple[str, ...]
+    groups: tuple[tuple[str, str], ...]
     profiles: tuple[str, ...]
     fault_after_ms: int
 
@@ -84,14 +83,6 @@ class RuleTable:
     def __len__(self) -> int:
         return len(self.judged)
 
-    def digest(self) -> str:
-        """A fingerprint of all that a verdict on a reading depends on."""
-        sha = hashlib.sha256(repr((self.profiles, self.fault_after_ms)).encode())
-        t = self.terms
-        for column in (self.judged, self.piece, self.key, t.high, t.high_back, t.low, t.low_back, t.delay_ms):
-            sha.update(np.ascontiguousarray(column).tobytes())
-        return sha.hexdigest()[:16]
-
 
 def build_table(
     registry: Registry, series: Mapping[int, tuple[str, Quantity | int]], *, fault_after_ms: int
@@ -104,8 +95,7 @@ def build_table(
     unit, group = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
     units = tuple(a.id for a in registry.appliances)
     unit_of = {name: n for n, name in enumerate(units)}
-    groups = tuple(g.id for g in registry.gateways)
-    heard = {g.site: n for n, g in enumerate(registry.gateways)}
+    groups, heard = _heard_through(registry)
     counts = judging_sensors(registry)
     pieces: list[tuple[int, int, Profile | None]] = []
     for number in range(size):
@@ -117,7 +107,7 @@ def build_table(
             continue
         every[number] = sensor.every_s * 1000
         unit[number] = unit_of[appliance.id]
-        group[number] = heard.get(appliance.site, heard.get(None, -1))
+        group[number] = heard[appliance.site]
         judged[number] = True
         pieces += [(number, at, p if name in counts else None) for at, p in _spans(appliance)]
     names = tuple(dict.fromkeys(["", *(p.label for _, _, p in pieces if p)]))
@@ -135,6 +125,17 @@ def build_table(
         profiles=names,
         fault_after_ms=fault_after_ms,
     )
+
+
+def _heard_through(registry: Registry) -> tuple[tuple[tuple[str, str], ...], dict[str, int]]:
+    """What falls silent together: (scope, id) of each group, and site -> its group.
+
+    A site's own gateway; else the gateway that stands at no site; else the site itself.
+    """
+    gateways = {g.site: ("gateway", g.id) for g in registry.gateways}
+    of_site = {s.id: gateways.get(s.id) or gateways.get(None) or ("site", s.id) for s in registry.sites}
+    groups = tuple(dict.fromkeys(of_site.values()))
+    return groups, {site: groups.index(group) for site, group in of_site.items()}
 
 
 def judging_sensors(registry: Registry) -> set[str]:

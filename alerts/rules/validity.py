@@ -12,10 +12,10 @@ DISCONNECTED = -127_000
 """What drivers of the DS18B20 return for a probe that does not answer: -127.000 °C [thousandths]."""
 
 POWER_ON = 85_000
-"""The DS18B20's register after power-on, before its first conversion: 85.000 °C [thousandths] (data sheet)."""
+"""85.000 °C, the value of a DS18B20's register from power-on to its first conversion (data sheet)."""
 
 DISTANT = 5_000
-"""85.000 °C within this of the value before is a temperature; further away it is the power-on value.
+"""85.000 °C within this of the value before is a temperature; further off, the power-on value.
 Ours: no refrigerator warms by 5 K between two readings just below 85 °C."""
 
 UNKNOWN = NO_VALUE

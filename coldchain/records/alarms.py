@@ -130,7 +130,7 @@ class Counts:
 
     alarms         ever raised; alarms_open: not closed; alarms_standing: the condition is still true
     excursions     high and low, retrospective ones included
-    notices_due    not yet handed over (due, sending, failed or unknown and to be tried again)
+    notices_due    not yet handed over: all but sent and given_up
     notices_sent   taken by the carrier
     position       journal position up to which everything is judged and written
     """
@@ -208,7 +208,7 @@ class AlarmsReader:
             " (SELECT count(*) FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low') AND retrospective),"
-            " (SELECT count(*) FROM notice WHERE state IN ('due', 'sending', 'failed', 'unknown')),"
+            " (SELECT count(*) FROM notice WHERE state IN ('due', 'sending', 'failed', 'unknown', 'bundled')),"
             " (SELECT count(*) FROM notice WHERE state = 'sent'),"
             " (SELECT count(*) FROM notice WHERE state = 'given_up'),"
             " coalesce((SELECT judged FROM engine), 0)"

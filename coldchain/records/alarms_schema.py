@@ -41,7 +41,7 @@ CREATE TABLE alarm_event (
     detail TEXT NOT NULL);
 CREATE INDEX alarm_event_alarm ON alarm_event (alarm);
 -- One message to one person by one channel. `about`: raised, returned. `state`: due, sending, sent; failed,
--- unknown: to be tried again at `due_ms`; given_up; bundled: told in another notice.
+-- unknown: to be tried again at `due_ms`; given_up; bundled: waits for what becomes of another (`detail`).
 CREATE TABLE notice (
     id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, about TEXT NOT NULL, step INTEGER NOT NULL,
     person TEXT NOT NULL, channel TEXT NOT NULL, attempt INTEGER NOT NULL, address TEXT NOT NULL,

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands: what people and programs ask of alarms, read from `desk.db` and applied once each, by id."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from alerts.book import Book, Scene
+from alerts.store import AlarmStore
+from coldchain.kernel.errors import StoreUnavailable
+from coldchain.records.registry import DESK_MIGRATIONS
+from coldchain.records.sql import open_reader
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the desk's `command`; `alarm` is an id or a number."""
+
+    row: int
+    id: str
+    person: str
+    verb: str
+    alarm: str
+
+
+class Commands:
+    """Follows the desk."""
+
+    def __init__(self, desk: Path, store: AlarmStore, book: Book) -> None:
+        self._path, self._store, self._book = desk, store, book
+        self._db: sqlite3.Connection | None = None
+        self._row = 0
+
+    def apply(self, scene: Scene) -> None:
+        """Apply what is new, each in a transaction with the note that it was applied."""
+        for command in self._new():
+            if not self._store.is_applied(command.id):
+                with self._store.transaction():
+                    outcome = self._do(command, scene)
+                    self._store.applied(command.id, outcome, scene.now_ms)
+                log.info("command", id=command.id, verb=command.verb, outcome=outcome)
+            self._row = command.row
+
+    def _do(self, command: Command, scene: Scene) -> str:
+        if command.verb == "acknowledge":
+            return self._book.acknowledge(command.alarm, command.person, scene)
+        return f"refused: {command.verb} is not known"
+
+    def _new(self) -> list[Command]:
+        if self._db is None:
+            try:
+                self._db = open_reader(self._path, len(DESK_MIGRATIONS))
+            except StoreUnavailable:
+                return []
+        found = self._db.execute(
+            "SELECT rowid, id, person, verb, coalesce(alarm, '') FROM command WHERE rowid > ? ORDER BY rowid",
+            (self._row,),
+        )
+        return [Command(*row) for row in found.fetchall()]

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alerts as a process: follow the journal, judge, write the book, let the outbox send.
+
+Exactly once, whenever it is killed: what a block caused is committed together with the position it was read
+to (`judged`); the engine's state follows at a slower pace with the position it stands at. A restart takes the
+state, judges from there to `judged` without writing, and goes on. Ingest keeps the log after that position.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import structlog
+
+from alerts.book import Book, Scene
+from alerts.commands import Commands
+from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
+from alerts.late import HOUR_MS, Revision
+from alerts.outbox import Outbox
+from alerts.rules.flat import block_of
+from alerts.rules.limits import NEVER
+from alerts.rules.table import build_table
+from alerts.store import AlarmStore, Saved
+from alerts.watch import Watch
+from coldchain.kernel.clocks import SteadyClock, WallClock
+from coldchain.kernel.errors import StoreUnavailable
+from coldchain.kernel.readings import Rows
+from coldchain.ports.clock import steady_s as system_steady_s
+from coldchain.ports.clock import wall_ms as system_wall_ms
+from coldchain.ports.notifier import Notifier
+from coldchain.records.alarms import AlarmsReader
+from coldchain.records.health import BEAT_EVERY_S, Heart
+from coldchain.records.journal import JournalReader, LogBatch
+from coldchain.records.registry import Registry, RegistryReader
+from coldchain.settings import Settings
+
+log = structlog.get_logger()
+
+BATCHES = 64
+"""Journal batches judged as one block: more save little."""
+SAVE_EVERY_S = 60.0
+"""The state is saved this often; a restart judges at most this much again."""
+SAVE_AFTER_READINGS = 50_000
+IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 500
+LOOK_EVERY_S = 1.0
+LATE_WAIT_S, LATE_PATIENCE_S = 1.0, 4.0
+"""Late readings come in crowds: judge again when none came for so long, or after so long anyway [s]."""
+LATE_SHARE = 20.0
+"""After judging again, rest this many times as long as it took."""
+CHANGED_RULES_MS = 24 * HOUR_MS
+"""When rules or limits have changed while we were away, so much of each sensor's past is judged again."""
+
+
+class AlertService:
+    """`run` blocks until `stop`. `tick` is one round, for those who keep their own time.
+
+    notifier  None: alarms are kept, nobody is told
+    The outbox has a thread of its own while `run` runs; otherwise call `outbox.send_one`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        notifier: Notifier | None,
+        *,
+        wall_ms: WallClock = system_wall_ms,
+        steady_s: SteadyClock = system_steady_s,
+    ) -> None:
+        self._settings, self._wall_ms, self._steady_s = settings, wall_ms, steady_s
+        self._lateness_ms = round(settings.alerts.lateness.total_seconds() * 1000)
+        self._silent_after_ms = round(settings.alerts.silent_after.total_seconds() * 1000)
+        self._store = AlarmStore(settings.alarms_db)
+        self._book = Book(self._store, tells=notifier is not None)
+        self._registry = RegistryReader(settings.desk_db)
+        self._commands = Commands(settings.desk_db, self._store, self._book)
+        self._revision = Revision(self._store, self._book, self._rows, self._lateness_ms)
+        self._watch = Watch(self._store, self._book, self._silent_after_ms)
+        self.outbox = Outbox(settings.alarms_db, notifier, wall_ms, self._place) if notifier else None
+        self._figures = AlarmsReader(settings.alarms_db)
+        self._heart = Heart(settings.data_dir, "alerts", wall_ms)
+        self._journal: JournalReader | None = None
+        self._stopping = threading.Event()
+        self._names: dict[int, str] = {}
+        self._state = EngineState.fresh()
+        self._position = self._judged = 0
+        self._rules = build_table(Registry(), {}, fault_after_ms=self._silent_after_ms)
+        self._unsaved = self._n_judged = 0
+        now_s = steady_s()
+        self._saved_at_s = self._look_at_s = self._beat_at_s = self._late_rest_until_s = now_s
+        self._late_first_s = self._late_last_s = math.inf
+        self._began_ms = wall_ms()
+        self._restore()
+
+    # --- life
+
+    def run(self) -> None:
+        """Until `stop`. Raises when a store fails: the process ends and starts anew."""
+        sender = self.outbox.start() if self.outbox else None
+        poll_s = self._settings.alerts.poll.total_seconds()
+        try:
+            while not self._stopping.is_set():
+                if not self.tick():
+                    self._stopping.wait(poll_s)
+        finally:
+            if self.outbox and sender:
+                self.outbox.stop()
+                sender.join(timeout=2.0)
+            self.close()
+
+    def stop(self) -> None:
+        """From any thread or a signal handler."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Save, and let go of the files."""
+        self._save()
+        self._store.close()
+        self._figures.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    # --- one round
+
+    def tick(self) -> bool:
+        """Judge what the journal has for us. False when there was nothing to do."""
+        batches = self._fetch()
+        self._refresh_registry()
+        if batches:
+            self._judge(batches)
+        drained = len(batches) < BATCHES
+        now_s = self._steady_s()
+        if self._late_is_due(now_s, drained=drained):
+            self._settle(now_s)
+        if drained:
+            self._commands.apply(self._scene)
+            if now_s >= self._look_at_s:
+                self._look_at_s = now_s + LOOK_EVERY_S
+                self._look()
+        if self._save_is_due(now_s, drained=drained):
+            self._save()
+        if now_s >= self._beat_at_s:
+            self._beat_at_s = now_s + BEAT_EVERY_S
+            self._beat()
+        return bool(batches)
+
+    def _fetch(self) -> list[LogBatch]:
+        if self._journal is None:
+            try:
+                self._journal = JournalReader(self._settings.readings_db)
+            except StoreUnavailable:
+                return []  # ingest has not run yet
+            self._rebuild()
+        return self._journal.batches_after(self._position, BATCHES)
+
+    def _judge(self, batches: list[LogBatch]) -> None:
+        again = [b for b in batches if b.position <= self._judged]
+        for part, written in ((again, True), (batches[len(again) :], False)):
+            if part:
+                self._judge_part(part, written=written)
+
+    def _judge_part(self, batches: list[LogBatch], *, written: bool) -> None:
+        """`written`: what these cause is in the book already; only the state moves."""
+        block = block_of(np.concatenate([b.rows for b in batches]), self._lateness_ms)
+        if len(block) and int(block.series.max()) >= len(self._rules):
+            self._rebuild()
+        did = step(self._state, block, self._rules)
+        self._state, self._position = did.state, batches[-1].position
+        self._unsaved += len(block)
+        self._n_judged += len(block)
+        self._late_seen()
+        if written or not len(did.events):
+            return
+        with self._store.transaction():
+            self._book.enter(did.events, self._scene)
+            self._judged = self._position
+            self._store.set_judged(self._judged)
+        self._wake_outbox()
+
+    @property
+    def _scene(self) -> Scene:
+        return Scene(
+            self._registry.registry,
+            self._registry.version,
+            self._rules,
+            self._names,
+            self._position,
+            self._wall_ms(),
+        )
+
+    # --- late readings
+
+    def _late_seen(self) -> None:
+        spans = self._state.table["late_from"]
+        if (spans != NEVER).any():
+            now_s = self._steady_s()
+            self._late_first_s = min(self._late_first_s, now_s)
+            self._late_last_s = now_s
+
+    def _late_is_due(self, now_s: float, *, drained: bool) -> bool:
+        if self._late_first_s == math.inf or now_s < self._late_rest_until_s or self._position < self._judged:
+            return False
+        crowd_over = drained and now_s - self._late_last_s >= LATE_WAIT_S
+        return crowd_over or now_s - self._late_first_s >= LATE_PATIENCE_S
+
+    def _settle(self, now_s: float) -> None:
+        table = self._state.table.copy()
+        waiting = np.flatnonzero(table["late_from"] != NEVER)
+        with self._store.transaction():
+            scene = self._scene
+            judged = [s for s in waiting.tolist() if self._revision.settle(table, s, scene)]
+            self._state = EngineState(table)
+            if judged:
+                self._write_state()
+        self._late_first_s = math.inf
+        took_s = self._steady_s() - now_s
+        self._late_rest_until_s = now_s + LATE_SHARE * took_s
+        if judged:
+            log.info("judged_again", sensors=len(judged), seconds=round(took_s, 3))
+            self._wake_outbox()
+
+    def _rows(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
+        assert self._journal is not None, "late readings come from the journal"
+        return self._journal.readings(sensor, start_ms, end_ms)
+
+    # --- silence
+
+    def _look(self) -> None:
+        scene = self._scene
+        if not len(scene.rules):
+            return
+        table: Table = self._state.table
+        now, changes = self._watch.look(table, scene, self._began_ms)
+        if changes:
+            with self._store.transaction():
+                self._watch.enter(now, changes, table, scene)
+            self._wake_outbox()
+
+    # --- the registry
+
+    def _refresh_registry(self) -> None:
+        try:
+            if not self._registry.refresh():
+                return
+        except StoreUnavailable:
+            return  # the desk is being made
+        self._rebuild()
+        log.info("registry", version=self._registry.version, position=self._position)
+        with self._store.transaction():
+            self._store.registry_took_effect(self._registry.version, self._position, self._wall_ms())
+            self._write_state()
+
+    def _rebuild(self) -> None:
+        series = self._journal.series() if self._journal is not None else {}
+        self._names = {number: sensor for number, (sensor, _) in series.items()}
+        self._rules = build_table(self._registry.registry, series, fault_after_ms=self._silent_after_ms)
+        self._state = self._state.grown(len(self._rules))
+
+    def _wake_outbox(self) -> None:
+        if self.outbox:
+            self.outbox.wake()
+
+    def _place(self, site: str) -> str:
+        known = self._registry.registry.site_by_id.get(site)
+        return known.name if known else site
+
+    # --- state
+
+    def _restore(self) -> None:
+        """Take up the saved state, or begin; the journal and the registry are read in the first round."""
+        saved = self._store.saved()
+        if saved is not None:
+            self._state = EngineState.load(saved.state)
+            self._position, self._judged = saved.position, saved.judged
+        if saved and saved.rules_digest != rules_digest(self._rules):
+            log.warning("rules_changed", was=saved.rules_digest, now=rules_digest(self._rules))
+            self._state = all_late(self._state, CHANGED_RULES_MS)
+        if (self._state.table["late_from"] != NEVER).any():
+            self._late_first_s = self._late_last_s = self._steady_s()
+        if saved is None:
+            with self._store.transaction():
+                self._write_state()
+
+    def _save_is_due(self, now_s: float, *, drained: bool) -> bool:
+        if not self._unsaved or self._position < self._judged:
+            return False
+        waited_s = now_s - self._saved_at_s
+        quiet = drained and self._unsaved >= IDLE_SAVE_READINGS and waited_s >= IDLE_SAVE_S
+        return quiet or waited_s >= SAVE_EVERY_S or self._unsaved >= SAVE_AFTER_READINGS
+
+    def _save(self) -> None:
+        if self._unsaved and self._position >= self._judged:
+            with self._store.transaction():
+                self._write_state()
+
+    def _write_state(self) -> None:
+        """Inside the caller's transaction. Everything up to here has been entered in the book."""
+        self._judged = max(self._judged, self._position)
+        digest, version = rules_digest(self._rules), self._registry.version
+        saved = Saved(self._position, self._judged, digest, version, self._state.save())
+        self._store.save(saved, FORMAT, self._wall_ms())
+        self._unsaved = 0
+        self._saved_at_s = self._steady_s()
+
+    def _beat(self) -> None:
+        counts = self._figures.counts()
+        waiting = int(self._late_first_s != math.inf)  # late readings to be judged again
+        newest = self._journal.last_position() if self._journal is not None else self._position
+        self._heart.beat(
+            {
+                "position": self._position,
+                "behind": max(0, newest - self._position) + waiting,
+                "judged": self._n_judged,
+                "alarms_open": counts.alarms_open,
+                "notices_due": counts.notices_due,
+                "notices_sent": counts.notices_sent,
+            },
+            now=True,
+        )
