@@ -145,7 +145,9 @@ port = {_port(plan.console_port)}
 
 
 def _port(wanted: int) -> int:
-    """That port if it is free, else another."""
+    """That port if it is free, else another; 0 asks for any."""
+    if not wanted:
+        return free_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
