@@ -8,7 +8,7 @@ from one short read transaction, so that no reading is seen twice or missed whil
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ Longs = npt.NDArray[np.int64]
 MinMax = tuple[Longs, Longs, Longs, Longs]
 """start_ms, vmin, vmax, n of each bucket; vmin and vmax are NO_VALUE where nothing valid was read."""
 
+PIECE_BATCHES = 2_000
+"""So many batches of the log are decoded at once where all of it is read."""
 TAIL_ROWS_MAX = 400_000
 """So many rows of the log are kept decoded (24 MB); a longer log is read anew for each question."""
 
@@ -154,6 +156,29 @@ class JournalReader:
                 fold.values(rows["at_ms"], rows["value"].astype(np.int64))
         return fold.answer()
 
+    def min_max_many(
+        self, sensors: Iterable[str], start_ms: int, end_ms: int, buckets: int
+    ) -> dict[str, MinMax]:
+        """`min_max` of each of the sensors that ever reported, reading the log once for all of them."""
+        wanted = set(sensors)
+        with _glance(self._db) as db:
+            found = db.execute("SELECT id, sensor, sealed FROM series").fetchall()
+            mine = [(number, sensor, sealed) for number, sensor, sealed in found if sensor in wanted]
+            folds = {sensor: _Fold(start_ms, end_ms, buckets) for _, sensor, _ in mine}
+            sealed_at = np.full(max((number for number, _, _ in found), default=0) + 1, 2**62, np.int64)
+            fold_of: dict[int, _Fold] = {}
+            for number, sensor, sealed in mine:
+                self._fold_chunks(db, number, folds[sensor])
+                sealed_at[number], fold_of[number] = sealed, folds[sensor]
+            for rows, positions in _pieces(db, start_ms, end_ms):
+                rest = rows[positions > sealed_at[rows["series"]]]
+                rest = rest[np.argsort(rest["series"], kind="stable")]
+                for part in np.split(rest, np.flatnonzero(np.diff(rest["series"])) + 1):
+                    if len(part):
+                        fold = fold_of[int(part["series"][0])]
+                        fold.values(part["at_ms"], part["value"].astype(np.int64))
+        return {sensor: fold.answer() for sensor, fold in folds.items()}
+
     def _fold_chunks(self, db: sqlite3.Connection, series: int, fold: _Fold) -> None:
         found = db.execute(
             "SELECT id, valid, first_ms, last_ms, vmin, vmax FROM chunk WHERE series = ? AND start_ms < ?"
@@ -273,6 +298,20 @@ def _load(
         return empty(JOURNALLED), np.zeros(0, np.int64)
     lengths = [len(part) for part in parts]
     return np.concatenate(parts), np.repeat(np.array([at for at, _ in found], np.int64), lengths)
+
+
+def _pieces(db: sqlite3.Connection, start_ms: int, end_ms: int) -> Iterator[tuple[Rows, Longs]]:
+    """The unsealed log's rows of that time, with their positions, so many batches at once."""
+    floor = db.execute("SELECT position FROM cursor WHERE consumer = 'sealed'").fetchone()
+    found = db.execute(
+        "SELECT position, rows FROM log WHERE position > ? AND last_ms >= ? AND first_ms < ?"
+        " ORDER BY position",
+        (floor[0] if floor else 0, start_ms, end_ms),
+    )
+    while some := found.fetchmany(PIECE_BATCHES):
+        parts = [unpack_rows(blob) for _, blob in some]
+        positions = np.repeat(np.array([at for at, _ in some], np.int64), [len(part) for part in parts])
+        yield np.concatenate(parts), positions
 
 
 class _Fold:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +19,23 @@ from coldchain.settings import Settings
 from dashboards.console.assets import Asset, load_assets
 from dashboards.console.hub import Hub
 from dashboards.console.problems import Problem
-from dashboards.console.series import RANGES_MS, limits_between
+from dashboards.console.series import RANGES_MS
 from dashboards.console.source import Look, Records
+from dashboards.console.sparks import SPARK_KEEP_MS, Sparks
 from dashboards.console.strip import facts
-from dashboards.console.svg import sparkline
 from dashboards.console.times import age, clock, full, offset_text, span
 from dashboards.console.values import celsius, reading_text
-from dashboards.console.views import ORDER, Row, main_sensor
+from dashboards.console.views import ORDER, Row
 from dashboards.console.words import LANGUAGE, t, word
 
-SPARK_KEEP_MS = 300_000
-SPARK_POINTS = 96
-SPARKS_MAX = 2_000
 REFRESH_S = 30
 """How often a browser without script loads the page again."""
 TEMPLATES = Path(__file__).parent / "templates"
 TICKING = {unit: t(f"age.{unit}", **{name: f"{{{name}}}" for name in names}) for unit, names in {
-    "s": "n", "min": "n", "h": ("h", "min"), "d": "dh", "ago": ("age",),
+    "s": "n", "min": "n", "h": ("h", "min"), "d": "dh", "now": (), "ago": ("age",),
 }.items()}  # fmt: skip
 """The words with which the browser lets ages grow between two events."""
 LIVE_WORDS = {key: t(f"live.{key}", at="{at}", n="{n}") for key in ("on", "connecting", "polling", "off")}
-
-
-@dataclass(frozen=True, slots=True)
-class Spark:
-    """A sparkline as served, and when it was drawn."""
-
-    drawn_ms: int
-    svg: str
 
 
 class Console:
@@ -61,7 +49,7 @@ class Console:
         self.hub = Hub(
             self.records, Heart(settings.data_dir, "console", wall_ms), self.row_markup, self.frame_markup
         )
-        self._sparks: dict[str, Spark] = {}
+        self._sparks = Sparks(self.records)
 
     def _environment(self) -> Environment:
         env = Environment(
@@ -80,6 +68,7 @@ class Console:
             "asset": {name: asset.address for name, asset in self.assets.items()},
             "states": [state.value for state in ORDER],
             "refresh_s": REFRESH_S,
+            "spark_keep_ms": SPARK_KEEP_MS,
             "ticking": json.dumps(TICKING | LIVE_WORDS, ensure_ascii=False),
             "celsius": celsius,
             "reading_text": reading_text,
@@ -135,25 +124,8 @@ class Console:
         return self.env.get_template("parts.html").module
 
     def spark(self, appliance_id: str) -> str:
-        """The last 24 hours as a small picture, drawn anew when it is older than SPARK_KEEP_MS."""
-        now_ms = self.wall_ms()
-        held = self._sparks.get(appliance_id)
-        if held is not None and 0 <= now_ms - held.drawn_ms < SPARK_KEEP_MS:
-            return held.svg
-        registry = self.records.registry()
-        appliance = registry.appliance_by_id.get(appliance_id)
-        if appliance is None:
-            raise Problem(404, "unknown-appliance")
-        sensor = main_sensor(s for s in registry.sensors if s.appliance == appliance_id)
-        if sensor is None:
-            raise Problem(404, "unknown-sensor")
-        start_ms = now_ms - RANGES_MS["24h"]
-        series = self.records.series(sensor, start_ms, now_ms, SPARK_POINTS)
-        svg = sparkline(series, limits_between(appliance, series.start_ms, series.end_ms))
-        if len(self._sparks) >= SPARKS_MAX:
-            self._sparks.clear()
-        self._sparks[appliance_id] = Spark(now_ms, svg)
-        return svg
+        """The last 24 hours as a small picture, at most SPARK_KEEP_MS old."""
+        return self._sparks.svg(appliance_id)
 
     def close(self) -> None:
         self.hub.close()

@@ -10,6 +10,7 @@ from coldchain.kernel.instants import EPOCH
 from dashboards.console.words import t
 
 DAY_MS = 86_400_000
+JUST_NOW_MS = 5_000
 
 
 def zone_named(name: str) -> tzinfo:
@@ -75,6 +76,8 @@ def age(at_ms: int, now_ms: int) -> str:
     """How old an instant is; more than two minutes ahead of now is said so."""
     if at_ms - now_ms > 120_000:
         return t("age.from_ahead")
+    if now_ms - at_ms < JUST_NOW_MS:
+        return t("age.now")
     return t("age.ago", age=span(now_ms - at_ms))
 
 

@@ -84,6 +84,12 @@ class Row:
     value: int | None = None
 
     @property
+    def place(self) -> str:
+        """The site, and its province where the site's name does not tell it."""
+        told = not self.province or self.province.split()[0].lower() in self.site_name.lower()
+        return self.site_name if told else f"{self.site_name}, {self.province}"
+
+    @property
     def find(self) -> str:
         """What the search looks in, lower case."""
         words = (self.name, self.id, self.site_name, self.province, word("appliance", self.kind), self.state)

@@ -86,7 +86,7 @@ ENGLISH: dict[str, str] = {
     "limits.loading": "loading",
     "limits.empty": "empty",
     # ages and times
-    "age.now": "now",
+    "age.now": "just now",
     "age.s": "{n} s",
     "age.min": "{n} min",
     "age.h": "{h} h {min} min",

@@ -20,7 +20,7 @@
     const at = now();
     for (const time of root.querySelectorAll("time[data-at]")) {
       if (at - time.dataset.at < -120000) continue;
-      const text = fill(words.ago, { age: span(at - time.dataset.at) });
+      const old = at - time.dataset.at, text = old < 5000 ? words.now : fill(words.ago, { age: span(old) });
       if (time.textContent !== text) time.textContent = text;
     }
   };
