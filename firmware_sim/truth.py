@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What really happened in a run, kept for scoring: the noiseless load temperature and the faults.
 
-`TruthWriter` writes one JSON object a line: first a header (version, appliances, faults), then one row for every
-``every_s`` seconds. It is flushed row by row, so a killed run leaves a readable file; `load` reads it back.
+`TruthWriter` writes one JSON object a line: a header (version, appliances, faults), then one row for
+every ``every_s`` seconds. It is flushed row by row, so a killed run leaves a readable file.
 Nothing that is judged may read it.
 """
 
@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import numpy as np
 
@@ -69,7 +69,14 @@ class TruthWriter:
     """Steps a World and writes its truth on the way. Close it, or use it as a context manager."""
 
     def __init__(
-        self, path: Path, world: World, schedule: Schedule, *, seed: int, start_utc_s: float, every_s: int = 60
+        self,
+        path: Path,
+        world: World,
+        schedule: Schedule,
+        *,
+        seed: int,
+        start_utc_s: float,
+        every_s: int = 60,
     ) -> None:
         self._world, self._every_s = world, every_s
         self._next_s = math.ceil(world.now_s / every_s) * every_s
@@ -88,14 +95,16 @@ class TruthWriter:
         """`World.step_to` with a row at every multiple of ``every_s`` passed."""
         while self._next_s <= sim_time_s:
             self._world.step_to(self._next_s)
-            self._line({"t": self._next_s, "load_c": [round(value, 4) for value in self._world.load_c.tolist()]})
+            self._line(
+                {"t": self._next_s, "load_c": [round(value, 4) for value in self._world.load_c.tolist()]}
+            )
             self._next_s += self._every_s
         self._world.step_to(sim_time_s)
 
     def close(self) -> None:
         self._file.close()
 
-    def __enter__(self) -> "TruthWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +139,9 @@ def load(path: Path) -> Truth:
         every_s=header["every_s"],
         faults=tuple(_fault(entry) for entry in header["faults"]),
         t_s=np.array([row["t"] for row in rows], dtype=np.float64),
-        load_c=np.array([row["load_c"] for row in rows], dtype=np.float64).reshape(len(rows), len(header["ids"])),
+        load_c=np.array([row["load_c"] for row in rows], dtype=np.float64).reshape(
+            len(rows), len(header["ids"])
+        ),
     )
 
 

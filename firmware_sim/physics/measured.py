@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What real appliances did: plain numbers measured on public records, to hold the simulation against.
 
-The records themselves are not kept here (some carry no licence); a test measures them again where they are present.
+The records themselves are not kept here (some carry no licence); a test measures them where they are present.
 
 BR  github.com/nicolopinci/polimi_failure_prediction, Blood Refrigerator/PW_0.5h/val.csv, first 3 days from
     2022-11-24, one row per 34.1445 s; Pinciroli Vago et al., Machines 2024, 12(6), 357. Values there are
     standardised; differences become kelvin with 2.0188 (product) and 5.890 (evaporator).
     A cycle counts when it begins neither within 2 h after a defrost nor within 30 min after an opening.
-CF  github.com/Oleg-Solovyev/anomaly-detection, CELSI-raw-data-reports.csv: 20,186 minutes of a freezer, 2022-07.
+CF  github.com/Oleg-Solovyev/anomaly-detection, CELSI-raw-data-reports.csv: 20,186 min of a freezer, 2022.
     Mean -19.5 °C, so that its -15 °C is 4.5 K above the mean. Cycles by reversals of 0.7 K. (The record's
     period from trough to trough is 28..30 min; a figure of "about 10 min" in circulation is not borne out.)
 RF  github.com/pbielefeldt/ruuvi-plots, data/fridge.csv: a household refrigerator, one day, irregular.
@@ -46,21 +46,25 @@ FREEZER: dict[str, Measured] = {
     "period": Measured(28.0, 30.0, "min", "quartiles, trough to trough"),
     "share": Measured(0.5, 0.6, "1", "falling part of a cycle, medians before and after a change of setting"),
     "swing": Measured(2.2, 4.0, "K", "median trough to median peak, before and after the change"),
-    "defrost_every": Measured(24.8, 42.4, "h", "least and greatest of 7 intervals: by run time, not by clock"),
+    "defrost_every": Measured(
+        24.8, 42.4, "h", "least and greatest of 7 intervals: by run time, not by clock"
+    ),
     "defrost_warm": Measured(52.0, 62.0, "min", "least and greatest time more than 4.5 K above the mean"),
     "defrost_peak": Measured(17.6, 25.3, "K", "least and greatest peak above the mean in 8"),
     "opening_warm": Measured(2.0, 6.0, "min", "least and greatest time more than 4.5 K above the mean in 5"),
 }
 
 HOUSEHOLD_REFRIGERATOR: dict[str, Measured] = {
-    "period": Measured(52.0, 66.0, "min", "10..50 % of trough to trough; some samples are over an hour apart"),
+    "period": Measured(
+        52.0, 66.0, "min", "10..50 % of trough to trough; some samples are over an hour apart"
+    ),
 }
 
 OTHER: dict[str, Measured] = {
     "water_2k_without_power": Measured(
-        1.5, 8.0, "h", "455 min measured on a water load in a switched-off refrigerator; a glass door loses faster"
+        1.5, 8.0, "h", "455 min on a water load, switched off; a glass door loses faster"
     ),
     "ultra_pull_down": Measured(9.0, 26.0, "h", "UC Riverside 2016 as cited by Biocompare 363204, empty"),
-    "passive_hold": Measured(18.0, 60.0, "h", "18 h at 36 °C with ice (Bellamy 1965) to 78 h and more at 40 °C "
+    "passive_hold": Measured(18.0, 60.0, "h", "18 h at 36 °C with ice (Bellamy 1965) to over 78 h at 40 °C "
                              "in a small vacuum-insulated box (Transfusion 2004, 44(2), 210)"),
 }  # fmt: skip

@@ -69,7 +69,7 @@ def place(
         pick = int(np.argmin(misses))
         best, miss = float(starts[pick]), float(misses[pick])
         low, high = float(starts[max(pick - 1, 0)]), float(starts[min(pick + 1, len(starts) - 1)])
-        if miss <= DT_S or high - low <= 2 * DT_S:
+        if miss <= DT_S or high - low <= 2 * DT_S or math.isinf(miss):
             break
     if miss > _WORST_MISS_S:
         raise ScenarioError(

@@ -16,7 +16,7 @@ DISCONNECTED_C = -127.0
 PLATINUM_SHORT_C = -242.02
 """A platinum converter's lowest code, as a short circuit gives it (MAX31865 code 0, Callendar-Van Dusen)."""
 
-DIGITAL_STEP_K, DIGITAL_NOISE_K = 0.0625, 0.01  # 12 bits; repeats to within a step in still liquid
+DIGITAL_STEP_K, DIGITAL_NOISE_K = 0.0625, 0.003  # 12 bits; a resting probe repeats its step
 PLATINUM_STEP_K, PLATINUM_NOISE_K = 0.01, 0.02  # 15-bit converter behind 3 m of cable; engineering estimate
 
 _LANE_OFFSET, _LANE_NOISE = 200, 202

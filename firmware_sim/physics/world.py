@@ -69,7 +69,8 @@ class World:
     ) -> None:
         """``stocked``: how full the cabinets are, 1 the usual load, near 0 empty.
 
-        ``strikes`` replaces the schedule, by row: a fleet may then hold one appliance many times."""
+        ``strikes`` replaces the schedule, by row: a fleet may then hold one appliance many times.
+        """
         appliances, sites = fleet.appliances, fleet.sites
         if strikes is None:
             rows_of = {appliance.id: row for row, appliance in enumerate(appliances)}

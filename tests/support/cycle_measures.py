@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures of refrigeration cycles, the same for real records and for simulated ones."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,7 @@ def rises(flag: Floats) -> NDArray[np.intp]:
 def cycles(t_s: Floats, running: Floats, quiet: NDArray[np.bool_]) -> list[slice]:
     """Whole compressor cycles, start to start, all of whose rows are quiet."""
     starts = rises(running)
-    return [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True) if quiet[a:b].all()]
+    return [slice(a, b) for a, b in pairwise(starts) if quiet[a:b].all()]
 
 
 def reversals(value: Floats, band: float) -> list[tuple[int, int]]:
