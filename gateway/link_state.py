@@ -55,6 +55,8 @@ class LinkState:
 
     def accepted(self, low: int, high: int, now_s: float, *, live: bool) -> None:
         """These readings are in the spool now. `live` ones, while the link is up, go before the backlog."""
+        if not (self._fresh or self._backlog or self._flights):
+            self._progress_s = now_s  # nothing was due before
         if not (live and self._up):
             self._backlog.add(low, high)
             return
@@ -104,8 +106,6 @@ class LinkState:
             source.remove(low, high)
         if not backfill:
             self._fresh_since_s = now_s
-        if not self._flights:
-            self._progress_s = now_s
         self._flights[self._next_flight] = _Flight(RangeSet(pairs), now_s)
         self._next_flight += 1
         return Plan(pairs, backfill)

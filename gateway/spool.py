@@ -127,12 +127,21 @@ class Spool:
         """Open or create; StoreUnavailable, SchemaTooNew, or sqlite3.DatabaseError when it is damaged."""
         self._path, self._max_bytes, self._wall_ms = path, max_bytes, wall_ms
         self._db = open_writer(path, MIGRATIONS)
+        try:
+            self._begin(new_epoch)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _begin(self, new_epoch: Callable[[], str]) -> None:
         if self._one("SELECT count(*) FROM meta") == 0:
             with transaction(self._db) as db:
                 db.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (new_epoch(),))
                 db.execute("INSERT OR IGNORE INTO counter VALUES ('accepted', 0), ('lost', 0)")
         self.epoch: str = self._one("SELECT value FROM meta WHERE key = 'epoch'")
         self._page_bytes: int = self._one("PRAGMA page_size")
+        if self._path.stat().st_size <= CHECK_MAX_BYTES:
+            self._check()
         self._load()
 
     def _one(self, sql: str, *values: Any) -> Any:
@@ -360,7 +369,7 @@ class Spool:
             nodes = [(self._by_id[s].node, self._by_id[s].boot) for s in sources]
             yield Stored(first, first + n - 1, bool(live), nodes, rows)
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise sqlite3.DatabaseError when the file is not sound."""
         for row in self._db.execute("PRAGMA quick_check(1)"):
             if row[0] != "ok":
@@ -378,10 +387,7 @@ def open_spool(path: Path, *, max_bytes: int, new_epoch: Callable[[], str], wall
     StoreUnavailable when the place cannot be written at all, SchemaTooNew for a file of a newer version.
     """
     try:
-        spool = Spool(path, max_bytes=max_bytes, new_epoch=new_epoch, wall_ms=wall_ms)
-        if path.stat().st_size <= CHECK_MAX_BYTES:
-            spool.check()
-        return spool
+        return Spool(path, max_bytes=max_bytes, new_epoch=new_epoch, wall_ms=wall_ms)
     except (StoreUnavailable, sqlite3.DatabaseError, ValueError, TypeError, KeyError) as bad:
         if not is_damage(bad):
             raise

@@ -42,7 +42,11 @@ def open_writer(path: Path, migrations: Migrations) -> sqlite3.Connection:
         raise StoreUnavailable(
             f"{path}: {bad}; check that the disk is mounted, writable and not full"
         ) from bad
-    _migrate(db, path, migrations)
+    try:
+        _migrate(db, path, migrations)
+    except BaseException:
+        db.close()  # a forgotten handle would hold the WAL of a file that may be renamed next
+        raise
     return db
 
 
