@@ -208,7 +208,7 @@ class AlarmsReader:
             " (SELECT count(*) FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low') AND retrospective),"
-            " (SELECT count(*) FROM notice WHERE state IN ('due', 'sending', 'failed', 'unknown', 'bundled')),"
+            " (SELECT count(*) FROM notice WHERE state NOT IN ('sent', 'given_up')),"
             " (SELECT count(*) FROM notice WHERE state = 'sent'),"
             " (SELECT count(*) FROM notice WHERE state = 'given_up'),"
             " coalesce((SELECT judged FROM engine), 0)"
