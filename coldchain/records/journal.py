@@ -7,11 +7,13 @@ from one short read transaction, so that no reading is seen twice or missed whil
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,7 @@ Longs = npt.NDArray[np.int64]
 MinMax = tuple[Longs, Longs, Longs, Longs]
 """start_ms, vmin, vmax, n of each bucket; vmin and vmax are NO_VALUE where nothing valid was read."""
 
-PIECE_BATCHES = 2_000
+PIECE_BATCHES = 500
 """So many batches of the log are decoded at once where all of it is read."""
 TAIL_ROWS_MAX = 400_000
 """So many rows of the log are kept decoded (24 MB); a longer log is read anew for each question."""
@@ -159,25 +161,26 @@ class JournalReader:
     def min_max_many(
         self, sensors: Iterable[str], start_ms: int, end_ms: int, buckets: int
     ) -> dict[str, MinMax]:
-        """`min_max` of each of the sensors that ever reported, reading the log once for all of them."""
+        """`min_max` of each of the sensors that ever reported, reading the log once for all of them.
+
+        Many short reads, the log before the chunks: what is sealed meanwhile is seen twice, never missed. So
+        lowest and highest are exact, and n only tells whether there was a valid reading.
+        """
         wanted = set(sensors)
-        with _glance(self._db) as db:
-            found = db.execute("SELECT id, sensor, sealed FROM series").fetchall()
-            mine = [(number, sensor, sealed) for number, sensor, sealed in found if sensor in wanted]
-            folds = {sensor: _Fold(start_ms, end_ms, buckets) for _, sensor, _ in mine}
-            sealed_at = np.full(max((number for number, _, _ in found), default=0) + 1, 2**62, np.int64)
-            fold_of: dict[int, _Fold] = {}
-            for number, sensor, sealed in mine:
-                self._fold_chunks(db, number, folds[sensor])
-                sealed_at[number], fold_of[number] = sealed, folds[sensor]
-            for rows, positions in _pieces(db, start_ms, end_ms):
-                rest = rows[positions > sealed_at[rows["series"]]]
-                rest = rest[np.argsort(rest["series"], kind="stable")]
-                for part in np.split(rest, np.flatnonzero(np.diff(rest["series"])) + 1):
-                    if len(part):
-                        fold = fold_of[int(part["series"][0])]
-                        fold.values(part["at_ms"], part["value"].astype(np.int64))
-        return {sensor: fold.answer() for sensor, fold in folds.items()}
+        found = self._db.execute("SELECT id, sensor FROM series").fetchall()
+        fold_of = {number: _Fold(start_ms, end_ms, buckets) for number, sensor in found if sensor in wanted}
+        mine = np.array(sorted(fold_of), np.uint32)
+        for rows in _pieces(self._db, start_ms, end_ms):
+            rest = rows[np.isin(rows["series"], mine)]
+            rest = rest[np.argsort(rest["series"], kind="stable")]
+            for part in np.split(rest, np.flatnonzero(np.diff(rest["series"])) + 1):
+                if len(part):
+                    fold = fold_of[int(part["series"][0])]
+                    fold.values(part["at_ms"], part["value"].astype(np.int64))
+        for number, fold in fold_of.items():
+            with _glance(self._db) as db:
+                self._fold_chunks(db, number, fold)
+        return {sensor: fold_of[number].answer() for number, sensor in found if number in fold_of}
 
     def _fold_chunks(self, db: sqlite3.Connection, series: int, fold: _Fold) -> None:
         found = db.execute(
@@ -203,6 +206,13 @@ class JournalReader:
     def counters(self) -> dict[str, int]:
         """position, journalled, waiting, readmitted, dead_lettered, duplicates, refused_payloads."""
         return dict(self._db.execute("SELECT name, value FROM counter").fetchall())
+
+    def cursor(self, consumer: str) -> tuple[int, dict[str, Any]]:
+        """How far a duty of ingest has come, and its own notes; (0, {}) before it began."""
+        row = self._db.execute(
+            "SELECT position, detail FROM cursor WHERE consumer = ?", (consumer,)
+        ).fetchone()
+        return (int(row[0]), json.loads(row[1])) if row else (0, {})
 
     def gateways(self) -> list[GatewayStatus]:
         """Each gateway's last status."""
@@ -300,18 +310,19 @@ def _load(
     return np.concatenate(parts), np.repeat(np.array([at for at, _ in found], np.int64), lengths)
 
 
-def _pieces(db: sqlite3.Connection, start_ms: int, end_ms: int) -> Iterator[tuple[Rows, Longs]]:
-    """The unsealed log's rows of that time, with their positions, so many batches at once."""
-    floor = db.execute("SELECT position FROM cursor WHERE consumer = 'sealed'").fetchone()
-    found = db.execute(
-        "SELECT position, rows FROM log WHERE position > ? AND last_ms >= ? AND first_ms < ?"
-        " ORDER BY position",
-        (floor[0] if floor else 0, start_ms, end_ms),
-    )
-    while some := found.fetchmany(PIECE_BATCHES):
-        parts = [unpack_rows(blob) for _, blob in some]
-        positions = np.repeat(np.array([at for at, _ in some], np.int64), [len(part) for part in parts])
-        yield np.concatenate(parts), positions
+def _pieces(db: sqlite3.Connection, start_ms: int, end_ms: int) -> Iterator[Rows]:
+    """The log's rows of that time, so many batches at once, each piece one short read."""
+    position = 0
+    while True:
+        found = db.execute(
+            "SELECT position, rows FROM log WHERE position > ? AND last_ms >= ? AND first_ms < ?"
+            " ORDER BY position LIMIT ?",
+            (position, start_ms, end_ms, PIECE_BATCHES),
+        ).fetchall()
+        if not found:
+            return
+        position = found[-1][0]
+        yield np.concatenate([unpack_rows(blob) for _, blob in found])
 
 
 class _Fold:
