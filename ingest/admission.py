@@ -45,6 +45,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     OVERSIZE = "oversize"
     RETAINED = "retained"
+    INFLUX = "influx"  # recorded, but InfluxDB will not take the point
     TOPIC = "topic"  # topic and payload name different gateways
     BROKEN = "broken"  # admission itself failed on it: a bug of ours, set aside rather than tried for ever
 

@@ -9,9 +9,11 @@ file is opened. After a failed commit the journal is not to be used again: the p
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -50,6 +52,28 @@ class Refused:
     reason: Reason
     detail: str
     payload: bytes
+
+
+class PointLine(Protocol):
+    """A point that was to go to InfluxDB."""
+
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Projected(Protocol):
+    """How far the projection has come; lines that will never be points, each with the reason."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def culprits(self) -> Sequence[tuple[PointLine, str]]: ...
+    @property
+    def parked(self) -> Sequence[tuple[PointLine, str]]: ...
 
 
 Arrival = Batch | Refused | StatusWord
@@ -335,6 +359,9 @@ class SqliteJournal:
         self._since.commits += 1
         if self._since.commits >= CHECKPOINT_COMMITS or self._since.rows >= CHECKPOINT_ROWS:
             self._checkpoint()
+        self._keep_counters()
+
+    def _keep_counters(self) -> None:
         if self._changed:
             self.db.executemany(
                 "INSERT INTO counter VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -359,6 +386,39 @@ class SqliteJournal:
         (waiting,) = self.db.execute("SELECT coalesce(max(id), 0) FROM waiting").fetchone()
         self.set_cursor("state", self.position, json.dumps({"waiting": waiting}))
         self._since = _Since()
+
+    def keep_projection(self, progress: Sequence[Projected], now_ms: int) -> None:
+        """Keep how far the InfluxDB projection has come, and what it could not write."""
+        if not progress:
+            return
+        with transaction(self.db):
+            for step in progress:
+                self._keep_unwritten(step, now_ms)
+            self.set_cursor("influx", progress[-1].position, progress[-1].detail)
+            self._keep_counters()
+
+    def _keep_unwritten(self, step: Projected, now_ms: int) -> None:
+        for line, why in step.culprits:
+            letter = (now_ms, None, None, "[]", 0, Reason.INFLUX, why)
+            self._dead_letter(letter, line.text.encode())
+            log.warning("influx.point_refused", why=why, line=line.text)
+        if step.culprits:
+            self._count("influx_refused", len(step.culprits))
+        if step.parked:
+            self._count("influx_parked", len(step.parked))
+            instants = [line.at_ms for line, _ in step.parked]
+            text = "\n".join(line.text for line, _ in step.parked)
+            self.db.execute(
+                "INSERT INTO parked (parked_ms, points, first_ms, last_ms, reason, lines) VALUES (?,?,?,?,?,?)",
+                (
+                    now_ms,
+                    len(instants),
+                    min(instants),
+                    max(instants),
+                    step.parked[0][1],
+                    zlib.compress(text.encode()),
+                ),
+            )
 
     def set_cursor(self, consumer: str, position: int, detail: str = "{}") -> None:
         """Say how far a duty has come, within the caller's transaction."""

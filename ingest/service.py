@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from paho.mqtt.client import Client, MQTTMessage
@@ -34,12 +34,16 @@ from ingest.retention import Retention
 from ingest.sealing import Sealer, Windows
 from ingest.status import decode_status
 
+if TYPE_CHECKING:
+    from ingest.influx.projection import Projection
+
 log = structlog.get_logger()
 
 BATCHES, STATUSES = topic("+", "batch"), topic("+", "status")
 IDLE_S = 0.5
 REGISTRY_EVERY_S = 1.0
 HOUSEKEEPING_EVERY_S = 10.0
+NO_INFLUX = {"state": "absent", "points": 0, "behind": 0}
 UNSENT_RECEIPTS_MAX = 1_000
 """Receipts kept for a broker that is away. More are dropped: a gateway without one sends again."""
 
@@ -80,7 +84,6 @@ class IngestService:
             registry = RegistryReader(settings.desk_db)
             closing.callback(registry.close)
             self._duties = _Duties(self, journal, registry)
-            closing.callback(self._duties.close)
             self._duties.refresh_registry()
             self._client = self._connect()
             closing.callback(stop_client, self._client)
@@ -177,6 +180,7 @@ class _Duties:
             journal, _ms(settings.ingest.keep_raw), _ms(settings.ingest.keep_hourly), window.window_ms
         )
         self._heart = Heart(settings.data_dir, "ingest", self._wall_ms)
+        self._projection = _projection(settings, self._wall_ms)
         self._readmitting = False
         self._chore: Iterator[None] | None = None
         self._registry_at_s = self._chore_at_s = -1e9
@@ -199,6 +203,8 @@ class _Duties:
                 next(self._chore)
             except StopIteration:
                 self._chore = None
+        if self._projection is not None:
+            self._journal.keep_projection(self._projection.news(), self._wall_ms())
         self._heart.beat(self.figures())
         return self._readmitting or self._chore is not None
 
@@ -229,10 +235,26 @@ class _Duties:
             "duplicates": counters.get("duplicates", 0),
             "waiting": waiting,
             "position": self._journal.position,
+            "influx": self._projection.figures() if self._projection else dict(NO_INFLUX),
         }
 
     def close(self) -> None:
+        if self._projection is not None:
+            self._projection.stop()
+            self._journal.keep_projection(self._projection.news(), self._wall_ms())
         self._heart.beat(self.figures(), now=True)
+
+
+def _projection(settings: Settings, wall_ms: WallClock) -> Projection | None:
+    """The InfluxDB projection, running; None without one. What it needs is loaded only here: it is heavy."""
+    if settings.influx.url is None:
+        return None
+    from ingest.influx.client import InfluxWriter  # noqa: PLC0415
+    from ingest.influx.projection import Projection  # noqa: PLC0415
+
+    projection = Projection(settings, InfluxWriter(settings.influx).send, wall_ms)
+    projection.start()
+    return projection
 
 
 def read(message: Message) -> Arrival:

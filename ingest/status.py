@@ -46,7 +46,7 @@ def decode_status(payload: bytes) -> StatusWord:
         text = payload.decode()
         word = json.loads(text)
         if word["v"] != 1:
-            raise BatchError(f"status of version {str(word['v'])[:20]}, not 1")  # noqa: TRY301  one refusal of many
+            raise BatchError(f"status of version {str(word['v'])[:20]}, not 1")
         gaps = tuple(_gap(gap) for gap in word.get("gaps", [])[:GAPS_MAX])
         return StatusWord(name_of(word["gateway"]), name_of(word["epoch"]), text, gaps)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
