@@ -54,9 +54,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """What acts on the fleet during one step: surroundings [°C], door gap 0..1, power, health."""
+    """What acts on the fleet during one step: surroundings [°C], door gap 0..1, power, health.
+
+    condenser, charge   parts of the cooling power left by a warm room and by lost refrigerant
+    """
 
     ambient_c: FloatArray
+    condenser: FloatArray
     gap: FloatArray
     powered: BoolArray
     able: BoolArray
@@ -75,6 +79,11 @@ class Coefficients:
     plate_solid: FloatArray
     plate_liquid: FloatArray
     cooling_slope: FloatArray
+    lift_most_k: FloatArray
+    fixed_paths: FloatArray
+    defrost_in: FloatArray
+    defrost_wall: FloatArray
+    heats: BoolArray
     load_a: FloatArray
     air_a: FloatArray
     control_a: FloatArray
@@ -82,6 +91,7 @@ class Coefficients:
     @classmethod
     def of(cls, c: Constants) -> "Coefficients":
         kilograms = c["plates_kg"]
+        lift_k = np.maximum(c["cooling_at_c"] - c["cooling_floor_c"], 1.0)
         return cls(
             air_k=DT_S / c["air_j_per_k"],
             load_k=DT_S * c["load_w_per_k"] / c["load_j_per_k"],
@@ -90,7 +100,12 @@ class Coefficients:
             plate_latent_j=kilograms * PLATE_LATENT_J_PER_KG,
             plate_solid=np.maximum(kilograms * PLATE_SOLID_J_PER_KG_K, 1.0),
             plate_liquid=np.maximum(kilograms * PLATE_LIQUID_J_PER_KG_K, 1.0),
-            cooling_slope=c["cooling_w"] / np.maximum(c["cooling_at_c"] - c["cooling_floor_c"], 1.0),
+            cooling_slope=c["cooling_w"] / lift_k,
+            lift_most_k=1.15 * lift_k,
+            fixed_paths=c["load_w_per_k"] + c["wall_w_per_k"] + c["plates_w_per_k"],
+            defrost_in=c["defrost_w"] * (1.0 - c["defrost_wall_part"]),
+            defrost_wall=c["defrost_w"] * c["defrost_wall_part"],
+            heats=c["heater_w"] > 0,
             load_a=DT_S / (DT_S + c["load_lag_s"]),
             air_a=DT_S / (DT_S + c["air_lag_s"]),
             control_a=DT_S / (DT_S + c["control_lag_s"]),
@@ -120,23 +135,19 @@ def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None
         + c["fan_w"] * drive.powered
         + c["heater_w"] * s.warming
     )
-    paths = c["load_w_per_k"] + c["wall_w_per_k"] + evaporator_w + door_w + plate_w
+    paths = k.fixed_paths + evaporator_w + door_w
     air = (s.air_c + k.air_k * flows) / (1.0 + k.air_k * paths)
-    lift = np.clip(
-        s.evaporator_c - c["cooling_floor_c"], 0.0, 1.15 * (c["cooling_at_c"] - c["cooling_floor_c"])
-    )
-    # A hot condenser costs about 0.8 % of the cooling power per kelvin (engineering estimate).
-    condenser = np.clip(1.0 - 0.008 * (drive.ambient_c - 25.0), 0.5, 1.2)
-    removed = k.cooling_slope * lift * condenser * drive.charge * s.cooling
-    supplied = c["defrost_w"] * ((s.mode == HEATING) & drive.powered)
-    to_wall = supplied * c["defrost_wall_part"]
-    supplied = supplied - to_wall
-    s.evaporator_c = s.evaporator_c + k.evaporator_k * (
-        evaporator_w * (air - s.evaporator_c) - removed + supplied
-    )
+    lift = np.minimum(np.maximum(s.evaporator_c - c["cooling_floor_c"], 0.0), k.lift_most_k)
+    removed = k.cooling_slope * lift * drive.condenser * drive.charge * s.cooling
+    into_evaporator = evaporator_w * (air - s.evaporator_c) - removed
+    into_wall = c["wall_w_per_k"] * (air - s.wall_c) + c["outside_w_per_k"] * (drive.ambient_c - s.wall_c)
+    if (s.mode == HEATING).any():
+        hot = (s.mode == HEATING) & drive.powered
+        into_evaporator += k.defrost_in * hot
+        into_wall += k.defrost_wall * hot
+    s.evaporator_c = s.evaporator_c + k.evaporator_k * into_evaporator
     s.load_c = s.load_c + k.load_k * (air - s.load_c)
-    outside = c["outside_w_per_k"] * (drive.ambient_c - s.wall_c)
-    s.wall_c = s.wall_c + k.wall_k * (c["wall_w_per_k"] * (air - s.wall_c) + outside + to_wall)
+    s.wall_c = s.wall_c + k.wall_k * into_wall
     s.plates_j = s.plates_j + DT_S * plate_w * (air - plate_c)
     s.air_c = air
     s.load_probe_c = s.load_probe_c + k.load_a * (s.load_c - s.load_probe_c)
@@ -144,7 +155,12 @@ def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None
     s.control_c = s.control_c + k.control_a * (air - s.control_c)
 
 
-def control(s: State, c: Constants, drive: Drive, t_s: float) -> None:
+def condenser_part(ambient_c: FloatArray) -> FloatArray:
+    """Part of the cooling power left in a warm room: 0.8 % less per kelvin over 25 °C (an estimate)."""
+    return np.clip(1.0 - 0.008 * (ambient_c - 25.0), 0.5, 1.2)
+
+
+def control(s: State, c: Constants, k: Coefficients, drive: Drive, t_s: float) -> None:
     """Thermostat with dead band and rest, heater of an incubator, and the defrost that interrupts both."""
     heating = s.mode == HEATING
     defrosting = s.mode != NORMAL
@@ -164,7 +180,6 @@ def control(s: State, c: Constants, drive: Drive, t_s: float) -> None:
     s.rested_at_s = np.where(s.cooling & ~cooling, t_s, s.rested_at_s)
     s.cooling = cooling
     # The heater works below the cooling band, so that the two never fight.
-    s.warming = (c["heater_w"] > 0) & drive.powered & (above < np.where(s.warming, -1.0, -2.0) * c["band_k"])
-    s.run_s = s.run_s + DT_S * (
-        cooling + 10.0 * (drive.gap > 0)
-    )  # damp air brings frost: an open door counts tenfold
+    s.warming = k.heats & drive.powered & (above < np.where(s.warming, -1.0, -2.0) * c["band_k"])
+    # Damp air brings frost: an open door counts tenfold.
+    s.run_s = s.run_s + DT_S * (cooling + 10.0 * (drive.gap > 0))

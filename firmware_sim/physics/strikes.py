@@ -2,6 +2,7 @@
 """Faults as arrays: what each appliance suffers at an instant."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -84,7 +85,7 @@ class Strikes:
         """Whether something begins or ends in (before, now], or creeps and a minute has passed."""
         if minute and self._gradual:
             return True
-        return any(before_s < edge <= now_s for edge in self._edges)
+        return bisect_right(self._edges, now_s) > bisect_right(self._edges, before_s)
 
     def at(self, before_s: float, now_s: float) -> Suffering:
         """What acts at ``now_s``; warm loads are those that arrived in (before, now]."""

@@ -30,6 +30,7 @@ from firmware_sim.physics.state import (
     Coefficients,
     Drive,
     State,
+    condenser_part,
     control,
     exchange_heat,
     plates_c,
@@ -112,6 +113,7 @@ class World:
         self._slot: int | None = None
         c, rows, utc_s = self._c, len(self.ids), self._utc_s
         self._around.minute(utc_s)
+        self._condenser = condenser_part(self._around.ambient_c)
         phase = uniform(c.keys, _LANE_PHASE, 0)
         every = c["defrost_every_s"]
         self._clocked = (every > 0) & ~c.by_run
@@ -209,10 +211,11 @@ class World:
             self._new_slot(slot, utc_s)
         if minute:
             self._around.minute(utc_s)
+            self._condenser = condenser_part(self._around.ambient_c)
         drive = self._drive(utc_s)
         if minute:
             self._each_minute(drive, utc_s, now_s)
-        control(self.state, self._c, drive, now_s)
+        control(self.state, self._c, self._k, drive, now_s)
         exchange_heat(self.state, self._c, self._k, drive)
 
     def _drive(self, utc_s: float) -> Drive:
@@ -220,7 +223,8 @@ class World:
         gap = np.maximum(hurt.gap, self._around.door_open(utc_s))
         mains = hurt.grid & ~self._around.away
         powered = mains | (self._active & (self.state.battery_pct > _BATTERY_FLOOR_PCT))
-        return Drive(self._around.ambient_c, gap, powered, powered & ~hurt.lost, hurt.charge)
+        able = powered & ~hurt.lost
+        return Drive(self._around.ambient_c, self._condenser, gap, powered, able, hurt.charge)
 
     def _refresh(self, before_s: float, now_s: float) -> None:
         was = self._suffering.probe_state
