@@ -146,8 +146,8 @@ class Influx:
     def query(self, influxql: str, *, bucket: str | None = "", epoch: str = "ms") -> list[Row]:
         """Rows of all series, tags of a GROUP BY included; `time` is an integer [epoch]. Raises ValueError.
 
-        >>> influx.query('SELECT max("celsius") FROM reading GROUP BY sensor')  # doctest: +SKIP
-        [{'time': 0, 'max': 9.1, 'sensor': 'fridge-03/load'}]
+        One row of `SELECT max("celsius") FROM reading GROUP BY sensor`:
+        {"time": 0, "max": 9.1, "sensor": "fridge-03/load"}
         """
         words = {"q": influxql, "epoch": epoch}
         if bucket is not None:
