@@ -10,7 +10,7 @@ from alerts.notifiers.pdu import Part
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.kernel.errors import ColdChainError
 
-__all__ = ["Answer", "Dialogue", "Restarted", "Silent"]
+__all__ = ["HEARD_MAX", "Answer", "Dialogue", "Restarted", "Silent"]
 
 ESCAPE, SUBMIT_END = b"\x1b", b"\x1a"
 HEARD_MAX = 64
@@ -40,13 +40,13 @@ class Answer:
 class Dialogue:
     """One command at a time over an open line. Raises `Silent` and `LineLost`.
 
-    heard      unsolicited lines, and answers that came too late
+    heard      gets unsolicited lines, and answers that came too late
     octets_in  all that was ever read: tells a silent port from one that speaks something else
     pdu_out    a `submit` got as far as its Ctrl-Z: the message may have gone out; to be reset
     """
 
-    def __init__(self, line: Line, steady_s: SteadyClock) -> None:
-        self.heard: deque[Unsolicited] = deque(maxlen=HEARD_MAX)
+    def __init__(self, line: Line, steady_s: SteadyClock, heard: deque[Unsolicited]) -> None:
+        self.heard = heard
         self.octets_in = 0
         self.pdu_out = False
         self._line, self._steady_s = line, steady_s

@@ -6,11 +6,14 @@ written, whatever goes wrong is a failure; from then on silence is UNKNOWN, neve
 """
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from itertools import count
 
-from alerts.notifiers.dialogue import Answer, Dialogue, Restarted, Silent
+from alerts.notifiers.at import Unsolicited
+from alerts.notifiers.dialogue import HEARD_MAX, Answer, Dialogue, Restarted, Silent
 from alerts.notifiers.gsm7 import fit_gsm7
+from alerts.notifiers.incoming import StatusReport, decode
 from alerts.notifiers.line import Line, LineLost, NoLine, OpenLine, open_serial
 from alerts.notifiers.options import ModemOptions
 from alerts.notifiers.pdu import Part, PduError, submit
@@ -43,7 +46,9 @@ class ModemNotifier:
         self._trial = PinTrial(options.pin_guard)
         self._line: Line | None = None
         self._dialogue: Dialogue | None = None
+        self._heard: deque[Unsolicited] = deque(maxlen=HEARD_MAX)
         self._alone = threading.Lock()
+        self.unreadable = 0
 
     def send(self, to: str, text: str) -> Sent:
         with self._alone:
@@ -65,6 +70,30 @@ class ModemNotifier:
                 self._hang_up()
                 return Sent(Delivery.FAILED_RETRY, f"the modem fell out ({trouble}): switch it off and on")
             return Sent(Delivery.ACCEPTED, f"modem ready at {self._options.port}, {signal}")
+
+    def reports(self, *, within_s: float = 0.0) -> tuple[StatusReport, ...]:
+        """Delivery reports heard since the last call, oldest first, after listening for `within_s`.
+
+        What cannot be read as one is counted in `unreadable`. A lost line ends the listening early.
+        """
+        with self._alone:
+            if self._dialogue is not None:
+                try:
+                    self._dialogue.listen(within_s)
+                except LineLost:
+                    self._hang_up()
+            heard = [line.body for line in self._heard if line.body]
+            self._heard.clear()
+            found = []
+            for pdu in heard:
+                try:
+                    message = decode(pdu)
+                except PduError:
+                    self.unreadable += 1
+                    continue
+                if isinstance(message, StatusReport):
+                    found.append(message)
+            return tuple(found)
 
     def close(self) -> None:
         """Let go of the port. A later send opens it again."""
@@ -115,7 +144,7 @@ class ModemNotifier:
             self._line = self._open_line(options.port, options.baud)
         except NoLine as bad:
             raise NotSent(Delivery.FAILED_RETRY, str(bad)) from bad
-        dialogue = Dialogue(self._line, self._clock)
+        dialogue = Dialogue(self._line, self._clock, self._heard)
         try:
             wake(dialogue, options, self._trial, self._clock)
         except NotSent:
@@ -176,7 +205,8 @@ class ModemNotifier:
 
     def _late_reference(self, dialogue: Dialogue) -> int | None:
         """After silence: find the modem's place again; its answer may turn up on the way."""
-        dialogue.heard.clear()
+        for line in [line for line in self._heard if line.text.startswith("+CMGS:")]:
+            self._heard.remove(line)
         for _ in range(2):
             try:
                 dialogue.escape()

@@ -159,7 +159,7 @@ def _enter_pin(dialogue: Dialogue, options: ModemOptions, trial: PinTrial) -> No
             f"block the SIM: correct the modem's PIN in the configuration{where}",
         )
     trial.begin()
-    answer = dialogue.do(f'AT+CPIN="{options.pin}"', within_s=options.network_s)
+    answer = dialogue.do(f'AT+CPIN="{options.pin}"', within_s=max(options.network_s, options.command_s))
     if not answer.ok:
         if answer.final.code == _PIN_REFUSED or answer.final.code is None:
             where = f", then delete {trial.path}" if trial.path else ""

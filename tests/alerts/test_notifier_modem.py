@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import serial
-from modems import NURSE, eventually, hasty, inbox_of
+from modems import NURSE, eventually, hasty, inbox_of, patient
 
-from alerts.notifiers.incoming import StatusReport, decode
 from alerts.notifiers.modem import ModemNotifier
 from coldchain.ports.notifier import Delivery, Sent
 from firmware_sim.modem import (
@@ -41,6 +40,14 @@ def inbox(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def modem(sim: ModemSim) -> Iterator[ModemNotifier]:
+    notifier = ModemNotifier(patient(sim.path))
+    yield notifier
+    notifier.close()
+
+
+@pytest.fixture
+def hurried(sim: ModemSim) -> Iterator[ModemNotifier]:
+    """For tests of silence."""
     notifier = ModemNotifier(hasty(sim.path))
     yield notifier
     notifier.close()
@@ -124,45 +131,45 @@ def test_the_second_part_refused(sim: ModemSim, modem: ModemNotifier, inbox: Pat
 
 @pytest.mark.parametrize("went_out", [True, False])
 def test_silence_after_the_pdu_is_unknown(
-    sim: ModemSim, modem: ModemNotifier, inbox: Path, went_out: bool
+    sim: ModemSim, hurried: ModemNotifier, inbox: Path, went_out: bool
 ) -> None:
     sim.control.next(unanswered(sent=went_out))
-    sent = modem.send(NURSE, "first")
+    sent = hurried.send(NURSE, "first")
     assert (sent.delivery, sent.references) == (Delivery.UNKNOWN, ())
-    assert_says(sent, "no answer in 0.6 s; the message may have gone out")
-    assert modem.send(NURSE, "second").delivery is Delivery.ACCEPTED
+    assert_says(sent, "no answer in 0.8 s; the message may have gone out")
+    assert hurried.send(NURSE, "second").delivery is Delivery.ACCEPTED
     assert texts(inbox) == (["first"] if went_out else []) + ["second"]
 
 
-def test_silence_before_the_pdu_is_a_failure(sim: ModemSim, modem: ModemNotifier, inbox: Path) -> None:
+def test_silence_before_the_pdu_is_a_failure(sim: ModemSim, hurried: ModemNotifier, inbox: Path) -> None:
     sim.control.next(no_prompt())
-    sent = modem.send(NURSE, "first")
+    sent = hurried.send(NURSE, "first")
     assert sent.delivery is Delivery.FAILED_RETRY
     assert_says(sent, "did not ask for the message; nothing went out")
-    assert modem.send(NURSE, "second").delivery is Delivery.ACCEPTED
+    assert hurried.send(NURSE, "second").delivery is Delivery.ACCEPTED
     assert texts(inbox) == ["second"]
 
 
-def test_an_answer_just_too_late_is_still_heard(sim: ModemSim, modem: ModemNotifier, inbox: Path) -> None:
+def test_an_answer_just_too_late_is_still_heard(sim: ModemSim, hurried: ModemNotifier, inbox: Path) -> None:
     """It arrives while the driver finds its place again."""
-    sim.control.next(late(0.8))
-    assert modem.send(NURSE, "first") == Sent(Delivery.ACCEPTED, "1 message taken by the network", (0,))
+    sim.control.next(late(1.0))
+    assert hurried.send(NURSE, "first") == Sent(Delivery.ACCEPTED, "1 message taken by the network", (0,))
     assert texts(inbox) == ["first"]
 
 
 def test_an_answer_much_too_late_is_not_taken_for_another(
-    sim: ModemSim, modem: ModemNotifier, inbox: Path
+    sim: ModemSim, hurried: ModemNotifier, inbox: Path
 ) -> None:
     """The modem is deaf for three seconds, then answers everything at once."""
     sim.control.next(late(3.0), refused(500))
-    assert modem.send(NURSE, "first").delivery is Delivery.UNKNOWN
-    second = modem.send(NURSE, "second")
+    assert hurried.send(NURSE, "first").delivery is Delivery.UNKNOWN
+    second = hurried.send(NURSE, "second")
     while second.delivery is Delivery.FAILED_RETRY and "nothing answers" in second.detail:
-        second = modem.send(NURSE, "second")
+        second = hurried.send(NURSE, "second")
     assert second.delivery is Delivery.FAILED_RETRY
     assert_says(second, "CMS ERROR 500")
     assert texts(inbox) == ["first"]
-    assert modem.send(NURSE, "third") == Sent(Delivery.ACCEPTED, "1 message taken by the network", (2,))
+    assert hurried.send(NURSE, "third") == Sent(Delivery.ACCEPTED, "1 message taken by the network", (2,))
 
 
 def test_ok_without_a_reference_is_unknown(sim: ModemSim, modem: ModemNotifier, inbox: Path) -> None:
@@ -181,28 +188,35 @@ def test_ok_with_a_reference_and_nothing_sent_shows_in_the_missing_report(
     assert modem.send(NURSE, "lost") == Sent(Delivery.ACCEPTED, "1 message taken by the network", (0,))
     assert modem.send(NURSE, "found").references == (1,)
     assert texts(inbox) == ["found"]
-    reports = reports_heard(modem)
-    assert [(report.reference, report.recipient) for report in reports] == [(1, NURSE)]
+    assert [(r.reference, r.recipient, r.fate) for r in modem.reports(within_s=0.2)] == [
+        (1, NURSE, "delivered")
+    ]
+    assert modem.reports() == (), "each is told once"
 
 
-def reports_heard(modem: ModemNotifier) -> list[StatusReport]:
-    dialogue = modem._dialogue
-    assert dialogue is not None
-    dialogue.listen(0.2)
-    decoded = [decode(line.body) for line in dialogue.heard if line.body]
-    return [report for report in decoded if isinstance(report, StatusReport)]
+def test_a_report_of_failure_survives_the_line_and_noise_is_counted(
+    sim: ModemSim, modem: ModemNotifier
+) -> None:
+    sim.control.report_status = 0x46  # validity expired, TS 23.040, 9.2.3.15
+    assert modem.send(NURSE, "to a phone that is off").references == (0,)
+    sim.say("+CDS: 5\r\n0006")
+    (report,) = modem.reports(within_s=0.2)
+    assert (report.reference, report.fate) == (0, "failed")
+    assert modem.unreadable == 1
+    sim.unplug()
+    assert modem.reports(within_s=0.2) == ()
 
 
 def test_a_modem_that_hangs_and_is_switched_on_again(
-    sim: ModemSim, modem: ModemNotifier, inbox: Path
+    sim: ModemSim, hurried: ModemNotifier, inbox: Path
 ) -> None:
     sim.control.next(hangs(sent=False))
-    assert modem.send(NURSE, "first").delivery is Delivery.UNKNOWN
-    sent = modem.send(NURSE, "second")
+    assert hurried.send(NURSE, "first").delivery is Delivery.UNKNOWN
+    sent = hurried.send(NURSE, "second")
     assert sent.delivery is Delivery.FAILED_RETRY
     assert_says(sent, f"nothing answers at {sim.path}: wrong port, or the modem hangs")
     sim.control.hung = False
-    assert modem.send(NURSE, "third").delivery is Delivery.ACCEPTED
+    assert hurried.send(NURSE, "third").delivery is Delivery.ACCEPTED
     assert texts(inbox) == ["third"]
 
 
@@ -263,7 +277,7 @@ def test_two_senders_one_line(sim: ModemSim, modem: ModemNotifier, inbox: Path) 
     assert {sent.delivery for sent in outcomes} == {Delivery.ACCEPTED}
     assert sorted(texts(inbox)) == [f"{n} " + THREE_PARTS for n in range(4)]
 
-    rival = ModemNotifier(hasty(sim.path))
+    rival = ModemNotifier(patient(sim.path))
     sent = rival.send(NURSE, "me too")
     assert sent.delivery is Delivery.FAILED_RETRY
     assert_says(sent, "another program holds it: stop ModemManager")

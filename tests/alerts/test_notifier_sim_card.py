@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import serial
-from modems import NURSE, hasty, inbox_of
+from modems import NURSE, hasty, inbox_of, patient
 
 from alerts.notifiers.modem import ModemNotifier
 from alerts.notifiers.options import ModemOptions
@@ -29,7 +29,7 @@ def assert_says(sent: Sent, delivery: Delivery, pattern: str) -> None:
 def test_a_pin_is_entered_once(tmp_path: Path) -> None:
     with ModemSim(tmp_path / "inbox.jsonl", pin=PIN) as sim:
         sim.control.sim_busy = 2
-        notifier = ModemNotifier(hasty(sim.path, pin=PIN, pin_guard=tmp_path / "guard", network_s=3.0))
+        notifier = ModemNotifier(patient(sim.path, pin=PIN, pin_guard=tmp_path / "guard", network_s=3.0))
         assert notifier.send(NURSE, "first").delivery is Delivery.ACCEPTED
         assert notifier.send(NURSE, "second").delivery is Delivery.ACCEPTED
         assert sim.commands.count(f'+CPIN="{PIN}"') == 1
@@ -42,7 +42,7 @@ def test_a_wrong_pin_never_blocks_the_sim(tmp_path: Path) -> None:
     guard = tmp_path / "guard"
     with ModemSim(tmp_path / "inbox.jsonl", pin=PIN) as sim:
         for _ in range(5):  # five restarts
-            notifier = ModemNotifier(hasty(sim.path, pin=WRONG, pin_guard=guard))
+            notifier = ModemNotifier(patient(sim.path, pin=WRONG, pin_guard=guard))
             for _ in range(2):
                 sent = notifier.send(NURSE, "x")
                 assert_says(sent, Delivery.FAILED_FINAL, f"correct the modem's PIN .* then delete {guard}")
@@ -50,7 +50,7 @@ def test_a_wrong_pin_never_blocks_the_sim(tmp_path: Path) -> None:
         assert sim.card.tries_left == 2
 
         guard.unlink()
-        repaired = ModemNotifier(hasty(sim.path, pin=PIN, pin_guard=guard))
+        repaired = ModemNotifier(patient(sim.path, pin=PIN, pin_guard=guard))
         assert repaired.send(NURSE, "x").delivery is Delivery.ACCEPTED
         assert sim.card.tries_left == 3
         repaired.close()
@@ -58,7 +58,7 @@ def test_a_wrong_pin_never_blocks_the_sim(tmp_path: Path) -> None:
 
 def test_without_a_guard_file_one_process_tries_once(tmp_path: Path) -> None:
     with ModemSim(pin=PIN) as sim:
-        notifier = ModemNotifier(hasty(sim.path, pin=WRONG))
+        notifier = ModemNotifier(patient(sim.path, pin=WRONG))
         for _ in range(3):
             assert_says(notifier.send(NURSE, "x"), Delivery.FAILED_FINAL, "not tried again")
         assert sim.card.tries_left == 2
@@ -66,7 +66,7 @@ def test_without_a_guard_file_one_process_tries_once(tmp_path: Path) -> None:
 
 def test_no_pin_configured() -> None:
     with ModemSim(pin=PIN) as sim:
-        sent = ModemNotifier(hasty(sim.path)).send(NURSE, "x")
+        sent = ModemNotifier(patient(sim.path)).send(NURSE, "x")
         assert_says(sent, Delivery.FAILED_FINAL, "asks for its PIN: set the modem's PIN")
         assert sim.card.tries_left == 3
 
@@ -74,14 +74,14 @@ def test_no_pin_configured() -> None:
 def test_a_blocked_sim() -> None:
     with ModemSim(pin=PIN) as sim:
         sim.card.tries_left = 0
-        sent = ModemNotifier(hasty(sim.path, pin=PIN)).send(NURSE, "x")
+        sent = ModemNotifier(patient(sim.path, pin=PIN)).send(NURSE, "x")
         assert_says(sent, Delivery.FAILED_FINAL, r"locked \(SIM PUK\): unblock it with its PUK")
 
 
 def test_no_sim_then_one(tmp_path: Path) -> None:
     with ModemSim(tmp_path / "inbox.jsonl") as sim:
         sim.control.sim_card = False
-        notifier = ModemNotifier(hasty(sim.path))
+        notifier = ModemNotifier(patient(sim.path))
         assert_says(notifier.send(NURSE, "x"), Delivery.FAILED_RETRY, "no SIM card: .*insert it")
         sim.control.sim_card = True
         assert notifier.send(NURSE, "x").delivery is Delivery.ACCEPTED
@@ -94,7 +94,7 @@ def test_no_sim_then_one(tmp_path: Path) -> None:
 def test_no_signal_then_some(tmp_path: Path) -> None:
     with ModemSim(tmp_path / "inbox.jsonl") as sim:
         sim.control.registration, sim.control.signal = 2, 99
-        notifier = ModemNotifier(hasty(sim.path))
+        notifier = ModemNotifier(patient(sim.path))
         assert_says(
             notifier.send(NURSE, "x"), Delivery.FAILED_RETRY, r"no network \(signal unknown\): check aerial"
         )
@@ -111,7 +111,7 @@ def test_no_signal_then_some(tmp_path: Path) -> None:
 def test_no_credit(tmp_path: Path) -> None:
     with ModemSim(tmp_path / "inbox.jsonl") as sim:
         sim.control.credit = 1
-        notifier = ModemNotifier(hasty(sim.path))
+        notifier = ModemNotifier(patient(sim.path))
         assert notifier.send(NURSE, "last").delivery is Delivery.ACCEPTED
         assert_says(notifier.send(NURSE, "none left"), Delivery.FAILED_RETRY, "check the SIM's credit")
         notifier.close()
@@ -121,17 +121,17 @@ def test_no_credit(tmp_path: Path) -> None:
 def test_a_centre_of_our_own() -> None:
     with ModemSim(centre="") as sim:
         assert_says(
-            ModemNotifier(hasty(sim.path)).send(NURSE, "x"), Delivery.FAILED_FINAL, "no message centre"
+            ModemNotifier(patient(sim.path)).send(NURSE, "x"), Delivery.FAILED_FINAL, "no message centre"
         )
     with ModemSim(centre="") as sim:
-        notifier = ModemNotifier(hasty(sim.path, smsc="+856 20 999 00001"))
+        notifier = ModemNotifier(patient(sim.path, smsc="+856 20 999 00001"))
         assert notifier.send(NURSE, "x").delivery is Delivery.ACCEPTED
         assert sim.card.centre == "+8562099900001"
         notifier.close()
 
 
 def test_no_such_port(tmp_path: Path) -> None:
-    sent = ModemNotifier(hasty(str(tmp_path / "ttyUSB9"))).send(NURSE, "x")
+    sent = ModemNotifier(patient(str(tmp_path / "ttyUSB9"))).send(NURSE, "x")
     assert_says(
         sent, Delivery.FAILED_RETRY, "ttyUSB9: nothing is plugged in under that name: look in /dev/ser"
     )
@@ -139,7 +139,7 @@ def test_no_such_port(tmp_path: Path) -> None:
 
 def test_a_port_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("AT\r\nOK\r\n")
-    sent = ModemNotifier(hasty(str(tmp_path / "notes.txt"))).send(NURSE, "x")
+    sent = ModemNotifier(patient(str(tmp_path / "notes.txt"))).send(NURSE, "x")
     assert_says(sent, Delivery.FAILED_RETRY, "no modem at .*is it a serial port")
 
 
@@ -172,7 +172,7 @@ def test_a_port_nobody_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
         raise serial.SerialException(errno.EACCES, "could not open port")
 
     monkeypatch.setattr(serial, "Serial", refuse)
-    sent = ModemNotifier(hasty("/dev/ttyUSB0")).send(NURSE, "x")
+    sent = ModemNotifier(patient("/dev/ttyUSB0")).send(NURSE, "x")
     assert_says(sent, Delivery.FAILED_RETRY, "not permitted: add this user to the group that owns the port")
 
 
@@ -190,12 +190,14 @@ def test_a_centre_that_is_none_is_refused() -> None:
 def test_a_check_says_ready_or_why_not(tmp_path: Path) -> None:
     """For `doctor`: everything but a message."""
     with ModemSim(tmp_path / "inbox.jsonl", pin=PIN) as sim:
-        notifier = ModemNotifier(hasty(sim.path, pin=PIN))
+        notifier = ModemNotifier(patient(sim.path, pin=PIN))
         assert_says(notifier.check(), Delivery.ACCEPTED, "ready at .*, signal 21 of 31")
         sim.control.registration = 2
         assert_says(notifier.check(), Delivery.FAILED_RETRY, r"no network \(signal 21 of 31\)")
         notifier.close()
-        assert_says(ModemNotifier(hasty("/dev/none")).check(), Delivery.FAILED_RETRY, "nothing is plugged in")
+        assert_says(
+            ModemNotifier(patient("/dev/none")).check(), Delivery.FAILED_RETRY, "nothing is plugged in"
+        )
     assert inbox_of(tmp_path / "inbox.jsonl") == []
 
 

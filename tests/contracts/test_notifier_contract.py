@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from modems import NURSE, hasty, inbox_of
+from modems import NURSE, inbox_of, patient
 
 from alerts.notifiers import NOTIFIERS, FileNotifier, ModemNotifier
 from coldchain.ports.notifier import Delivery, Notifier, Sent
@@ -37,7 +37,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 def on_modem(folder: Path) -> Iterator[Bench]:
     inbox = folder / "inbox.jsonl"
     with ModemSim(inbox, pin=PIN, link=folder / "modem") as sim:
-        notifier = ModemNotifier(hasty(sim.path, pin=PIN))
+        notifier = ModemNotifier(patient(sim.path, pin=PIN))
 
         def arrived() -> list[tuple[str, str]]:
             return [(message["number"], message["text"]) for message in inbox_of(inbox)]

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from modems import NURSE, inbox_of
 from rig.programs import need
 
@@ -32,6 +33,7 @@ def gammu(folder: Path, port: str, *commands: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_gammu_reads_sends_and_is_refused(tmp_path: Path) -> None:
     with ModemSim(tmp_path / "inbox.jsonl", link=tmp_path / "modem") as sim:
         sim.phone(NURSE).reply(REPLY)
