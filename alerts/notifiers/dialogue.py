@@ -20,6 +20,9 @@ HEARD_MAX = 64
 class Silent(ColdChainError):
     """No answer in time."""
 
+    def __init__(self) -> None:
+        super().__init__("no answer in time")
+
 
 class Restarted(ColdChainError):
     """The modem has lost our settings: it started anew by itself."""
