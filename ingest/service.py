@@ -87,6 +87,7 @@ class IngestService:
             self._duties.refresh_registry()
             self._client = self._connect()
             closing.callback(stop_client, self._client)
+            self._serve_http(closing)
             log.info("ingest.started", position=journal.position, registry=registry.version)
             try:
                 self._loop()
@@ -104,6 +105,16 @@ class IngestService:
             if group:
                 self.commit(group)
             busy = self._duties.turn(self._steady_s())
+
+    def _serve_http(self, closing: ExitStack) -> None:
+        settings = self._settings.ingest
+        if not settings.http_port:
+            return
+        from ingest.http import HttpServer, make_app  # noqa: PLC0415  heavy, and only where it is wanted
+
+        server = HttpServer(make_app(self.inbox, self._wall_ms), settings.http_host, settings.http_port)
+        server.start()
+        closing.callback(server.stop)
 
     # --- receiving
 
@@ -152,7 +163,7 @@ class IngestService:
                 continue
             if isinstance(item, Message):
                 by_link.setdefault((receipt.gateway, receipt.epoch), []).append(receipt)
-            else:
+            elif item.receipt.set_running_or_notify_cancel():
                 item.receipt.set_result(receipt)
         for same in by_link.values():
             self._send(same[0] if len(same) == 1 else merged(same))

@@ -35,7 +35,7 @@ def resync(
     to_ms: int,
     *,
     send: Send | None = None,
-    on_trouble: Callable[[Exception, float], None] = lambda error, wait_s: None,
+    on_trouble: Callable[[Exception, float], None] | None = None,
 ) -> Resynced:
     """Every reading with from_ms <= at_ms < to_ms, and every roll-up window that touches the span and is over.
 
@@ -46,7 +46,7 @@ def resync(
         from ingest.influx.client import InfluxWriter  # noqa: PLC0415  heavy, and not for every caller
 
         send = InfluxWriter(settings.influx).send
-    delivery = Delivery(send, threading.Event().wait, on_trouble)
+    delivery = Delivery(send, threading.Event().wait, on_trouble or _unheard)
     reader = JournalReader(settings.readings_db)
     registry = RegistryReader(settings.desk_db)
     registry.refresh()
@@ -62,6 +62,10 @@ def resync(
         reader.close()
         registry.close()
     return done
+
+
+def _unheard(error: Exception, wait_s: float) -> None:
+    """Nobody listens: the wait goes on."""
 
 
 def _lines(
