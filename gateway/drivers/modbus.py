@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modbus RTU and TCP through pymodbus: each device of a bus is polled in its turn.
 
-A device that does not answer costs its bus one time-out per poll and is polled less and less often; the others
-are polled on. Its channels are reported as not answering. A bus that cannot be opened reports nothing: it is
-silent.
+A device that does not answer costs its bus one time-out per poll and is polled less and less often; the
+others are polled on. Its channels are reported as not answering. A bus that cannot be opened reports nothing:
+it is silent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from coldchain.kernel.errors import LinkDown
 from coldchain.settings import LineSettings, ModbusDevice
 from gateway.codecs.frames import Channel, Report
-from gateway.codecs.registers import Read, decode_read, plan_reads
+from gateway.codecs.registers import BIT_TABLES, Read, decode_read, plan_reads
 from gateway.drivers.base import LineFigures, Maps, Surroundings
 
 BACKOFF_MAX = 4
@@ -108,7 +108,7 @@ class ModbusBus:
             self._around.sink(None, [report])
 
     async def _poll(self, client: Any, polled: _Polled) -> tuple[list[Channel], bool]:
-        """(readings, did it answer at all). The first time-out ends the poll: the rest would time out too."""
+        """(readings, did it answer anything). The first time-out ends the poll: so would the rest."""
         from pymodbus.exceptions import ConnectionException, ModbusException  # noqa: PLC0415  heavy
 
         readings: list[Channel] = []
@@ -124,9 +124,9 @@ class ModbusBus:
                     silent = True
                     self._line.malformed += 1
                 else:
-                    answered = True
-                    if not result.isError():
-                        answer = result.bits if read.table in ("coil", "discrete") else result.registers
+                    if not result.isError():  # a bridge answers for a dead device, with an exception
+                        answered = True
+                        answer = result.bits if read.table in BIT_TABLES else result.registers
             readings += decode_read(read, answer)
         if not answered and not client.connected:
             raise LinkDown(link=self._line.name, why="the connection was lost")

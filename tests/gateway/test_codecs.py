@@ -6,14 +6,16 @@ import struct
 import zlib
 
 import pytest
-from gateway.codecs import CODECS, ascii, binary
-from gateway.codecs.frames import Codec, Event, Hello, Lost, Report
-from gateway.codecs.json_report import encode_answer, parse_reports
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coldchain.kernel.errors import FrameError
+from coldchain.kernel.words import QUANTITY_OF_WORD
 from coldchain.settings import LineSettings
+from gateway.codecs import CODECS, binary
+from gateway.codecs import ascii as text
+from gateway.codecs.frames import Codec, Event, Hello, Lost, Report
+from gateway.codecs.json_report import encode_answer, parse_reports
 
 NAMES = st.from_regex(r"[a-z0-9-]{1,24}", fullmatch=True)
 U32 = st.integers(0, 2**32 - 1)
@@ -41,12 +43,12 @@ def reports(draw: st.DrawFn, readings: int = 20) -> Report:
     )
 
 
-ENCODERS = {"binary": binary.encode_report, "ascii": ascii.encode_report}
+ENCODERS = {"binary": binary.encode_report, "ascii": text.encode_report}
 
 
 def fed(codec: Codec, stream: bytes, cuts: list[int]) -> list[Event]:
     events, start = [], 0
-    for cut in sorted({c % (len(stream) + 1) for c in cuts}) + [len(stream)]:
+    for cut in [*sorted({c % (len(stream) + 1) for c in cuts}), len(stream)]:
         events += codec.feed(stream[start:cut])
         start = cut
     return events
@@ -164,7 +166,7 @@ def line(body: str) -> bytes:
 
 
 def test_lines_of_text() -> None:
-    codec = ascii.AsciiCodec()
+    codec = text.AsciiCodec()
     heard = codec.feed(
         line("CC1,n1,7,345,1000,20,1700000000000?,0:temperature:-4.125,1:door:1,2:temperature:!open")
         + b"$CC1,n2,,,,,,0:temperature:4.1\n"
@@ -177,7 +179,7 @@ def test_lines_of_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    "sent",
     [
         b"$CC1,n1,7,345,0,0,,0:temperature:4.1\n",  # numbered, and no checksum
         line("CC1,n1,7,,0,0,,0:temperature:4.1"),  # half a number
@@ -191,22 +193,22 @@ def test_lines_of_text() -> None:
         line("CC1,n1"),
     ],
 )
-def test_unsound_lines_are_malformed(text: bytes) -> None:
-    codec = ascii.AsciiCodec()
-    assert codec.feed(text) == []
+def test_unsound_lines_are_malformed(sent: bytes) -> None:
+    codec = text.AsciiCodec()
+    assert codec.feed(sent) == []
     assert codec.malformed == 1
 
 
 def test_a_line_with_a_wrong_checksum_is_skipped() -> None:
-    codec = ascii.AsciiCodec()
+    codec = text.AsciiCodec()
     good = line("CC1,n1,7,1,0,0,,0:temperature:4.1")
     assert codec.feed(good.replace(b"4.1", b"4.2")) == []
     assert codec.skipped == len(good)
 
 
 def as_json(report: Report) -> dict[str, object]:
-    words = {q: w for w, q in ascii.QUANTITY_OF_WORD.items()}
-    faults = {s: w for w, s in ascii.STATUS_OF_WORD.items()}
+    words = {q: w for w, q in QUANTITY_OF_WORD.items()}
+    faults = {s: w for w, s in text.STATUS_OF_WORD.items()}
     readings = [
         {"ch": c, "q": words[q], **({"fault": faults[s]} if s else {"m": v})}  # type: ignore[index]
         for c, q, s, v in report.readings
@@ -237,9 +239,7 @@ FIELDS = ("v", "node", "boot", "seq", "uptime_ms", "age_ms", "clock", "unix_ms",
     value=JSON,
     inner=st.sampled_from(["ch", "q", "m", "fault", None]),
 )
-def test_any_json_is_parsed_or_refused_with_a_reason(
-    base: Report, field: str, value: object, inner: str | None
-) -> None:
+def test_any_json_is_parsed_or_refused(base: Report, field: str, value: object, inner: str | None) -> None:
     part = as_json(base)
     if inner is None:
         part[field] = value
@@ -247,10 +247,9 @@ def test_any_json_is_parsed_or_refused_with_a_reason(
         part["readings"][0][inner] = value  # type: ignore[index]
     try:
         events = parse_reports(json.dumps(part).encode(), base.node)
-    except FrameError as bad:
-        assert str(bad)
-    else:
-        assert all(isinstance(event, Report | Lost) for event in events)
+    except FrameError:
+        return
+    assert all(isinstance(event, Report | Lost) for event in events)
 
 
 @given(payload=st.binary(max_size=200))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sender's memory: nothing is forgotten before its receipt, and everything is sent in the end."""
 
-from gateway.link_state import FRESH_MAX_BATCHES, STALL_TIMEOUTS, LinkState
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from coldchain.kernel.ranges import RangeSet
+from gateway.link_state import FRESH_MAX_BATCHES, STALL_TIMEOUTS, LinkState
 
 TIMEOUT_S = 20.0
 

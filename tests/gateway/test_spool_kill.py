@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at any point: what was acknowledged is in the spool exactly once, and nothing receipted is forgotten early."""
+"""SIGKILL at any point: what was acknowledged is there exactly once; only what was receipted is forgotten."""
 
 import json
 import os
@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
 from gateway.spool import open_spool, read_accounts
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +51,7 @@ while True:
 """
 
 
-def run_and_kill(path: Path, seed: int, first: int, after_s: float) -> list[list[object]]:
+def run_and_kill(path: Path, seed: int, first: int, after_s: float) -> list[list[Any]]:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(path), str(seed), str(first)],
         stdout=subprocess.PIPE,
