@@ -209,6 +209,17 @@ def test_a_full_ring_drops_the_oldest_and_says_so_at_each_hello_until_it_is_coun
     assert not [one for one in node.outgoing(14) if isinstance(one, Lost)]
 
 
+def test_the_oldest_is_dropped_even_when_it_is_on_its_way() -> None:
+    node = node_of(capacity=2)
+    node.measure(READING, 0)
+    node.outgoing(0)
+    node.measure(READING, 1)
+    node.measure(READING, 2)
+    assert [one.report.seq for one in node.ring] == [1, 2]
+    node.take(Ack("n", 7, ((0, 0),)), 3)
+    assert not [one for one in node.outgoing(3) if isinstance(one, Lost)], "it arrived after all"
+
+
 def test_an_ack_for_what_was_never_sent_forgets_nothing() -> None:
     node = node_of()
     node.measure(READING, 0)
