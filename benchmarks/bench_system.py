@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole installation at real speed: CPU and memory of gateway, ingest, alerts, console and broker together.
+"""The whole installation at real speed: CPU and memory of all our processes and the broker together.
 
     .venv/bin/python benchmarks/bench_system.py [--appliances 243] [--seconds 120]
 
-The simulated world is not counted: on a site it is copper and steel. Start-up and the 20 minutes of backfill are
-over before the clock starts. Memory is the proportional set size: pages that processes share count once.
+The simulated world is not counted: on a site it is copper and steel. Start-up and the 20 minutes of backfill
+are over before the clock starts. Memory is the proportional set size: pages that processes share count once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -46,7 +45,8 @@ def settle(demo: Demo) -> None:
         time.sleep(0.5)
         demo.supervisor.check()
         figures = {beat.name: beat.figures for beat in beats(demo.settings.data_dir)}
-        busy = figures.get("gateway", {}).get("pending", 1) > 500 or "recorded" not in figures.get("ingest", {})
+        waiting = figures.get("gateway", {}).get("pending", 1) > 500
+        busy = waiting or "recorded" not in figures.get("ingest", {})
         calm_since_s = None if busy else calm_since_s or time.monotonic()
 
 
@@ -61,7 +61,8 @@ def main() -> None:
         try:
             settle(demo)
             pids = {name: demo.supervisor.child(name).pid or 0 for name in OURS}
-            before, began_s = {name: cpu_s(pid) for name, pid in pids.items()}, time.monotonic()
+            before = {name: cpu_s(pid) for name, pid in pids.items()}
+            began_s = time.monotonic()
             accepted = _accepted(demo)
             while time.monotonic() - began_s < options.seconds:
                 time.sleep(0.5)
@@ -76,7 +77,9 @@ def _accepted(demo: Demo) -> int:
     return next((int(b.figures["accepted"]) for b in beats(demo.settings.data_dir) if b.name == "gateway"), 0)
 
 
-def report(pids: dict[str, int], before: dict[str, float], took_s: float, rate: float, appliances: int) -> None:
+def report(
+    pids: dict[str, int], before: dict[str, float], took_s: float, rate: float, appliances: int
+) -> None:
     print(f"{appliances} appliances at real speed for {took_s:.0f} s, {rate:.1f} readings/s accepted")
     share_sum = memory_sum = 0.0
     for name, pid in pids.items():
@@ -87,4 +90,4 @@ def report(pids: dict[str, int], before: dict[str, float], took_s: float, rate: 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

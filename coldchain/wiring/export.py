@@ -9,8 +9,11 @@ from typing import TextIO
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.words import Quantity, Status
+from coldchain.ports.clock import wall_ms
 from coldchain.records.journal import JournalReader
 from coldchain.settings import Settings
+
+DAY_MS = 86_400_000
 
 
 def export_csv(
@@ -62,9 +65,20 @@ def quoted(field: str) -> str:
 
 
 def resync_influx(settings: Settings, start_ms: int, end_ms: int, say: Callable[[str], None]) -> int:
-    """Write a span to InfluxDB again. Returns the points written."""
+    """Write a span to InfluxDB again, at most up to a day from now. Returns the points written.
+
+    Waits while InfluxDB is away, saying why; BadData when it refused some, with its reasons.
+    """
     if settings.influx.url is None:
         raise BadData("no InfluxDB is configured: set [influx] url")
-    from ingest.influx import resync
+    from ingest.influx.resync import resync
 
-    return resync(settings, start_ms, end_ms, say)
+    def trouble(why: Exception, wait_s: float) -> None:
+        say(f"InfluxDB: {why}; again in {wait_s:.0f} s (Ctrl-C ends it; what was written stays)")
+
+    done = resync(settings, start_ms, min(end_ms, wall_ms() + DAY_MS), on_trouble=trouble)
+    if done.old:
+        say(f"{done.old} points are older than the bucket keeps and were left out")
+    if done.refused:
+        raise BadData(f"InfluxDB refused {done.refused} of them: {'; '.join(done.reasons)}")
+    return done.points
