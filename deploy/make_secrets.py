@@ -178,8 +178,9 @@ def make_accounts(folder: Path, gateways: "list[str]", nodes: "list[str]", nodes
     known: dict[str, Any] = {"gateways": [], "nodes": [], "via": None}
     if known_file.exists():
         known = json.loads(known_file.read_text())
-    known["via"] = via = nodes_via or known["via"]
-    known["gateways"] = sorted({*known["gateways"], *gateways, *([via] if via else [])}) or ["gw-1"]
+    first = "gw-1" if not (gateways or known["gateways"]) else None
+    known["via"] = via = nodes_via or known["via"] or first
+    known["gateways"] = sorted({*known["gateways"], *gateways, *([via] if via else [])})
     known["nodes"] = sorted({*known["nodes"], *nodes})
     both = set(known["gateways"]) & set(known["nodes"])
     if both:

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker configurations of docker-compose.yml, started as they are: TLS, accounts, permissions.
+"""TLS, accounts and permissions of both broker configurations of docker-compose.yml, tried by MQTT clients.
 
-Only folders and ports are put in other places. NATS runs from its wheel, Mosquitto from Debian's package.
 An MQTT 3.1.1 broker acknowledges a forbidden publish and drops it, so each test looks at who received what.
 """
 
 import contextlib
-import os
 import ssl
 import subprocess
 import sys
@@ -18,42 +16,15 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from rig.programs import need
+from rig.hub import DEPLOY, HEALTH, Secured, await_true
 from ruamel.yaml import YAML
 
-from coldchain.wiring.broker import find_program, mqtt_answers
-from coldchain.wiring.child import ChildServer, free_port
+from coldchain.wiring.broker import mqtt_answers
+from coldchain.wiring.child import free_port
 from deploy import make_secrets
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
-ACCOUNTS = [
-    "--gateway",
-    "gw-a",
-    "--gateway",
-    "gw-b",
-    "--nodes-via",
-    "gw-n",
-    "--node",
-    "fridge-7",
-    "--node",
-    "fridge-8",
-]
-HEALTH = 1
-"""The health page's port, above the MQTT port."""
 QUIET_S = 0.4
 """How long a forbidden message is given to arrive after an allowed one has."""
-
-
-@dataclass
-class Secured:
-    """A running broker with the accounts of `secrets`."""
-
-    port: int
-    secrets: Path
-    server: ChildServer
-
-    def password(self, user: str) -> str:
-        return (self.secrets / f"mqtt-{user}.password").read_text()
 
 
 @dataclass
@@ -76,105 +47,6 @@ class Person:
         message = self.client.publish(topic, payload, qos=1)
         with contextlib.suppress(RuntimeError, ValueError):
             message.wait_for_publish(2)
-
-
-def await_true(condition: Callable[[], bool], what: str, *, patience_s: float = 5.0) -> None:
-    deadline_s = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"{what}: not within {patience_s} s"
-        time.sleep(0.01)
-
-
-def placed(text: str, places: dict[str, str]) -> str:
-    """The configuration with folders and ports put elsewhere; each must be there, or it is another one."""
-    for old, new in places.items():
-        assert old in text, f"{old!r} is not in the configuration"
-        text = text.replace(old, new)
-    return text
-
-
-def mount_secrets(source: Path, target: Path) -> None:
-    """What Compose does: each secret under its name in /run/secrets."""
-    target.mkdir(parents=True)
-    names = {
-        "broker_cert": "broker.pem",
-        "broker_key": "broker.key",
-        "nats_users": "nats-users.conf",
-        "mosquitto_passwd": "mosquitto.passwd",
-        "mosquitto_acl": "mosquitto.acl",
-    }
-    for secret, file in names.items():
-        (target / secret).write_bytes((source / file).read_bytes())
-        (target / secret).chmod(0o600)
-
-
-def tls_answers(port: int, ca: Path) -> bool:
-    """Does a TLS server with our certificate listen there?"""
-    done = subprocess.run(
-        [
-            "openssl",
-            "s_client",
-            "-connect",
-            f"127.0.0.1:{port}",
-            "-CAfile",
-            ca,
-            "-verify_return_error",
-            "-brief",
-        ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
-
-
-def nats(folder: Path, port: int) -> tuple[list[str], Path]:
-    """deploy/nats/nats.conf in a folder of its own; returns the command and where it runs."""
-    home = folder / "etc/nats"
-    home.mkdir(parents=True)
-    places = {
-        "/run/secrets/broker": f"{folder}/run/secrets/broker",
-        '"/var/lib/nats"': f'"{folder}/store"',
-        "0.0.0.0:8883": f"127.0.0.1:{port}",
-        "127.0.0.1:4222": "127.0.0.1:-1",
-        "127.0.0.1:8222": f"127.0.0.1:{port + HEALTH}",
-    }
-    (home / "nats.conf").write_text(placed((DEPLOY / "nats/nats.conf").read_text(), places))
-    program = find_program("nats-server")
-    assert program is not None
-    return [str(program), "-c", "nats.conf"], home
-
-
-def mosquitto(folder: Path, port: int) -> tuple[list[str], Path]:
-    """deploy/mosquitto/mosquitto.conf likewise."""
-    places = {
-        "/run/secrets/": f"{folder}/run/secrets/",
-        "/mosquitto/data/": f"{folder}/store/",
-        "listener 8883 0.0.0.0": f"listener {port} 127.0.0.1",
-    }
-    (folder / "store").mkdir()
-    text = placed((DEPLOY / "mosquitto/mosquitto.conf").read_text(), places)
-    if os.geteuid() == 0:
-        text += "user root\n"  # in the container it is never root
-    (folder / "mosquitto.conf").write_text(text)
-    return [str(need("mosquitto")), "-c", "mosquitto.conf"], folder
-
-
-@pytest.fixture(scope="module", params=[nats, mosquitto], ids=["nats", "mosquitto"])
-def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    folder, port = tmp_path_factory.mktemp("hub"), free_port()
-    secrets = folder / "made"
-    make_secrets.main(["--folder", str(secrets), *ACCOUNTS])
-    mount_secrets(secrets, folder / "run/secrets")
-    argv, home = request.param(folder, port)
-    server = ChildServer(
-        request.param.__name__, argv, folder=home, answers=lambda: tls_answers(port, secrets / "ca.pem")
-    )
-    try:
-        server.start()
-        yield Secured(port, secrets, server)
-    finally:
-        server.stop()
 
 
 @pytest.fixture
