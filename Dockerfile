@@ -7,7 +7,7 @@ COPY requirements.lock ./
 RUN python -m venv tools && tools/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY deploy/requirements.lock run.lock
 RUN python -m venv /opt/coldchain && /opt/coldchain/bin/pip install --no-cache-dir --require-hashes -r run.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY coldchain coldchain
 COPY gateway gateway
 COPY ingest ingest
