@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import structlog
@@ -56,7 +56,7 @@ class Hub:
         self._strip_ms = 0
         # Numbers go on from the clock, so that one from before a restart is never taken for one of ours.
         self.number = records.wall_ms()
-        self.looks = 0
+        self.looks = self.told = 0
 
     async def run(self) -> None:
         """Until cancelled. A failing look is logged and tried again: viewers see the age grow meanwhile."""
@@ -66,7 +66,7 @@ class Hub:
                 await self._poll(polls)
             except Exception:
                 log.exception("console.look_failed")
-            self._heart.beat({"viewers": len(self._viewers), "looks": self.looks, "events": self.number})
+            self._heart.beat({"viewers": len(self._viewers), "looks": self.looks, "events": self.told})
             polls += 1
             await asyncio.sleep(POLL_S)
 
@@ -97,6 +97,7 @@ class Hub:
         said |= self._frame_changes(look)
         said["now"] = look.fleet.now_ms
         self.number += 1
+        self.told += 1
         data = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
         event = f"id: {self.number}\nevent: fleet\ndata: {data}\n\n"
         self._kept.append((self.number, event))
@@ -119,7 +120,7 @@ class Hub:
         self._frame |= frame
         return changed
 
-    async def events(self, since: int) -> AsyncIterator[str]:
+    async def events(self, since: int) -> AsyncGenerator[str, None]:
         """For one viewer: what it missed since event `since`, then what comes."""
         queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_MAX)
         missed = [event for number, event in self._kept if number > since]

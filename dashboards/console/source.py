@@ -19,12 +19,12 @@ from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.readings import Rows
 from coldchain.records.alarms import Alarm, AlarmsReader, Excursion, Notice
-from coldchain.records.health import Beat, beats
+from coldchain.records.health import STALE_AFTER_S, Beat, beats
 from coldchain.records.journal import JournalReader, Latest, merge_latest
 from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
 from coldchain.settings import Settings
 from dashboards.console.series import Series, series_of, steps
-from dashboards.console.times import zone_named
+from dashboards.console.times import clock, zone_named
 from dashboards.console.views import Fleet, fleet_view
 from dashboards.console.words import t
 
@@ -67,6 +67,13 @@ class History:
     notices: tuple[Notice, ...] = ()
 
 
+def urgency(alarm: Alarm) -> tuple[int, bool, int]:
+    """Unanswered before returned before acknowledged; critical first; then the newest."""
+    states = ("unacknowledged", "returned", "acknowledged")
+    place = states.index(alarm.state) if alarm.state in states else len(states)
+    return place, alarm.severity != "critical", -alarm.raised_ms
+
+
 class Records:
     """All readers behind one lock: any thread may call, one at a time reads."""
 
@@ -100,7 +107,14 @@ class Records:
             gateways, counters = self._journal.gateways, self._journal.counters
             troubles = tuple(t(f"trouble.{what}", why=why) for what, why in self._troubles.items())
         heard = tuple(beats(self.settings.data_dir))
+        troubles += tuple(self._stale(heard, now_ms))
         return Look(fleet, self._desk.registry, self._open, gateways, heard, counters, troubles)
+
+    def _stale(self, heard: tuple[Beat, ...], now_ms: int) -> Iterator[str]:
+        """Without ingest nothing is new; without alerts nobody is told."""
+        for beat in heard:
+            if beat.name in ("ingest", "alerts") and now_ms - beat.at_ms > STALE_AFTER_S * 1000:
+                yield t("trouble.stale", name=beat.name, at=clock(beat.at_ms, now_ms, self.zone))
 
     def registry(self) -> Registry:
         with self._lock:
@@ -150,11 +164,12 @@ class Records:
         return History(tuple(alarms), tuple(newest_first), tuple(notices[:ALARMS_SHOWN]))
 
     def alarms(self) -> tuple[list[Alarm], list[Alarm], list[Command]]:
-        """Open ones, the latest closed ones, and the newest commands."""
+        """Open ones, most urgent first, the latest closed ones, and the newest commands."""
         with self._lock, _plain_errors():
             self._refresh_registry()
             closed = [alarm for alarm in self._alarms.alarms(200) if alarm.state == "closed"]
-            return self._alarms.open_alarms(), closed[:ALARMS_SHOWN], self._desk.commands()
+            open_ = sorted(self._alarms.open_alarms(), key=urgency)
+            return open_, closed[:ALARMS_SHOWN], self._desk.commands()
 
     def acknowledge(self, command: str, alarm: str, person: str) -> bool:
         """Ask alerts to acknowledge; False when this very command was written before."""

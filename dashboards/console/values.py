@@ -25,7 +25,7 @@ def decimal(value: int, places: int) -> str:
 
 
 def number_c(value: int, low: int | None = None, high: int | None = None) -> str:
-    """A temperature without its unit, to 0.1 °C; finer where rounding would hide that it is beyond a limit.
+    """A temperature without its unit, to 0.1 °C; finer where rounding would move it across a limit.
 
     >>> number_c(6_040, high=6_000), number_c(6_060, high=6_000), number_c(6_004, high=6_000)
     ('6.04', '6.1', '6.004')
@@ -33,9 +33,9 @@ def number_c(value: int, low: int | None = None, high: int | None = None) -> str
     for places in (1, 2, 3):
         unit = 10 ** (3 - places)
         shown = (abs(value) + unit // 2) // unit * unit * (-1 if value < 0 else 1)
-        hides_high = high is not None and value > high >= shown
-        hides_low = low is not None and value < low <= shown
-        if not (hides_high or hides_low):
+        crosses_high = high is not None and (value > high) != (shown > high)
+        crosses_low = low is not None and (value < low) != (shown < low)
+        if not (crosses_high or crosses_low):
             return decimal(value, places)
     return decimal(value, 3)
 

@@ -258,14 +258,24 @@ def _by_alarms(
             found.append((Health.WARNING, text, (0, alarm.since_ms)))
             continue
         parts = [_condition(alarm, since)]
-        if alarm.peak is not None and alarm.kind in ("high", "low"):
-            parts.append(t("why.peak", peak=celsius(alarm.peak, limit.low, limit.high)))
+        peak = _peak(alarm, last)
+        if peak is not None:
+            parts.append(t("why.peak", peak=celsius(peak, limit.low, limit.high)))
         if alarm.state == "acknowledged":
             parts.append(t("why.acknowledged"))
         state = Health.ALARM if alarm.severity == "critical" else Health.WARNING
         depth = abs(beyond(last, limit)) if last is not None else 0
         found.append((state, ", ".join(parts), (alarm.state == "acknowledged", -depth)))
     return min(found, key=lambda verdict: (ORDER.index(verdict[0]), verdict[2]), default=None)
+
+
+def _peak(alarm: Alarm, last: LastReading | None) -> int | None:
+    """The worst value so far: alerts' word, or the newest reading where it is worse already."""
+    if alarm.peak is None or alarm.kind not in ("high", "low"):
+        return None
+    if last is None or last.status != 0 or last.value == NO_VALUE:
+        return alarm.peak
+    return max(alarm.peak, last.value) if alarm.kind == "high" else min(alarm.peak, last.value)
 
 
 def _condition(alarm: Alarm, since: str) -> str:

@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A record for the console to show: registry, journal (by ingest's own writer), alarms, beats. All made up."""
+"""A made-up record for the console to show: registry, journal (by ingest's own writer), alarms, beats."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from coldchain.kernel.limits import PROFILES
 from coldchain.kernel.link import Batch
-from coldchain.kernel.readings import SPOOLED
+from coldchain.kernel.readings import SPOOLED, Rows
 from coldchain.kernel.words import NO_VALUE, Quantity
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.health import Heart
 from coldchain.records.registry import (
-    Appliance, Assignment, Desk, GatewayEntry, Person, Registry, Sensor, Site,
+    Appliance,
+    Assignment,
+    Desk,
+    GatewayEntry,
+    Person,
+    Registry,
+    Sensor,
+    Site,
 )  # fmt: skip
 from coldchain.records.sql import open_writer, transaction
 from coldchain.settings import Settings
@@ -22,9 +31,13 @@ from ingest.journal import SqliteJournal
 from ingest.status import StatusWord
 
 NOW_MS = 1_700_000_000_000
+Ticks = npt.NDArray[np.int64]
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 
+CHANNELS: tuple[tuple[str, Literal["load", "air"] | None], ...] = (
+    ("temperature", "load"), ("door", None), ("mains", None),
+)  # fmt: skip
 MEAN_C = {"red-cells@eu": 4.0, "plasma@eu": -31.0, "platelets@eu": 22.0}
 SITES = (
     Site(id="vte", name="National Blood Centre", province="Vientiane Prefecture", level="central"),
@@ -58,9 +71,15 @@ def registry(count: int = 12, every_s: int = 60) -> Registry:
         short, name, kind, carries = KINDS[i // len(SITES) % len(KINDS)]
         id_ = f"{site.id}-{short}-{i:03d}"
         appliances.append(
-            Appliance(id=id_, name=f"{name} {i}", site=site.id, kind=kind, assignments=(Assignment(carries=carries),))
+            Appliance(
+                id=id_,
+                name=f"{name} {i}",
+                site=site.id,
+                kind=kind,
+                assignments=(Assignment(carries=carries),),
+            )
         )
-        for channel, (quantity, probe) in enumerate((("temperature", "load"), ("door", None), ("mains", None))):
+        for channel, (quantity, probe) in enumerate(CHANNELS):
             sensors.append(
                 Sensor(
                     id=f"{id_}/{probe or quantity}", appliance=id_, quantity=quantity, probe=probe,
@@ -77,12 +96,14 @@ def registry(count: int = 12, every_s: int = 60) -> Registry:
 class Seed:
     """Writes what the other processes would have written. `settings` is what the console gets."""
 
-    def __init__(self, folder: Path, reg: Registry | None = None, story: Story | None = None, *, now_ms: int = NOW_MS) -> None:
+    def __init__(
+        self, folder: Path, reg: Registry | None = None, story: Story | None = None, *, now_ms: int = NOW_MS
+    ) -> None:
         self.settings = Settings(data_dir=folder)
         self.registry = reg or registry()
         self.story, self.now_ms = story or Story(), now_ms
-        self._link = 0
-        self._alarms = 0
+        self.opened = ""
+        self._link = self._alarms = 0
         desk = Desk(self.settings.desk_db, lambda: now_ms)
         desk.publish(self.registry, author="test", reason="seed")
         desk.close()
@@ -118,17 +139,17 @@ class Seed:
         rows["seq"] = np.arange(n) + 1
         self._send(rows, at_ms, [(node, 1)])
 
-    def _send(self, rows, arrived_ms: int, nodes: list[tuple[str, int]] | None = None) -> None:
+    def _send(self, rows: Rows, arrived_ms: int, nodes: list[tuple[str, int]] | None = None) -> None:
         low, self._link = self._link + 1, self._link + len(rows)
         batch = Batch("gw-1", "e1", [(low, self._link)], nodes or [(n, 1) for n in self._nodes], rows)
         self._journal.record([batch], arrived_ms)
 
-    def _rows(self, ticks):
+    def _rows(self, ticks: Ticks) -> Rows:
         parts = [self._sensor_rows(i, s, ticks) for i, s in enumerate(self.registry.sensors)]
         rows = np.concatenate(parts)
         return rows[np.argsort(rows["at_ms"], kind="stable")]
 
-    def _sensor_rows(self, number: int, sensor: Sensor, ticks):
+    def _sensor_rows(self, number: int, sensor: Sensor, ticks: Ticks) -> Rows:
         story, id_ = self.story, sensor.appliance
         if id_ in story.never:
             ticks = ticks[:0]
@@ -149,12 +170,14 @@ class Seed:
                 rows["status"][bad], rows["value"][bad] = 1, NO_VALUE
         return rows
 
-    def _temperature(self, number: int, sensor: Sensor, ticks):
+    def _temperature(self, number: int, sensor: Sensor, ticks: Ticks) -> npt.NDArray[np.int32]:
         appliance = self.registry.appliance_by_id[sensor.appliance or ""]
         mean = MEAN_C[appliance.assignments[0].carries]
         rng = np.random.default_rng([number, int(ticks[0]) & 0xFFFF] if len(ticks) else 0)
         period = (38 + number % 17) * MINUTE
-        celsius = mean + 0.55 * np.sin(2 * np.pi * (ticks % period) / period) + rng.normal(0, 0.05, len(ticks))
+        celsius = (
+            mean + 0.55 * np.sin(2 * np.pi * (ticks % period) / period) + rng.normal(0, 0.05, len(ticks))
+        )
         lasting = self.story.warm.get(appliance.id)
         if lasting is not None:
             since = self.now_ms - lasting * MINUTE
@@ -163,7 +186,17 @@ class Seed:
 
     # --- what the others say
 
-    def alarm(self, appliance: str, kind: str = "high", state: str = "unacknowledged", *, minutes: int = 14, scope: str = "appliance", severity: str = "critical", peak: int | None = 9_100) -> str:
+    def alarm(
+        self,
+        appliance: str,
+        kind: str = "high",
+        state: str = "unacknowledged",
+        *,
+        minutes: int = 14,
+        scope: str = "appliance",
+        severity: str = "critical",
+        peak: int | None = 9_100,
+    ) -> str:
         self._alarms += 1
         one = self.registry.appliance_by_id.get(appliance)
         since = self.now_ms - minutes * MINUTE
@@ -177,14 +210,15 @@ class Seed:
         with transaction(db):
             db.execute(
                 "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (self._alarms, id_, scope, appliance, sensor, one.site if one else "vte", kind, severity, state, since,
-                 since + 5 * MINUTE, returned, None, "Noy" if state == "acknowledged" else None, peak, limit,
+                (self._alarms, id_, scope, appliance, sensor, one.site if one else "vte", kind, severity,
+                 state, since, since + 5 * MINUTE, returned, None, "Noy" if state == "acknowledged" else None,
+                 peak, limit,
                  peak if kind in ("high", "low") else None, "limits", None, 1, 1, since + 5 * MINUTE),
             )  # fmt: skip
             db.execute(
                 "INSERT INTO excursion VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (f"x-{self._alarms}", sensor, appliance, kind, since, since, returned, peak, limit, "red-cells@eu v1",
-                 1, 0, id_, since),
+                (f"x-{self._alarms}", sensor, appliance, kind, since, since, returned, peak, limit,
+                 "red-cells@eu v1", 1, 0, id_, since),
             )  # fmt: skip
             db.execute(
                 "INSERT INTO notice VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -199,7 +233,15 @@ class Seed:
         """Alerts has run, and found nothing."""
         open_writer(self.settings.alarms_db, ALARMS_MIGRATIONS).close()
 
-    def gateway(self, id_: str = "gw-1", *, pending: int = 0, oldest_ms: int | None = None, lost: int = 0, ago_s: int = 12) -> None:
+    def gateway(
+        self,
+        id_: str = "gw-1",
+        *,
+        pending: int = 0,
+        oldest_ms: int | None = None,
+        lost: int = 0,
+        ago_s: int = 12,
+    ) -> None:
         status = {"v": 1, "gateway": id_, "spool": {"pending": pending, "oldest_ms": oldest_ms, "lost": lost}}
         status["lines"] = [{"name": "ttyUSB0", "state": "up", "last_ms": self.now_ms}]
         self._journal.record([StatusWord(id_, "e1", json.dumps(status), ())], self.now_ms - ago_s * 1000)

@@ -30,24 +30,36 @@
       }
     ctx.restore();
   };
+  // The band around lowest and highest, one closed piece for each run of steps with readings.
+  const band = (u) => {
+    const path = new Path2D(), y = (c) => u.valToPos(c, "y", true);
+    const x = (i) => u.valToPos((data.start_ms + (i + 0.5) * data.step_ms) / 1000, "x", true);
+    for (let i = 0; i < data.n.length; i++) {
+      if (data.low[i] === null) continue;
+      let j = i;
+      path.moveTo(x(i), y(data.high[i]));
+      while (j + 1 < data.n.length && data.low[j + 1] !== null) path.lineTo(x(++j), y(data.high[j]));
+      for (let k = j; k >= i; k--) path.lineTo(x(k), y(data.low[k]));
+      path.closePath();
+      i = j;
+    }
+    return path;
+  };
   // What lies beyond the limits once more, in the alarm colour.
   const over = (u) => {
-    const { ctx, bbox } = u, x = (ms) => u.valToPos(ms / 1000, "x", true), y = (c) => u.valToPos(c, "y", true), half = data.step_ms / 2;
-    const paint = (i, low, high) => {
-      const left = x(data.start_ms + i * data.step_ms), right = x(data.start_ms + (i + 1) * data.step_ms);
-      ctx.fillRect(left, y(high) - 1, Math.max(right - left, devicePixelRatio * 1.5), Math.max(y(low) - y(high), 2) + 1);
-    };
+    const { ctx, bbox } = u, x = (ms) => u.valToPos(ms / 1000, "x", true), y = (c) => u.valToPos(c, "y", true);
+    const inside = new Path2D(), outside = new Path2D(), bottom = bbox.top + bbox.height;
+    inside.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    for (const one of data.limits) {
+      const left = x(one.from_ms), width = x(one.until_ms) - left;
+      if (one.high_c !== null) outside.rect(left, bbox.top, width, y(one.high_c) - bbox.top);
+      if (one.low_c !== null) outside.rect(left, y(one.low_c), width, bottom - y(one.low_c));
+    }
     ctx.save();
-    ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
-    ctx.fillStyle = ink("over");
-    data.n.forEach((_, i) => {
-      if (data.low[i] === null) return;
-      const middle = data.start_ms + i * data.step_ms + half;
-      const limit = data.limits.find((one) => one.from_ms <= middle && middle < one.until_ms);
-      if (!limit) return;
-      if (limit.high_c !== null && data.high[i] > limit.high_c) paint(i, Math.max(limit.high_c, data.low[i]), data.high[i]);
-      if (limit.low_c !== null && data.low[i] < limit.low_c) paint(i, data.low[i], Math.min(limit.low_c, data.high[i]));
-    });
+    ctx.clip(inside); ctx.clip(outside);
+    ctx.fillStyle = ctx.strokeStyle = ink("over"); ctx.lineWidth = 2 * devicePixelRatio; ctx.lineJoin = "round";
+    const path = band(u);
+    ctx.fill(path); ctx.stroke(path);
     ctx.restore();
   };
   const range = (u, low, high) => {
@@ -57,7 +69,7 @@
     const margin = Math.max((high - low) * 0.1, (2 - (high - low)) / 2, 0.1);
     return [low - margin, high + margin];
   };
-  const show = (value) => (value === null || value === undefined ? box.dataset.gap : value.toFixed(1).replace("-", "−") + " " + data.unit);
+  const show = (u, value, _, i) => (i === null ? "–" : value === null || value === undefined ? box.dataset.gap : value.toFixed(1).replace("-", "−") + " " + data.unit);
   const draw = () => {
     const width = box.clientWidth, height = Math.max(220, Math.min(420, width * 0.42));
     const axis = { stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line") }, font: "13px system-ui, sans-serif" };
@@ -72,9 +84,9 @@
         [31536000, "{YYYY}", null, null, null, null, null, null, 1], [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
         [86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
         [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]] }, { ...axis, size: 48, values: (u, ticks) => ticks.map((c) => String(Math.round(c * 100) / 100).replace("-", "−")) }],
-      series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
-        { label: box.dataset.high, stroke: ink("band"), width: 1.5, points: { show: false }, value: (u, v) => show(v) },
-        { label: box.dataset.low, stroke: ink("band"), width: 1.5, points: { show: false }, value: (u, v) => show(v) }],
+      series: [{ label: box.dataset.time, value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
+        { label: box.dataset.high, stroke: ink("band"), width: 1.5, points: { show: false }, value: show },
+        { label: box.dataset.low, stroke: ink("band"), width: 1.5, points: { show: false }, value: show }],
       bands: [{ series: [1, 2], fill: ink("band") }],
       hooks: { drawClear: [under], draw: [over] },
     };
@@ -83,7 +95,7 @@
     plot = new uPlot(options, [xs, data.high, data.low], box);
   };
   const load = () =>
-    fetch(box.dataset.src).then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status))).then((found) => { data = found; draw(); }).catch(() => {});
+    fetch(box.dataset.src).then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status))).then((found) => { data = found; draw(); }).catch((why) => console.warn("chart", why));
   load();
   setInterval(() => document.hidden || load(), 60000);
   dark.addEventListener("change", () => data && draw());

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console over a seeded record, as a browser and as a program see it."""
+
+import asyncio
+import gzip
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from console_client import Client, browsing
+from console_seed import HOUR, MINUTE, NOW_MS, Seed, Story, registry
+
+from coldchain.kernel.instants import rfc3339
+from coldchain.records.health import beats
+from coldchain.records.registry import RegistryReader
+from coldchain.settings import Settings
+from dashboards.console.app import create_app
+from dashboards.console.assets import load_assets
+from dashboards.console.console import Console
+from dashboards.console.words import ENGLISH
+
+REG = registry(12)
+WARM, QUIET, BROKEN, NEVER = (REG.appliances[i].id for i in (0, 1, 3, 11))
+STORY = Story(
+    warm={WARM: 70}, silent={QUIET: 47}, failed={BROKEN}, never={NEVER}, door={REG.appliances[4].id}
+)
+PAGES = ("/", f"/appliance/{WARM}", f"/appliance/{NEVER}?range=1y", "/alarms", "/waiting", "/health")
+HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
+VOID = {"meta", "link", "input", "img", "br", "path", "circle", "rect", "use"}
+
+
+class Outline(HTMLParser):
+    """Tags in balance, and what a page must have."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
+    seed = Seed(tmp_path_factory.mktemp("record"), REG, STORY)
+    seed.history(2)
+    seed.opened = seed.alarm(WARM, minutes=50, peak=8_000)
+    seed.alarm(REG.appliances[6].id, state="closed", minutes=300)
+    seed.gateway(pending=1250, oldest_ms=NOW_MS - 20 * MINUTE, lost=14)
+    seed.stranger("board-7", 2, 40, NOW_MS)
+    seed.beats()
+    yield seed
+    seed.close()
+
+
+@pytest.fixture(scope="module")
+def client(seed: Seed) -> Iterator[Client]:
+    app = create_app(seed.settings, lambda: seed.now_ms)
+    with browsing(app) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_whole(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    page = Outline(answer.text)
+    assert page.all("html") == [{"lang": "en"}]
+    names = [name for name, _ in page.tags]
+    assert names[: names.index("body")].count("title") == 1
+    assert names.count("h1") == names.count("main") == 1
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids)), "an id names one thing"
+    assert "<style" not in answer.text
+    assert not any(name.startswith("on") or name == "style" for _, attrs in page.tags for name in attrs)
+    assert all(attrs.get("src") for attrs in page.all("script")), "no inline script: the policy forbids it"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_served_byte_names_a_foreign_host(client: Client) -> None:
+    """Namespaces name nothing that is loaded; the one comment in a vendored file is its own."""
+    known = ("http://www.w3.org/", "https://github.com/leeoniya/uPlot")
+    served = {path: client.get(path).text for path in [*PAGES, f"/spark/{WARM}.svg", "/api/v1/openapi.json"]}
+    served |= {name: asset.plain.decode() for name, asset in load_assets().items()}
+    for name, text in served.items():
+        found = re.findall(r"(?:https?:)?//[a-z0-9][a-z0-9.-]*\.[a-z]{2,}[^\s\"')]*", text)
+        assert [url for url in found if not url.startswith(known)] == [], name
+    assert re.findall(r"(?:https?:)?//[a-z0-9][a-z0-9.-]*\.[a-z]{2,}", "x //cdn.example.org/a.js") != []
+
+
+def test_the_fleet_says_what_is_wrong(client: Client) -> None:
+    text = client.get("/").text
+    page = Outline(text)
+    rows = [attrs for attrs in page.all("li") if (attrs.get("id") or "").startswith("a-")]
+    assert len(rows) == 12
+    assert [attrs["id"] for attrs in rows[:3]] == [f"a-{WARM}", f"a-{QUIET}", f"a-{BROKEN}"]
+    assert "unknown, was " in text
+    assert "probe fault: circuit open" in text
+    assert "door open" in text
+    counts = [int(n) for n in re.findall(r"<b>(\d+)</b><span>(?:Alarm|Silent|Warning|Waiting|OK)", text)]
+    assert len(counts) == 5
+    assert sum(counts) == 12
+    assert "1\N{NARROW NO-BREAK SPACE}250 readings" in text
+    assert "14 readings" in text
+
+
+def test_the_first_view_is_light(client: Client) -> None:
+    """What a phone loads before it shows the fleet, compressed; at most 100 kB."""
+    page = client.get("/").text
+    names = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+    files = [client.get(name).content for name in set(names)]
+    weight = sum(len(gzip.compress(one, 6)) for one in [page.encode(), *files])
+    print(f"first view of 12 appliances: {weight / 1000:.1f} kB compressed")
+    assert len(names) >= 4
+    assert weight < 100_000
+
+
+def test_assets_are_kept_for_ever_and_only_under_their_own_name(client: Client) -> None:
+    name = re.findall(r'href="(/static/[^"]+\.css)"', client.get("/").text)[0]
+    answer = client.get(name)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "immutable" in answer.headers["cache-control"]
+    assert client.get("/static/0123456789ab/console.css").status_code == 404
+    assert client.get("/static/x/../../words.py").status_code == 404
+
+
+def test_search_and_state_filter_without_script(client: Client) -> None:
+    def shown(path: str) -> set[str]:
+        rows = Outline(client.get(path).text).all("li")
+        return {str(a["id"])[2:] for a in rows if (a.get("id") or "").startswith("a-") and "hidden" not in a}
+
+    assert shown("/?q=kaysone") == {a.id for a in REG.appliances if a.site == "kys"}
+    assert shown("/?state=alarm") == {WARM}
+    assert shown("/?q=nothing-like-it") == set()
+
+
+def test_the_appliance_page_shows_what_the_chart_shows_also_as_a_table(client: Client) -> None:
+    text = client.get(f"/appliance/{WARM}?range=6h").text
+    assert 'class="chart"' in text
+    assert 'class="gap"' in text, "before the first reading nothing is known"
+    assert text.count("<tr") > 30
+    assert "above 6.0" in text
+    assert "sent" in text
+    assert client.get("/appliance/none-such").status_code == 404
+
+
+def test_a_peak_shows_in_every_range(client: Client, seed: Seed) -> None:
+    """Three minutes of 14.9 °C in the year's view."""
+    cold = REG.appliances[9].id
+    for minute in range(3):
+        seed.report(f"{cold}/load", 14_900, NOW_MS - 60 * 86_400_000 + minute * MINUTE)
+    for range_ in ("1y", "30d"):
+        found = client.get(f"/api/v1/appliances/{cold}/series?range={range_}&points=100").json()
+        in_range = range_ == "1y"
+        assert (max(v for v in found["high"] if v is not None) == 14.9) is in_range
+    assert max(client.get(f"/api/v1/appliances/{cold}/series?range=1y&points=3").json()["n"]) > 0
+
+
+def test_series_by_sensor_and_span(client: Client) -> None:
+    start, end = rfc3339(NOW_MS - HOUR), rfc3339(NOW_MS)
+    params = {"from": start, "to": end, "points": 30, "sensor": f"{WARM}/door"}
+    found = client.get(f"/api/v1/appliances/{WARM}/series", params=params).json()
+    assert (found["quantity"], found["step_ms"], found["limits"]) == ("door", 120_000, [])
+    assert {v for v in found["high"] if v is not None} == {0.0}
+    limits = client.get(f"/api/v1/appliances/{WARM}/series").json()["limits"]
+    assert [(one["low_c"], one["high_c"]) for one in limits] == [(2.0, 6.0)]
+    silent = client.get(f"/api/v1/appliances/{QUIET}/series?range=6h").json()
+    assert len(silent["gaps"]) == 2, "before the first reading, and since the last"
+    assert silent["gaps"][1][0] > NOW_MS - 48 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [
+        ("/api/v1/appliances/none/series", 404, "unknown-appliance"),
+        (f"/api/v1/appliances/{WARM}/series?sensor=x", 404, "unknown-sensor"),
+        (f"/api/v1/appliances/{WARM}/series?range=2h", 400, "bad-request"),
+        (f"/api/v1/appliances/{WARM}/series?points=0", 400, "bad-request"),
+        (f"/api/v1/appliances/{WARM}/series?from=2023-01-01T00:00:00", 400, "bad-request"),
+        (f"/api/v1/appliances/{WARM}/series?from=9999999999", 400, "bad-request"),
+        ("/api/v1/nothing", 404, "unknown-page"),
+    ],
+)
+def test_refusals_are_problem_details(client: Client, path: str, status: int, kind: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == f"/problems/{kind}"
+
+
+def test_csv_has_every_reading(client: Client) -> None:
+    lines = client.get(f"/api/v1/appliances/{BROKEN}/readings.csv?range=6h").text.splitlines()
+    assert lines[0] == "sensor,time,celsius"
+    assert len(lines) == 1 + 120, "from two hours ago, to before now"
+    assert sum(line.endswith(",") for line in lines) == 59, "failed readings are there, and empty"
+
+
+def test_the_programs_view(client: Client, seed: Seed) -> None:
+    fleet = client.get("/api/v1/appliances").json()
+    assert sum(fleet["counts"].values()) == len(fleet["appliances"]) == 12
+    assert [one["state"] for one in fleet["appliances"][:2]] == ["alarm", "silent"]
+    assert fleet["appliances"][1]["celsius"] is None
+    alarms = client.get("/api/v1/alarms").json()
+    assert [one["id"] for one in alarms["open"]] == [seed.opened]
+    assert [one["state"] for one in alarms["closed"]] == ["closed"]
+    health = client.get("/api/v1/health").json()
+    assert {p["name"]: p["alive"] for p in health["processes"]}["ingest"] is True
+    assert health["gateways"][0]["lost"] == 14
+    assert health["facts"]["InfluxDB"] == "up 30 behind"
+
+
+def test_an_unknown_channel_waits_with_the_command_that_names_it(client: Client) -> None:
+    assert "coldchain sensor adopt board-7/2 --as APPLIANCE/load" in client.get("/waiting").text
+
+
+def form(client: Client, **values: str):
+    headers = HERE | {"content-type": "application/x-www-form-urlencoded"}
+    return client.post("/acknowledge", data=values, headers=headers, follow_redirects=False)
+
+
+def commands(seed: Seed):
+    reader = RegistryReader(seed.settings.desk_db)
+    reader.refresh()
+    found = reader.commands()
+    reader.close()
+    return found
+
+
+def test_acknowledging_writes_one_command_however_often_it_is_tapped(client: Client, seed: Seed) -> None:
+    page = Outline(client.get("/alarms", headers=HERE).text)
+    hidden = {str(a["name"]): str(a["value"]) for a in page.all("input") if a.get("type") == "hidden"}
+    assert hidden["alarm"] == seed.opened
+    for _ in range(2):
+        assert form(client, **hidden, name="Noy").status_code == 303
+    (command,) = commands(seed)
+    assert (command.verb, command.alarm, command.person) == ("acknowledge", seed.opened, "Noy")
+    assert "Asked: Noy" in client.get("/alarms", headers=HERE).text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"origin": "http://evil.example"},
+        {"host": "evil.example", "origin": "http://evil.example"},
+        {"x-forwarded-for": "10.0.0.9"},
+        {"origin": "null"},
+    ],
+)
+def test_only_this_machine_may_write(client: Client, seed: Seed, other: dict[str, str]) -> None:
+    before = len(commands(seed))
+    body = {"alarm": seed.opened, "name": "Mallory", "command": "f" * 32}
+    answer = client.post("/acknowledge", data=body, headers=HERE | other, follow_redirects=False)
+    assert answer.status_code == 403
+    assert len(commands(seed)) == before
+
+
+def test_bad_forms_are_refused(client: Client, seed: Seed) -> None:
+    assert form(client, alarm=seed.opened, name=" ").status_code == 422
+    assert form(client, alarm="none-such", name="Noy").status_code == 404
+    assert form(client, alarm="x" * 9000, name="Noy").status_code == 413
+
+
+def test_before_anything_is_there(tmp_path: Path) -> None:
+    """First start: no file of the record exists yet; then they come."""
+    now = [NOW_MS]
+    settings = Settings(data_dir=tmp_path)
+    with browsing(create_app(settings, lambda: now[0])) as client:
+        assert "Waiting for the first reading" in client.get("/").text
+        for path in ("/alarms", "/waiting", "/health"):
+            assert client.get(path).status_code == 200, path
+        seed = Seed(tmp_path, REG)
+        seed.no_alarms()
+        now[0] += 5_000
+        text = client.get("/").text
+        assert "no reading yet" in text
+        assert client.get(f"/appliance/{WARM}").status_code == 200
+        seed.history(0.2)
+        now[0] += 5_000
+        assert client.get("/api/v1/appliances").json()["counts"]["ok"] == 12
+        assert client.get("/api/v1/appliances").json()["troubles"] == []
+        seed.close()
+    assert {beat.name for beat in beats(tmp_path)} == {"console"}
+
+
+def test_a_locked_record_leaves_the_last_look_standing(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    seed.no_alarms()
+    seed.close()
+    console = Console(seed.settings, lambda: seed.now_ms)
+    assert console.records.look().troubles == ()
+    console.records._journal.reader()._db.close()
+    look = console.records.look()
+    assert "cannot be read" in look.troubles[0]
+    assert len(look.fleet.rows) == 12
+    assert look.fleet.rows[0].number != ""
+    console.close()
+
+
+def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
+    """The stream says what changed and no more; applied to the page's state it is the next page."""
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    seed.no_alarms()
+    console = Console(seed.settings, lambda: seed.now_ms)
+
+    async def watch() -> list[dict]:
+        hub = console.hub
+        await hub.look()
+        stream = hub.events(hub.number)
+        assert (await anext(stream)).startswith("retry")
+        polling = asyncio.create_task(hub.run())
+        said = []
+
+        async def until(key: str) -> None:
+            while True:
+                event = await asyncio.wait_for(anext(stream), 10)
+                said.append(json.loads(event.split("data: ")[1]))
+                assert len(event) < 1_500 or "strip" in said[-1]
+                if key in said[-1]:
+                    return
+
+        seed.now_ms += 5_000
+        seed.report(f"{WARM}/load", 4_750, seed.now_ms)
+        await until("values")
+        seed.now_ms += 5_000
+        seed.alarm(WARM, peak=None)
+        await until("rows")
+        polling.cancel()
+        await stream.aclose()
+        assert hub._viewers == set()
+        return said
+
+    said = asyncio.run(watch())
+    values = next(one["values"] for one in said if "values" in one)
+    assert values == [[WARM, "4.8", NOW_MS + 5_000]]
+    told = said[-1]
+    assert [row[:2] for row in told["rows"]] == [[WARM, "alarm"]]
+    assert "above 6.0" in told["rows"][0][2]
+    assert told["after"] == {WARM: ""}
+    assert told["badge"] == "1"
+    seed.close()
+    console.close()
+
+
+def test_a_viewer_from_before_a_restart_is_told_to_load_anew(tmp_path: Path) -> None:
+    console = Console(Settings(data_dir=tmp_path), lambda: NOW_MS)
+
+    async def first_words(since: int) -> list[str]:
+        await console.hub.look()
+        stream = console.hub.events(since)
+        words = [await anext(stream), await anext(stream)]
+        await stream.aclose()
+        return words
+
+    assert "resync" in asyncio.run(first_words(5))[1]
+    assert "resync" in asyncio.run(first_words(NOW_MS * 2))[1]
+    console.close()
+
+
+def test_readers_keep_no_transaction_open(tmp_path: Path) -> None:
+    """A reader that holds its view makes the log of the file grow without bound."""
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    console = Console(seed.settings, lambda: seed.now_ms)
+    console.records.look()
+    console.spark(WARM)
+    console.hub._watch.token()
+    db = sqlite3.connect(seed.settings.readings_db)
+    seed.report(f"{WARM}/load", 4_000, NOW_MS + 1000)
+    busy, in_log, moved = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert (busy, in_log, moved) == (0, 0, 0)
+    db.close()
+    seed.close()
+    console.close()
+
+
+def test_every_word_of_the_pages_is_in_the_catalogue() -> None:
+    folder = Path(create_app.__code__.co_filename).parent
+    texts = [path.read_text() for path in [*folder.glob("*.py"), *(folder / "templates").glob("*.html")]]
+    used = {key for text in texts for key in re.findall(r"\bt\(\s*[\"']([a-z_.0-9-]+)[\"']", text)}
+    assert sorted(key for key in used - ENGLISH.keys() if not key.endswith(".")) == []
+    groups = (
+        "state.",
+        "group.",
+        "why.",
+        "range.",
+        "trouble.",
+        "problem.",
+        "limits.",
+        "age.",
+        "live.",
+        "strip.influx.",
+    )
+    by_code = {"kind", "severity", "alarm", "quantity", "value", "status", "appliance", "notice"}
+    unused = {
+        key
+        for key in ENGLISH
+        if key not in used and not key.startswith(groups) and key.split(".")[0] not in by_code
+    }
+    assert sorted(unused) == []
