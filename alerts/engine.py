@@ -149,7 +149,8 @@ def step(state: EngineState, block: Block, rules: RuleTable) -> Step:
     known = len(rules)
     judged = rules.judged[np.minimum(block.series, known - 1)] if known else np.zeros(len(block), np.bool_)
     judged &= (block.series < known) & ~block.drill
-    block = block.take(judged)
+    if not judged.all():
+        block = block.take(judged)
     before = table["at"][block.series]
     late = (block.at < before) | ((block.at == before) & (block.value < table["value"][block.series]))
     if late.any():
@@ -168,8 +169,12 @@ def rejudge(block: Block, rules: RuleTable) -> tuple[Table, Events]:
 
 
 def calm(block: Block, rules: RuleTable) -> Bools:
-    """(N,) the reading is a plain temperature, well inside: after it, nothing that was before matters."""
-    seen = _seen(block, np.full(len(block), UNKNOWN), np.arange(len(block)), rules)
+    """(N,) the reading is a plain temperature, well inside: after it, nothing that was before matters.
+
+    A code that might be a temperature (85.000 °C) counts as not calm. Any order.
+    """
+    alone = Segments(block.series, np.arange(len(block)), np.arange(len(block)), len(block))
+    seen, _ = _seen(block, alone, np.full(len(block), UNKNOWN), rules)
     quiet = ~seen.fault
     for condition in CONDITIONS:
         quiet &= condition.signals(seen).back
@@ -186,41 +191,42 @@ def _hear(table: Table, block: Block) -> None:
 def _set_aside(table: Table, block: Block, rules: RuleTable) -> None:
     """Widen each series' span of late readings."""
     seg = segments_of(block.series)
-    rough = np.logical_or.reduceat(~calm(block, rules), seg.first)
-    rows = table[seg.series]
-    rows["rough"] |= rough
-    waits = rows["late_from"] != NEVER
+    who = seg.series
+    table["rough"][who] |= np.logical_or.reduceat(~calm(block, rules), seg.first)
     start, end = block.at[seg.first], block.at[seg.last]
-    rows["late_from"] = np.where(waits, np.minimum(rows["late_from"], start), start)
-    rows["late_until"] = np.maximum(rows["late_until"], end)
-    table[seg.series] = rows
+    known = table["late_from"][who]
+    table["late_from"][who] = np.where(known == NEVER, start, np.minimum(known, start))
+    table["late_until"][who] = np.maximum(table["late_until"][who], end)
 
 
-def _seen(block: Block, before: Ints, first: Ints, rules: RuleTable) -> Seen:
-    fault, _ = faults(block.value, block.usable, before, first)
-    return Seen(block, fault, rules.terms_at(block.series, block.at), rules.fault_after_ms)
+def _seen(block: Block, seg: Segments, before: Ints, rules: RuleTable) -> tuple[Seen, Bools]:
+    fault, plain = faults(block.value, block.usable, before, seg)
+    return Seen(block, fault, rules.terms_at(block.series, block.at), rules.fault_after_ms), plain
 
 
 def _judge(table: Table, block: Block, rules: RuleTable) -> Events:
     """Run every condition over sorted readings, none older than their series' record; update the records."""
     seg = segments_of(block.series)
-    rows = table[seg.series]
-    of = seg.of
-    first = seg.first[of]
-    fault, plain = faults(block.value, block.usable, rows["plain"][of], first)
-    source = latest(plain)[seg.last]
-    rows["plain"] = np.where(source >= seg.first, block.value[source], rows["plain"])
-    rows["at"], rows["value"] = block.at[seg.last], block.value[seg.last]
-    seen = Seen(block, fault, rules.terms_at(block.series, block.at), rules.fault_after_ms)
-    table[seg.series] = rows
-    temperatures = seen
-    if fault.any():
-        temperatures = _only(seen, ~fault)
+    who, last = seg.series, seg.last
+    before = table["plain"][who]
+    seen, plain = _seen(block, seg, before, rules)
+    if plain.all():
+        table["plain"][who] = block.value[last]
+    else:
+        source = latest(plain)[last]
+        table["plain"][who] = np.where(source >= seg.first, block.value[source], before)
+    table["at"][who], table["value"][who] = block.at[last], block.value[last]
+    temperatures, their_seg = seen, seg
+    if seen.fault.any():
+        temperatures = _only(seen, ~seen.fault)
+        if len(temperatures.block):
+            their_seg = segments_of(temperatures.block.series)
     found = []
     for kind, condition in enumerate(CONDITIONS):
-        view = seen if condition.of_faults else temperatures
-        if len(view.block):
-            found += _run(table, view, kind)
+        if condition.of_faults:
+            found += _run(table, seen, seg, kind)
+        elif len(temperatures.block):
+            found += _run(table, temperatures, their_seg, kind)
     if not found:
         return np.zeros(0, EVENT)
     events = np.concatenate(found)
@@ -241,28 +247,25 @@ def _only(seen: Seen, which: Bools | Ints) -> Seen:
     return Seen(seen.block.take(which), seen.fault[which], terms, seen.fault_after_ms)
 
 
-def _run(table: Table, seen: Seen, kind: int) -> list[Events]:
+def _run(table: Table, seen: Seen, seg: Segments, kind: int) -> list[Events]:
     """One condition. Sensors with nothing out and nothing carried are passed over: nearly all of them."""
-    signals = CONDITIONS[kind].signals(seen)
-    seg = segments_of(seen.block.series)
-    carried = table["since"][seg.series, kind] != NEVER
-    stirs = carried.any() or signals.out.any()
-    if not stirs:
+    condition = CONDITIONS[kind]
+    signals = condition.signals(seen)
+    carried = table["since"][:, kind][seg.series] != NEVER
+    if not (carried.any() or signals.out.any()):
         return []
     active = carried | np.logical_or.reduceat(signals.out, seg.first)
     if not active.all():
         seen = _only(seen, np.flatnonzero(active[seg.of]))
-        signals = CONDITIONS[kind].signals(seen)
+        signals = condition.signals(seen)
         seg = segments_of(seen.block.series)
-    rows = table[seg.series]
-    was = Carried(
-        rows["since"][:, kind], rows["standing"][:, kind], rows["announced"][:, kind], rows["peak"][:, kind]
-    )
-    block = seen.block
+    who, block = seg.series, seen.block
+    columns = [table[name][:, kind] for name in ("since", "standing", "announced", "peak")]
+    was = Carried(*(column[who] for column in columns))
     did = latch(signals.out, signals.back, signals.size, block.at, signals.delay_ms, block.live, seg, was)
-    rows["since"][:, kind], rows["standing"][:, kind] = did.after.since, did.after.standing
-    rows["announced"][:, kind], rows["peak"][:, kind] = did.after.announced, did.after.peak
-    table[seg.series] = rows
+    after = did.after
+    for column, new in zip(columns, (after.since, after.standing, after.announced, after.peak), strict=True):
+        column[who] = new
     return _events(did, seen, signals.limit, seg, kind)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.rules.flat import Bools, Ints, Numbers, latest
+from alerts.rules.flat import Bools, Ints, Numbers, Segments, latest
 from coldchain.kernel.words import NO_VALUE
 
 DISCONNECTED = -127_000
@@ -22,13 +22,12 @@ UNKNOWN = NO_VALUE
 """Stands for "no value before" [thousandths]."""
 
 
-def faults(value: Numbers, usable: Bools, before: Ints, first: Ints) -> tuple[Bools, Bools]:
+def faults(value: Numbers, usable: Bools, before: Ints, seg: Segments) -> tuple[Bools, Bools]:
     """(fault, plain), each (N,): the probe gave no temperature; it gave one that is no code at all.
 
     value   (N,) thousandths, sorted by series and instant
     usable  (N,) False: failed at the node, or outside what the quantity can be
-    before  (N,) the last plain value carried into the reading's segment, or UNKNOWN
-    first   (N,) index of the first reading of the reading's segment
+    before  (S,) the last plain value carried into each segment, or UNKNOWN
     """
     plain = usable & (value != DISCONNECTED)
     suspect = plain & (value == POWER_ON)
@@ -36,7 +35,7 @@ def faults(value: Numbers, usable: Bools, before: Ints, first: Ints) -> tuple[Bo
         return ~plain, plain
     fault = ~plain
     plain &= ~suspect
-    source = latest(plain)
-    previous = np.where(source >= first, value[source], before)
+    source, of = latest(plain), seg.of
+    previous = np.where(source >= seg.first[of], value[source], before[of])
     distant = (previous == UNKNOWN) | (np.abs(previous - POWER_ON) > DISTANT)
     return fault | (suspect & distant), plain
