@@ -66,7 +66,10 @@ class Truth:
 
 
 class TruthWriter:
-    """Steps a World and writes its truth on the way. Close it, or use it as a context manager."""
+    """Writes a World's truth as it is stepped, by whomever. Close it, or use it as a context manager.
+
+    ``every_s`` must be a multiple of the World's grid.
+    """
 
     def __init__(
         self,
@@ -78,8 +81,7 @@ class TruthWriter:
         start_utc_s: float,
         every_s: int = 60,
     ) -> None:
-        self._world, self._every_s = world, every_s
-        self._next_s = math.ceil(world.now_s / every_s) * every_s
+        self._world = world
         self._file: TextIO = path.open("w", encoding="utf-8")
         header = {
             "truth": VERSION,
@@ -90,19 +92,18 @@ class TruthWriter:
             "faults": [_plain(fault) for fault in schedule.faults],
         }
         self._line(header)
-
-    def step_to(self, sim_time_s: float) -> None:
-        """`World.step_to` with a row at every multiple of ``every_s`` passed."""
-        while self._next_s <= sim_time_s:
-            self._world.step_to(self._next_s)
-            self._line(
-                {"t": self._next_s, "load_c": [round(value, 4) for value in self._world.load_c.tolist()]}
-            )
-            self._next_s += self._every_s
-        self._world.step_to(sim_time_s)
+        if world.now_s % every_s == 0:
+            self._row()
+        world.watch(every_s, self._row)
 
     def close(self) -> None:
+        """Write no more. The World may go on."""
         self._file.close()
+
+    def _row(self) -> None:
+        if not self._file.closed:
+            loads = [round(value, 4) for value in self._world.load_c.tolist()]
+            self._line({"t": self._world.now_s, "load_c": loads})
 
     def __enter__(self) -> Self:
         return self

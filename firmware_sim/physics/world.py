@@ -11,7 +11,7 @@ steady state: it lives `WARM_UP_S` before ``begin_s``, hidden.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ WARM_UP_S = 8 * 3600
 """Longer than any cycle and most loads' time constants; loads begin at their mean anyway."""
 _MINUTE = 60 // DT_S
 _ALARM_MINUTES = 10
-_DOOR_ALARM_MINUTES = 2
+_DOOR_ALARM_MINUTES = 3  # whole minutes seen open: more than two minutes
 _QUIET_AFTER_DEFROST_S = 3600.0
 _BATTERY_FLOOR_PCT = 5.0
 _CHARGE_PCT_PER_H = 12.0
@@ -106,6 +106,7 @@ class World:
         self._minutes_low = np.zeros(rows)
         self._minutes_open = np.zeros(rows)
         self._sensed: tuple[int, FloatArray] | None = None
+        self._watchers: list[tuple[int, Callable[[], None]]] = []
         self._begin(begin_s, warm_up_s)
 
     def _begin(self, begin_s: float, warm_up_s: float) -> None:
@@ -167,6 +168,11 @@ class World:
         while self._tick < last:
             self._step()
 
+    def watch(self, every_s: int, look: Callable[[], None]) -> None:
+        """Call ``look`` whenever the World reaches a multiple of ``every_s``, whoever steps it."""
+        assert every_s % DT_S == 0, every_s
+        self._watchers.append((every_s // DT_S, look))
+
     def sense(self, row: int, *, first_conversion: bool = False) -> dict[str, float]:
         """What one appliance's channels report now, by `Quantity.word`; NaN where a probe does not answer.
 
@@ -217,6 +223,9 @@ class World:
             self._each_minute(drive, utc_s, now_s)
         control(self.state, self._c, self._k, drive, now_s)
         exchange_heat(self.state, self._c, self._k, drive)
+        for every, look in self._watchers:
+            if self._tick % every == 0:
+                look()
 
     def _drive(self, utc_s: float) -> Drive:
         hurt = self._suffering

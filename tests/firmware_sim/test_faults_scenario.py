@@ -36,9 +36,9 @@ def test_the_demo_alarms_within_the_first_minute(appliances, start, tmp_path):
     assert first.appliances == ("vte-br-01",)
     path = tmp_path / "truth.jsonl"
     sensed = {}
-    with truth.TruthWriter(path, ready.world, ready.schedule, seed=1, start_utc_s=start) as writer:
+    with truth.TruthWriter(path, ready.world, ready.schedule, seed=1, start_utc_s=start):
         for at in range(-1195, 305, 5):
-            writer.step_to(float(at))
+            ready.world.step_to(float(at))
             sensed[at] = ready.world.sense(0)["load"]
     raised = []
     for phase in range(0, 60, 5):
@@ -173,8 +173,10 @@ def test_truth_is_kept_and_survives_a_kill(tmp_path):
     ).resolve(fleet, 1)
     world = World(fleet, schedule, seed=1, start_utc_s=START, begin_s=-120, warm_up_s=3600)
     path = tmp_path / "truth.jsonl"
-    with truth.TruthWriter(path, world, schedule, seed=1, start_utc_s=START) as writer:
-        writer.step_to(600.0)
+    with truth.TruthWriter(path, world, schedule, seed=1, start_utc_s=START):
+        for at in (-117.0, 3.0, 600.0):
+            world.step_to(at)
+    world.step_to(900.0)  # nobody writes any more
     again = World(fleet, schedule, seed=1, start_utc_s=START, begin_s=-120, warm_up_s=3600)
     kept = truth.load(path)
     assert kept.t_s.tolist() == list(range(-120, 601, 60))
