@@ -105,7 +105,7 @@ class GatewayService:
             task.cancel()
         await asyncio.wait(work, timeout=2.0)
         await asyncio.to_thread(self._writer.stop)
-        self._tell("gateway_stopped", {"accepted": self._figures.get("accepted")})
+        self._tell("gateway_stopped", {"gateway": self._gateway.id})
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         around = Surroundings(self.take, self._wall_ms, self._steady_s, self._tell)
