@@ -70,3 +70,10 @@ def _gap(word: dict[str, object]) -> Gap:
 
 def _maybe(value: object) -> int | None:
     return None if value is None else number_of(value)
+
+
+def gap_row(word: StatusWord, gap: Gap, arrived_ms: int) -> tuple[object, ...]:
+    """The gap as a row of table `gap`."""
+    where = (gap.node, gap.boot, gap.low, gap.high)
+    what = (gap.readings, gap.reason, gap.from_ms, gap.until_ms)
+    return (word.gateway, word.epoch, gap.id, *where, *what, arrived_ms)

@@ -23,9 +23,10 @@ BUSY_TIMEOUT_MS = 5_000
 WAL_CHECKPOINT_PAGES = 1_000
 
 
-def open_writer(path: Path, migrations: Migrations) -> sqlite3.Connection:
+def open_writer(path: Path, migrations: Migrations, *, page_bytes: int = 4096) -> sqlite3.Connection:
     """Open for writing, creating and migrating as needed. Autocommit mode: use `transaction`.
 
+    page_bytes  page size of a file that is created now; smaller pages write less for each small commit
     Raises SchemaTooNew for a file of a newer version, StoreUnavailable when it cannot be opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,10 +34,11 @@ def open_writer(path: Path, migrations: Migrations) -> sqlite3.Connection:
         db = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
         )
+        db.execute(f"PRAGMA page_size={page_bytes}")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
-        db.execute(f"PRAGMA wal_autocheckpoint={WAL_CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA wal_autocheckpoint={WAL_CHECKPOINT_PAGES * 4096 // page_bytes}")
         db.execute("PRAGMA journal_size_limit=16777216")
     except sqlite3.Error as bad:
         raise StoreUnavailable(
