@@ -24,7 +24,7 @@ from coldchain.records.journal import JournalReader
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.sql import open_reader
 from coldchain.wiring.demo.account import keep_books
-from coldchain.wiring.demo.plan import DemoPlan
+from coldchain.wiring.demo.plan import DemoPlan, write_settings
 from coldchain.wiring.demo.run import Demo
 from firmware_sim.firmware.ledger import read_ledger
 
@@ -35,9 +35,19 @@ PROCESSES = ("gateway", "ingest", "alerts", "console", "broker")
 PAUSE_S = (0.3, 1.4)
 """Between two kills: shorter than a start-up, and longer."""
 SETTLE_S = 90.0
+EVERY_S, BACKFILL_S = 0.2, 400.0
+"""250 readings a second, and a backlog that keeps every process busy while it is killed."""
 
 Identity = tuple[str, int, int, int, int, int]
 """node, boot, seq, channel, value, instant."""
+
+
+def restless(plan: DemoPlan) -> None:
+    """Small batches, soon resent: as many commits, receipts and repetitions as can be had."""
+    write_settings(plan)
+    text = plan.config.read_text()
+    hurry = "[gateway]\nbatch_linger = 0.1\nreceipt_timeout = 2\nbatch_readings = 100"
+    plan.config.write_text(text.replace("[gateway]", hurry, 1))
 
 
 def supervised_sleep(demo: Demo, seconds: float) -> None:
@@ -88,7 +98,14 @@ def settled(demo: Demo) -> bool:
 
 @pytest.mark.timeout(300)
 def test_kills_lose_nothing_double_nothing_and_every_alarm_is_told(tmp_path: Path) -> None:
-    plan = DemoPlan(directory=tmp_path, appliances=0, synthetic=SENSORS, synthetic_every_s=1.0)
+    plan = DemoPlan(
+        directory=tmp_path,
+        appliances=0,
+        synthetic=SENSORS,
+        synthetic_every_s=EVERY_S,
+        synthetic_backfill_s=BACKFILL_S,
+    )
+    restless(plan)
     demo, dice = Demo(plan, lambda _: None), random.Random(SEED)
     demo.supervisor.start()
     try:
@@ -114,11 +131,11 @@ def test_kills_lose_nothing_double_nothing_and_every_alarm_is_told(tmp_path: Pat
     told, kept = acknowledged(tmp_path), recorded(demo)
     dead = dead_letters(demo)
     print(
-        f"\n{killed.total()} kills {dict(killed)}: {len(told)} readings acknowledged to nodes, {kept.total()} recorded, "
-        f"{dead} dead-lettered, drained in {drained_s:.1f} s"
+        f"\n{killed.total()} kills {dict(killed)}: {len(told)} readings acknowledged to nodes, "
+        f"{kept.total()} recorded, {dead} dead-lettered, drained in {drained_s:.1f} s"
     )
     assert set(killed) == set(PROCESSES), f"seed {SEED} spared a process"
-    assert len(told) > SENSORS * 20 * 60 * 0.9, "the nodes should have delivered their backfill"
+    assert len(told) > SENSORS * BACKFILL_S / EVERY_S, "the nodes should have delivered their backfill"
     assert dead == 0, "synthetic readings are all sound"
     assert told - set(kept) == set(), "acknowledged to a node, and not recorded"
     assert [identity for identity, times in kept.items() if times > 1] == [], "recorded twice"

@@ -62,6 +62,7 @@ class DemoPlan:
     influx_url: str | None = None
     synthetic: int = 0
     synthetic_every_s: float = 1.0
+    synthetic_backfill_s: float = BACKFILL_S
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property

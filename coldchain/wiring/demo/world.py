@@ -63,9 +63,13 @@ class World:
         )
         source: Source
         if plan.synthetic:
-            every_ms = round(plan.synthetic_every_s * 1000)
             source = Heated(
-                SyntheticSource(plan.synthetic, seed=plan.seed, start_ms=began_ms, every_ms=every_ms)
+                SyntheticSource(
+                    plan.synthetic,
+                    seed=plan.seed,
+                    start_ms=self._start_ms - round(plan.synthetic_backfill_s * 1000),
+                    every_ms=round(plan.synthetic_every_s * 1000),
+                )
             )
         elif plan.appliances:
             source, schedule = fleet_source(
