@@ -252,8 +252,9 @@ def test_pull_down(national):
 def test_a_passive_box_holds_on_its_plates(national):
     """From packing to all melted, drawn on from what a day has melted."""
     morning = START - START % 86_400 + 23 * 3600  # 06:00 in Vientiane
-    world = World(national, seed=5, start_utc_s=morning + 3600)
-    rows = rows_of(national, ApplianceType.PASSIVE_BOX)
+    boxes = national.only(tuple(a for a in national.appliances if a.type is ApplianceType.PASSIVE_BOX))
+    world = World(boxes, seed=5, start_utc_s=morning + 3600)
+    rows = rows_of(boxes, ApplianceType.PASSIVE_BOX)
     begin = world.state.plates_j[rows].copy()
     plates_begin = world.plates_c()[rows]
     world.step_to(20 * 3600.0)
