@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people are told, in one SMS of 160 letters: which appliance, how warm, how long, what to reply.
 
-Pure. Only letters that every phone's alphabet has: no degree sign, no letters beyond ASCII; a name that needs
-others is left out, for the appliance's id stands in front.
+Pure. Only letters that every phone's alphabet has, so no degree sign; a name that needs others is left out:
+the appliance's id stands in front anyway.
 """
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,9 @@ from coldchain.kernel.instants import EPOCH
 
 LETTERS_MAX = 160
 """One segment in the GSM 7-bit alphabet."""
+
+SAFE = frozenset(string.ascii_letters + string.digits + " .,:;()/+-'&#%!?_*=")
+"""Letters that take one place in that alphabet and look alike on every phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def digest(place: str, appliances: Sequence[str], numbers: Sequence[int]) -> str
     '4 alarms at Vientiane: vte-br-01, vte-br-02, vte-pf-01, vte-pi-01. Reply OK 3-6'
     """
     reply = f"Reply OK {min(numbers)}-{max(numbers)}"
-    head = f"{len(numbers)} alarms at {place}:" if place.isascii() else f"{len(numbers)} alarms:"
+    head = f"{len(numbers)} alarms at {place}:" if SAFE.issuperset(place) else f"{len(numbers)} alarms:"
     room = LETTERS_MAX - len(head) - len(reply) - 10
     named = list(dict.fromkeys(appliances))
     shown: list[str] = []
@@ -129,7 +133,7 @@ def fit(told: str, where: str, reply: str) -> str:
 
 
 def _where(f: Facts) -> str:
-    return ", ".join(part for part in (f.name, f.place) if part and part.isascii())
+    return ", ".join(part for part in (f.name, f.place) if part and SAFE.issuperset(part))
 
 
 def celsius(value: int | None) -> str:
