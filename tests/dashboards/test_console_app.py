@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console over a seeded record, as a browser and as a program see it."""
 
-import asyncio
 import gzip
-import json
 import re
-import sqlite3
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -316,84 +313,6 @@ def test_a_locked_record_leaves_the_last_look_standing(tmp_path: Path) -> None:
     assert "cannot be read" in look.troubles[0]
     assert len(look.fleet.rows) == 12
     assert look.fleet.rows[0].number != ""
-    console.close()
-
-
-def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
-    """The stream says what changed and no more; applied to the page's state it is the next page."""
-    seed = Seed(tmp_path, REG)
-    seed.history(0.2)
-    seed.no_alarms()
-    console = Console(seed.settings, lambda: seed.now_ms)
-
-    async def watch() -> list[dict]:
-        hub = console.hub
-        await hub.look()
-        stream = hub.events(hub.number)
-        assert (await anext(stream)).startswith("retry")
-        polling = asyncio.create_task(hub.run())
-        said = []
-
-        async def until(key: str) -> None:
-            while True:
-                event = await asyncio.wait_for(anext(stream), 10)
-                said.append(json.loads(event.split("data: ")[1]))
-                assert len(event) < 1_500 or "strip" in said[-1]
-                if key in said[-1]:
-                    return
-
-        seed.now_ms += 5_000
-        seed.report(f"{WARM}/load", 4_750, seed.now_ms)
-        await until("values")
-        seed.now_ms += 5_000
-        seed.alarm(WARM, peak=None)
-        await until("rows")
-        polling.cancel()
-        await stream.aclose()
-        assert hub._viewers == set()
-        return said
-
-    said = asyncio.run(watch())
-    values = next(one["values"] for one in said if "values" in one)
-    assert values == [[WARM, "4.8", NOW_MS + 5_000]]
-    told = said[-1]
-    assert [row[:2] for row in told["rows"]] == [[WARM, "alarm"]]
-    assert "above 6.0" in told["rows"][0][2]
-    assert told["after"] == {WARM: ""}
-    assert told["badge"] == "1"
-    seed.close()
-    console.close()
-
-
-def test_a_viewer_from_before_a_restart_is_told_to_load_anew(tmp_path: Path) -> None:
-    console = Console(Settings(data_dir=tmp_path), lambda: NOW_MS)
-
-    async def first_words(since: int) -> list[str]:
-        await console.hub.look()
-        stream = console.hub.events(since)
-        words = [await anext(stream), await anext(stream)]
-        await stream.aclose()
-        return words
-
-    assert "resync" in asyncio.run(first_words(5))[1]
-    assert "resync" in asyncio.run(first_words(NOW_MS * 2))[1]
-    console.close()
-
-
-def test_readers_keep_no_transaction_open(tmp_path: Path) -> None:
-    """A reader that holds its view makes the log of the file grow without bound."""
-    seed = Seed(tmp_path, REG)
-    seed.history(0.2)
-    console = Console(seed.settings, lambda: seed.now_ms)
-    console.records.look()
-    console.spark(WARM)
-    console.hub._watch.token()
-    db = sqlite3.connect(seed.settings.readings_db)
-    seed.report(f"{WARM}/load", 4_000, NOW_MS + 1000)
-    busy, in_log, moved = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    assert (busy, in_log, moved) == (0, 0, 0)
-    db.close()
-    seed.close()
     console.close()
 
 

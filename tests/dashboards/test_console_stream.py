@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live without reloading: what the stream says, to whom, and that looking disturbs no writer."""
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+
+from console_seed import NOW_MS, Seed, registry
+
+from coldchain.settings import Settings
+from dashboards.console.console import Console
+from dashboards.console.hub import QUEUE_MAX
+
+REG = registry(12)
+WARM = REG.appliances[0].id
+
+
+def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
+    """The stream says what changed and no more; applied to the page's state it is the next page."""
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    seed.no_alarms()
+    console = Console(seed.settings, lambda: seed.now_ms)
+
+    async def watch() -> list[dict]:
+        hub = console.hub
+        await hub.look()
+        stream = hub.events(hub.number)
+        assert (await anext(stream)).startswith("retry")
+        polling = asyncio.create_task(hub.run())
+        said = []
+
+        async def until(key: str) -> None:
+            while True:
+                event = await asyncio.wait_for(anext(stream), 10)
+                said.append(json.loads(event.split("data: ")[1]))
+                assert len(event) < 1_500 or "strip" in said[-1]
+                if key in said[-1]:
+                    return
+
+        seed.now_ms += 5_000
+        seed.report(f"{WARM}/load", 4_750, seed.now_ms)
+        await until("values")
+        seed.now_ms += 5_000
+        seed.alarm(WARM, peak=None)
+        await until("rows")
+        polling.cancel()
+        await stream.aclose()
+        assert hub._viewers == set()
+        return said
+
+    said = asyncio.run(watch())
+    values = next(one["values"] for one in said if "values" in one)
+    assert values == [[WARM, "4.8", NOW_MS + 5_000]]
+    told = said[-1]
+    assert [row[:2] for row in told["rows"]] == [[WARM, "alarm"]]
+    assert "above 6.0" in told["rows"][0][2]
+    assert told["after"] == {WARM: ""}
+    assert told["badge"] == "1"
+    seed.close()
+    console.close()
+
+
+def test_a_viewer_from_before_a_restart_is_told_to_load_anew(tmp_path: Path) -> None:
+    console = Console(Settings(data_dir=tmp_path), lambda: NOW_MS)
+
+    async def first_words(since: int) -> list[str]:
+        await console.hub.look()
+        stream = console.hub.events(since)
+        words = [await anext(stream), await anext(stream)]
+        await stream.aclose()
+        return words
+
+    assert "resync" in asyncio.run(first_words(5))[1]
+    assert "resync" in asyncio.run(first_words(NOW_MS * 2))[1]
+    console.close()
+
+
+def test_readers_keep_no_transaction_open(tmp_path: Path) -> None:
+    """A reader that holds its view makes the log of the file grow without bound."""
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    console = Console(seed.settings, lambda: seed.now_ms)
+    console.records.look()
+    console.spark(WARM)
+    console.hub._watch.token()
+    db = sqlite3.connect(seed.settings.readings_db)
+    seed.report(f"{WARM}/load", 4_000, NOW_MS + 1000)
+    busy, in_log, moved = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert (busy, in_log, moved) == (0, 0, 0)
+    db.close()
+    seed.close()
+    console.close()
+
+
+def test_a_viewer_who_does_not_read_is_told_to_load_anew_and_costs_no_memory(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    console = Console(seed.settings, lambda: seed.now_ms)
+
+    async def sleeper() -> list[str]:
+        await console.hub.look()
+        stream = console.hub.events(console.hub.number)
+        await anext(stream)
+        reading = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        for _ in range(QUEUE_MAX + 2):
+            seed.now_ms += 1_000
+            await console.hub.look(max_age_ms=0)
+        (queue,) = console.hub._viewers
+        assert queue.qsize() <= QUEUE_MAX
+        words = [await reading, *[await anext(stream) for _ in range(queue.qsize())]]
+        await stream.aclose()
+        return words
+
+    assert any("resync" in word for word in asyncio.run(sleeper()))
+    seed.close()
+    console.close()
+
+
+def test_nobody_looks_while_nobody_watches(tmp_path: Path) -> None:
+    console = Console(Settings(data_dir=tmp_path), lambda: NOW_MS)
+
+    async def alone() -> None:
+        for polls in range(20):
+            await console.hub._poll(polls)
+
+    asyncio.run(alone())
+    assert console.hub.looks == 0
+    console.close()
