@@ -27,6 +27,8 @@ RUN_ROWS_MAX = 100_000
 """Rows of one run, held decoded (6 MB)."""
 STEP_S = 0.015
 """A step is ended after this [s]; what it had begun may take as long again."""
+WRITE_CHUNKS = 16
+"""Chunks of one transaction, at least; those of one series go together."""
 LOAD_BATCHES = 100
 REMOVE_BATCHES = 200
 
@@ -125,7 +127,7 @@ class Sealer:
                         yield
                         began = self._steady_s()
                 written.append((series, ready))
-                if sum(len(chunk) for _, chunk in written) >= 16:
+                if sum(len(chunk) for _, chunk in written) >= WRITE_CHUNKS:
                     self._write(written, position)
                     written = []
                     yield

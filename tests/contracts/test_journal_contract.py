@@ -14,6 +14,7 @@ from coldchain.kernel.readings import SPOOLED, Rows
 from coldchain.kernel.words import NO_VALUE, Flag
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, Sensor
+from ingest import sealing
 from ingest.journal import SqliteJournal
 from ingest.sealing import Sealer, Windows
 
@@ -24,6 +25,14 @@ REGISTRY = Registry(
     sensors=tuple(Sensor(id=f"{node}/{ch}", node=node, channel=ch) for node in NODES for ch in (0, 1))
 )
 ALL = (-(2**53), 2**53)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_steps() -> Iterator[None]:
+    """Each series is written alone, so that a sealing can be cut short between any two."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "WRITE_CHUNKS", 1)
+        yield
 
 
 class Store:
@@ -74,7 +83,7 @@ def _sealed(store: Store) -> None:
 
 
 def _half_sealed(store: Store) -> None:
-    store.seal(steps=4)
+    store.seal(steps=5)
     store.reopen()
 
 
@@ -196,6 +205,26 @@ def test_min_max_equals_that_of_the_readings(store: Store) -> None:
         assert (low[i], high[i], n[i]) == (inside.min(), inside.max(), len(inside))
 
 
+def test_a_sealing_cut_short_between_two_sensors_shows_each_reading_once(tmp_path) -> None:
+    store = Store(tmp_path / "readings.db")
+    store.sealer = Sealer(store.journal, Windows(HOUR_MS, 0))
+    store.record([batch(1, [*some(30), *some(30, node="b"), *some(30, channel=1)])], T0)
+    between = 0
+    for _ in store.sealer.steps(2**50):
+        sealed = store.journal.db.execute("SELECT count(*) FROM series WHERE sealed > 0").fetchone()[0]
+        between += 0 < sealed < 3
+        for sensor in ("a/0", "b/0", "a/1"):
+            assert store.readings(sensor, *ALL)["seq"].tolist() == list(range(30))
+        if between == 2:
+            break
+    assert between == 2, "it was never between two sensors"
+    store.record([batch(91, some(5, start=30))], T0)
+    store.seal()
+    for sensor, n in (("a/0", 35), ("b/0", 30), ("a/1", 30)):
+        assert store.readings(sensor, *ALL)["seq"].tolist() == list(range(n))
+    store.close()
+
+
 def test_latest_is_the_newest_by_instant_not_by_arrival(store: Store) -> None:
     store.record([batch(1, some(5, start=20))], T0 + HOUR_MS)
     store.record([batch(6, some(5))], T0 + HOUR_MS)
@@ -233,7 +262,7 @@ def test_any_history_reads_as_a_plain_dict(tmp_path_factory, steps) -> None:
         if step == "seal":
             store.seal()
         elif step == "step":
-            store.seal(steps=3)
+            store.seal(steps=5)
         elif step == "remove":
             store.remove()
         elif step == "reopen":
