@@ -5,31 +5,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
 
 from coldchain.kernel.clocks import SteadyClock, WallClock
+from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports.clock import steady_s as machine_steady_s
 from coldchain.ports.clock import wall_ms as machine_wall_ms
 from coldchain.records.health import BEAT_EVERY_S, Heart
+from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from gateway.codecs.frames import Event, Hello, Lost, Report
+from gateway.day import Day
 from gateway.drivers import DRIVERS
 from gateway.drivers.base import Driver, Surroundings
 from gateway.drivers.mqtt_nodes import MqttNodes
 from gateway.link import HubLink
+from gateway.page import metrics, render
+from gateway.page_server import PageServer
 from gateway.route import Route
 from gateway.spool import Arrival, Loss, Outcome, Spool, Stored, open_spool
 from gateway.writer import BACKLOG_MAX_REPORTS, SpoolWriter
 
 GAPS_PER_STATUS = 100
 SPOOL_FIGURES = ("pending", "oldest_ms", "bytes", "accepted", "lost", "full")
-PAGE_BACKLOG_BLOCKS = 100_000
-"""After a restart the page looks at so many blocks of what waits."""
+PAGE_RETRY_S = 30.0
+PAGE_BLOCKS = 20_000
+"""After a restart the page shows the last day as far as so many blocks of what waits reach back."""
 
 
 class GatewayService:
@@ -59,6 +67,8 @@ class GatewayService:
         self._drivers: list[Driver] = []
         self._started_s = steady_s()
         self.duplicates = self.withheld = 0
+        self._figures: dict[str, Any] = {}
+        self._day = Day()
 
     def run(self) -> None:
         """Work until stopped. Raises StoreUnavailable when the spool cannot be opened or has failed."""
@@ -83,7 +93,7 @@ class GatewayService:
             on_outcome=lambda outcome: self._on_loop(self._committed, outcome),
             on_failure=lambda bad: self._on_loop(self._fail, bad),
         )
-        self._epoch, pending = await asyncio.to_thread(self._writer.start, _look)
+        self._epoch, pending = await asyncio.to_thread(self._writer.start, self._look)
         self._link = HubLink(
             self._gateway,
             self._settings.mqtt,
@@ -113,7 +123,8 @@ class GatewayService:
         self._drivers = [DRIVERS[line.driver](line, maps, around) for line in self._gateway.lines]
         if self._gateway.mqtt_nodes:
             self._drivers.append(MqttNodes(self._settings.mqtt, self._gateway.id, around))
-        return [*(driver.run() for driver in self._drivers), self._link.run(), self._beat()]
+        parts = [*(driver.run() for driver in self._drivers), self._link.run(), self._beat()]
+        return [*parts, self._serve_page()] if self._gateway.page_port else parts
 
     def _supervised(self, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A part that ends by itself has failed, and with it the process: our starter starts us anew."""
@@ -197,8 +208,50 @@ class GatewayService:
         if self._held and self._writer.backlog < BACKLOG_MAX_REPORTS // 2:
             self._hold(held=False)
 
-    def _show(self, stored: list[Stored]) -> None:
-        """For the page."""
+    def _show(self, stored: Iterable[Stored]) -> None:
+        """To the page, where there is one."""
+        if self._gateway.page_port:
+            now_ms = self._wall_ms()
+            for part in stored:
+                self._day.add(part, now_ms)
+
+    def _look(self, spool: Spool) -> tuple[str, RangeSet]:
+        """What the spool holds at the start."""
+        if self._gateway.page_port:
+            self._show(spool.newest(PAGE_BLOCKS))
+        return spool.epoch, RangeSet(spool.pending)
+
+    async def _serve_page(self) -> None:
+        """A page that cannot be served is told and tried again; it never ends the gateway."""
+        page = self._page()
+        while True:
+            try:
+                await page.run()
+            except OSError as bad:
+                self._tell("page_failed", {"port": self._gateway.page_port, "why": str(bad)})
+            await asyncio.sleep(PAGE_RETRY_S)
+
+    def _page(self) -> PageServer:
+        registry = RegistryReader(self._settings.desk_db)
+
+        def html() -> str:
+            with contextlib.suppress(ColdChainError, sqlite3.Error):  # without a desk: nodes and channels
+                registry.refresh()
+            return render(
+                self._gateway.id,
+                self._day,
+                registry.registry,
+                self._figures,
+                now_ms=self._wall_ms(),
+                zone=self._settings.zone,
+            )
+
+        contents = {
+            "/": html,
+            "/metrics": lambda: metrics(self._figures),
+            "/figures.json": lambda: json.dumps(self._figures),
+        }
+        return PageServer(self._gateway.page_host, self._gateway.page_port, contents)
 
     async def _beat(self) -> None:
         """Round after round through the loop and the writer's thread: the beat stops when either is stuck."""
@@ -206,8 +259,6 @@ class GatewayService:
             self._figures = await self.figures()
             self._heart.beat(self._figures)
             await asyncio.sleep(BEAT_EVERY_S)
-
-    _figures: dict[str, Any] = {}  # noqa: RUF012  replaced whole, never changed
 
     async def figures(self) -> dict[str, Any]:
         """What metrics, page, status and `coldchain doctor` show."""
@@ -245,10 +296,6 @@ class GatewayService:
             ],
             "gaps": gaps,
         }
-
-
-def _look(spool: Spool) -> tuple[str, RangeSet]:
-    return spool.epoch, RangeSet(spool.pending)
 
 
 def _spool_figures(spool: Spool) -> dict[str, Any]:

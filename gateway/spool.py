@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +24,9 @@ from coldchain.kernel.ranges import RangeSet
 from coldchain.kernel.readings import SPOOLED, Rows, empty
 from coldchain.records.sql import open_writer, transaction
 from gateway.blocks import READINGS_MAX, pack_block, unpack_block
-from gateway.codecs.frames import Lost, Pairs, Report
+from gateway.codecs.frames import Pairs, Report
 from gateway.gap_book import GapBook
+from gateway.intake import Answers, Arrival, Loss, Outcome, Stored
 from gateway.route import Route
 from gateway.sources import Source
 from gateway.spool_file import (
@@ -40,54 +41,6 @@ from gateway.spool_file import (
 from gateway.stamping import is_live, stamp
 
 __all__ = ["Arrival", "Loss", "Outcome", "Spool", "Stored", "open_spool", "read_accounts"]
-
-
-class Arrival(NamedTuple):
-    """A numbered report, when it came [gateway's clock, ms since epoch], whom to answer (None: nobody)."""
-
-    report: Report
-    gateway_ms: int
-    route: Route | None
-
-
-class Loss(NamedTuple):
-    """A node's word that reports are gone for good."""
-
-    lost: Lost
-    gateway_ms: int
-    route: Route | None
-
-
-class Stored(NamedTuple):
-    """Readings low..high, just committed. `rows["node"]` points into `nodes`."""
-
-    low: int
-    high: int
-    live: bool
-    nodes: list[tuple[str, int]]
-    rows: Rows
-
-
-Answers = dict[Route, dict[tuple[str, int], Pairs]]
-"""route -> (node, boot) -> ranges of report sequences."""
-
-
-class Outcome(NamedTuple):
-    """What came of one group of arrivals. Nothing of it may be told to anybody before the commit.
-
-    routes      every route that something came by
-    acks        reports that are on disk, resent ones included
-    asks        reports to ask for again
-    duplicates  reports that had been accepted before
-    withheld    reports refused because the spool is full; their nodes keep them
-    """
-
-    stored: list[Stored]
-    routes: set[Route]
-    acks: Answers
-    asks: Answers
-    duplicates: int
-    withheld: int
 
 
 class _Packing:
@@ -359,9 +312,11 @@ class Spool:
             return int(rows["gateway_ms"][low - first])
         return None
 
-    def blocks(self) -> Iterable[Stored]:
-        """All that waits, block by block, for the page after a restart. Rotten blocks are passed over."""
-        for first, n, live, blob in self._db.execute("SELECT first, n, live, rows FROM block ORDER BY first"):
+    def newest(self, blocks: int) -> Iterable[Stored]:
+        """What waits, newest blocks first, for the page after a restart. Rotten blocks are passed over."""
+        for first, n, live, blob in self._db.execute(
+            "SELECT first, n, live, rows FROM block ORDER BY first DESC LIMIT ?", (blocks,)
+        ):
             try:
                 sources, rows = unpack_block(blob, n)
             except (ValueError, zlib.error):
