@@ -44,9 +44,10 @@ STATE = np.dtype(
         ("standing", "?", N_CONDITIONS),
         ("announced", "?", N_CONDITIONS),
         ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
-    ]
+    ],
+    align=True,
 )
-"""One record per series: 83 bytes."""
+"""One record per series: 88 bytes, aligned, or numpy would copy each column before using it."""
 
 Table = npt.NDArray[np.void]
 HEAD = struct.Struct("<BI")
@@ -113,6 +114,11 @@ class Step:
     events: Events
 
 
+def _copy(table: Table) -> Table:
+    """As bytes, many times faster than field by field."""
+    return np.frombuffer(bytearray(table.view(np.uint8)), STATE)
+
+
 def blank(n: int) -> Table:
     table = np.zeros(n, STATE)
     for name in ("at", "live_at", "late_from", "late_until", "since"):
@@ -144,7 +150,7 @@ def step(state: EngineState, block: Block, rules: RuleTable) -> Step:
     if not len(block):
         return Step(state, nothing)
     block = in_order(block)
-    table = state.grown(max(int(block.series[-1]) + 1, len(rules))).table.copy()
+    table = _copy(state.grown(max(int(block.series[-1]) + 1, len(rules))).table)
     _hear(table, block)
     known = len(rules)
     judged = rules.judged[np.minimum(block.series, known - 1)] if known else np.zeros(len(block), np.bool_)
@@ -254,7 +260,8 @@ def _run(table: Table, seen: Seen, seg: Segments, kind: int) -> list[Events]:
     carried = table["since"][:, kind][seg.series] != NEVER
     if not (carried.any() or signals.out.any()):
         return []
-    active = carried | np.logical_or.reduceat(signals.out, seg.first)
+    active = carried.copy()
+    active[np.searchsorted(seg.first, np.flatnonzero(signals.out), side="right") - 1] = True
     if not active.all():
         seen = _only(seen, np.flatnonzero(active[seg.of]))
         signals = condition.signals(seen)
@@ -272,19 +279,22 @@ def _run(table: Table, seen: Seen, seg: Segments, kind: int) -> list[Events]:
 def _events(did: Latched, seen: Seen, limit: npt.NDArray[Any], seg: Segments, kind: int) -> list[Events]:
     sign = CONDITIONS[kind].sign
 
-    def made(what: What, index: Ints, since: Ints, peak: Ints) -> Events:
+    def made(what: What, index: Ints, since: Ints, peak: Ints) -> list[Events]:
+        if not len(index):
+            return []
         events = np.zeros(len(index), EVENT)
         events["at"], events["series"] = seen.block.at[index], seen.block.series[index]
         events["kind"], events["what"], events["profile"] = kind, what, seen.terms.profile[index]
         events["since"], events["value"] = since, seen.block.value[index]
         events["limit"], events["peak"] = limit[index], sign * peak
-        return events
+        return [events]
 
     grown = np.flatnonzero(did.grown)
     at = seg.last[grown]
+    value = sign * seen.block.value
     return [
-        made(What.RETURNED, did.returned, did.returned_since, did.returned_peak),
-        made(What.RAISED, did.raised, did.raised_since, sign * seen.block.value[did.raised]),
-        made(What.ANNOUNCED, did.announced, did.announced_since, sign * seen.block.value[did.announced]),
-        made(What.GROWN, at, did.after.since[grown], did.after.peak[grown]),
+        *made(What.RETURNED, did.returned, did.returned_since, did.returned_peak),
+        *made(What.RAISED, did.raised, did.raised_since, value[did.raised]),
+        *made(What.ANNOUNCED, did.announced, did.announced_since, value[did.announced]),
+        *made(What.GROWN, at, did.after.since[grown], did.after.peak[grown]),
     ]

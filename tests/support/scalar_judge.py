@@ -5,6 +5,10 @@ Written from the definitions, sharing nothing with `alerts`. Values in thousandt
 """
 
 from dataclasses import dataclass, field
+from typing import Any
+
+Happening = tuple[Any, ...]
+"""(at, kind, what, since, peak size)"""
 
 DISCONNECTED, POWER_ON, NEAR = -127_000, 85_000, 5_000
 
@@ -29,7 +33,7 @@ class Latch:
     since: int | None = None
     peak: int | None = None
     told: bool = False
-    events: list[tuple] = field(default_factory=list)
+    events: list[Happening] = field(default_factory=list)
 
     def take(self, r: Plain, size: int, *, out: bool, back: bool) -> None:
         if self.since is not None and back:
@@ -83,11 +87,11 @@ class Sensor:
         self.latches["high"].take(r, v, out=v > self.high, back=v <= self.high - self.deadband)
         self.latches["low"].take(r, -v, out=v < self.low, back=v >= self.low + self.deadband)
 
-    def events(self) -> list[tuple]:
+    def events(self) -> list[Happening]:
         return sorted((e for latch in self.latches.values() for e in latch.events), key=repr)
 
 
-def judge(readings: list[Plain], **limits: int) -> list[tuple]:
+def judge(readings: list[Plain], **limits: int) -> list[Happening]:
     """(at, kind, what, since, peak size) of everything that happens to one sensor, in any order of input."""
     sensor = Sensor(**limits)
     for reading in sorted(set(readings), key=lambda r: (r.at, r.value)):

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from alerts.outbox import Outbox
 from alerts.service import AlertService
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import NO_VALUE, Flag, Status
@@ -33,7 +34,7 @@ from coldchain.records.registry import (
     Site,
 )  # fmt: skip
 from coldchain.records.sql import transaction
-from coldchain.settings import Settings
+from coldchain.settings import AlertSettings, Settings
 from ingest.journal import SqliteJournal
 
 MINUTE = 60_000
@@ -88,7 +89,9 @@ class Ward:
     """One site, its appliances and people. Readings come every minute once a temperature is set."""
 
     def __init__(self, folder: Path, start: str = "08:00", *, lateness_min: int = 10) -> None:
-        self.settings = Settings(data_dir=folder, alerts={"lateness": lateness_min * 60})
+        self.settings = Settings(
+            data_dir=folder, alerts=AlertSettings(lateness=timedelta(minutes=lateness_min))
+        )
         self.now_ms = instant(start)
         self.phones = Phones()
         self.registry = Registry(sites=(Site(id="vte", name="Vientiane"),))
@@ -180,8 +183,7 @@ class Ward:
         """Let alerts do all that there is to do at this moment."""
         while self.service.tick():
             pass
-        assert self.service.outbox is not None
-        while self.service.outbox.send_one():
+        while self.outbox.send_one():
             pass
 
     def acknowledge(self, alarm: int, person: str = "technician") -> None:
@@ -206,6 +208,11 @@ class Ward:
     def phone(self, name: str) -> Phone:
         number = next(p.phone for p in self.registry.people if p.id == name)
         return self.phones.by_number.setdefault(number, Phone())
+
+    @property
+    def outbox(self) -> Outbox:
+        assert self.service.outbox is not None
+        return self.service.outbox
 
     @property
     def alarms(self) -> AlarmsReader:
