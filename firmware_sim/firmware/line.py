@@ -8,12 +8,13 @@ while nobody has the port open is gone, and so is what stood in the port when it
 import os
 import random
 import select
-import termios
+import time
 import tty
 from contextlib import suppress
 from pathlib import Path
 
 READ_BYTES = 4096
+DRAIN_ROUNDS, DRAIN_PAUSE_S = 3, 0.001
 
 
 class PtyLine:
@@ -74,10 +75,15 @@ class PtyLine:
     def hung_up(self) -> None:
         """Nobody listens any more: what stood in the port is gone."""
         self._backlog = b""
-        with suppress(OSError, termios.error):
-            port = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        with suppress(OSError):
+            port = os.open(self._device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
             try:
-                termios.tcflush(port, termios.TCIOFLUSH)
+                # The kernel keeps more than one read gives, and brings the rest up a moment later.
+                for _ in range(DRAIN_ROUNDS):
+                    with suppress(BlockingIOError):
+                        while os.read(port, READ_BYTES):
+                            pass
+                    time.sleep(DRAIN_PAUSE_S)
             finally:
                 os.close(port)
 

@@ -64,9 +64,9 @@ class SerialPost:
 
     def _gone(self) -> None:
         self._unregister()
-        self.connected = False
         if self.line.fileno() >= 0:
             self.line.hung_up()
+        self.connected = False
 
     def _register(self) -> None:
         wanted = (self.line.fileno(), selectors.EVENT_READ | (selectors.EVENT_WRITE if self.line.full else 0))

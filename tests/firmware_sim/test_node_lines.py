@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversations of real nodes over real pseudo-terminals."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import serial
 from listener import Listener
 
 from firmware_sim.firmware.fleet_runner import FleetConfig, FleetRunner, steady_now
@@ -110,9 +113,35 @@ def test_bytes_that_were_sent_to_nobody_are_gone(runner: FleetRunner, tmp_path: 
     ear.close()
 
 
+def test_what_a_dead_gateway_had_not_read_is_gone(runner: FleetRunner, tmp_path: Path) -> None:
+    """It opened the port, read nothing and died: its successor finds an empty port, then fresh frames."""
+    port = tmp_path / "lines" / "syn-000"
+    dead = serial.Serial(str(port), exclusive=True)
+    until(lambda: runner.snapshot().lines_open == 1 and runner.snapshot().measured == 80)
+    time.sleep(0.3)
+    assert dead.in_waiting > 1_000
+    dead.close()
+    until(lambda: runner.snapshot().lines_open == 0)
+    next_one = os.open(port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)  # pyserial would flush by itself
+    with contextlib.suppress(BlockingIOError):
+        assert os.read(next_one, 1) == b""
+    os.close(next_one)
+
+
+def test_a_cut_line_loses_bytes_and_nothing_else(runner: FleetRunner, tmp_path: Path) -> None:
+    runner.lines["syn-000"].cut = True
+    ear = Listener(tmp_path / "lines" / "syn-000")
+    until(lambda: runner.snapshot().measured == 80)
+    time.sleep(0.5)
+    assert not ear.reports
+    runner.lines["syn-000"].cut = False
+    until(lambda: len({one.report.seq for one in ear.reports}) == 40)
+    ear.close()
+
+
 def test_noise_is_survived(runner: FleetRunner, tmp_path: Path) -> None:
     for line in runner.lines.values():
-        line.byte_error_rate = 0.004  # about every third frame of 90 bytes
+        line.byte_error_rate = 0.002  # about every sixth frame of 90 bytes
     ears = [Listener(tmp_path / "lines" / name) for name in runner.lines]
     until(lambda: runner.snapshot().acked == 80, patience_s=40)
     assert sum(ear.bytes_skipped for ear in ears) > 0, "the noise did not bite"
