@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from firmware_sim.physics.prepare import prepare
 from firmware_sim.physics.quantities import OFFERS, Quantity
 from firmware_sim.physics.state import DT_S
 from firmware_sim.physics.world import World
+from firmware_sim.truth import TruthWriter
 
 NO_ANSWER = 3  # status of the wire format
 DT_MS = round(DT_S * 1000)
@@ -149,12 +151,16 @@ def fleet_source(
     start_ms: int,
     backfill_s: float = 1_200.0,
     clocks: ClockMix | None = None,
+    truth: Path | None = None,
 ) -> tuple[WorldSource, Schedule]:
     """A simulated fleet ready for a `FleetRunner`, and its faults.
 
     start_ms    instant 0 of the scenario [ms UTC]
     backfill_s  the nodes have measured for so long before that; it comes first, as old reports
+    truth       the file for the hidden load temperatures and the faults, for scoring afterwards
     """
     ready = prepare(fleet, scenario, seed=seed, start_utc_s=start_ms / 1000, begin_s=-backfill_s)
     source = WorldSource(ready.world, fleet, start_ms=start_ms, seed=seed, clocks=clocks)
+    if truth is not None:
+        TruthWriter(truth, ready.world, ready.schedule, seed=seed, start_utc_s=start_ms / 1000)
     return source, ready.schedule

@@ -78,6 +78,7 @@ class World:
                 seed=plan.seed,
                 start_ms=self._start_ms,
                 backfill_s=BACKFILL_S,
+                truth=plan.directory / f"truth-{self._start_ms}.jsonl",
             )
         else:
             return None
