@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import time
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.limits import PROFILES
 from coldchain.kernel.words import Quantity
+from coldchain.records.duty import Channel, Policy, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
@@ -93,8 +95,21 @@ class Sensor(Part):
         return Quantity[self.quantity.upper().replace("-", "_")]
 
 
+class Quiet(Part):
+    """Hours, in the site's zone, in which only what is critical may ring. May pass midnight."""
+
+    start: time
+    end: time
+
+
 class Person(Part):
-    """Somebody who is told. `sites` empty: every site."""
+    """Somebody who is told. `sites` empty: every site.
+
+    numbers   further telephones, tried in this order after `phone`
+    channels  how they are told, best first
+    initials  to sign with on a shared telephone
+    shared    a duty telephone: an answer must be signed with somebody's initials
+    """
 
     id: Name
     name: str
@@ -102,6 +117,12 @@ class Person(Part):
     language: Literal["lo", "en", "fr", "vi"] = "en"
     role: Literal["technician", "on-call", "contractor", "supervisor", "manager"] = "on-call"
     sites: tuple[Name, ...] = ()
+    numbers: tuple[Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")], ...] = ()
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    channels: tuple[Channel, ...] = ("sms", "call", "email", "http")
+    quiet: Quiet | None = None
+    initials: Annotated[str, Field(pattern=r"^[A-Z]{2,4}$")] | None = None
+    shared: bool = False
 
 
 class GatewayEntry(Part):
@@ -119,6 +140,8 @@ class Registry(Part):
     sensors: tuple[Sensor, ...] = ()
     people: tuple[Person, ...] = ()
     gateways: tuple[GatewayEntry, ...] = ()
+    rotas: tuple[Rota, ...] = ()
+    policies: tuple[Policy, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -127,6 +150,8 @@ class Registry(Part):
             ("appliance", self.appliances),
             ("sensor", self.sensors),
             ("person", self.people),
+            ("rota", self.rotas),
+            ("policy", self.policies),
         ):
             _unique(words, [part.id for part in parts])
         _unique("node and channel", [f"{s.node}/{s.channel}" for s in self.sensors])
@@ -142,7 +167,21 @@ class Registry(Part):
                 _known(f"sensor {sensor.id}", "appliance", sensor.appliance, appliances)
             words_of_quantities = {q.word for q in Quantity}
             _known(f"sensor {sensor.id}", "quantity", sensor.quantity, words_of_quantities)
+        self._sound_duty(sites)
         return self
+
+    def _sound_duty(self, sites: set[str]) -> None:
+        people = {person.id for person in self.people}
+        for rota in self.rotas:
+            named = {*rota.people, *(o.person for o in rota.overrides)}
+            named |= {h.person for h in rota.holidays if h.person}
+            for person in sorted(named):
+                _known(f"rota {rota.id}", "person", person, people)
+            for site in rota.sites:
+                _known(f"rota {rota.id}", "site", site, sites)
+        for policy in self.policies:
+            for whom in (w for step in policy.steps for w in step.tell if w.startswith("person:")):
+                _known(f"policy {policy.id}", "person", whom.removeprefix("person:"), people)
 
     @cached_property
     def by_channel(self) -> dict[tuple[str, int], Sensor]:
@@ -156,6 +195,10 @@ class Registry(Part):
     @cached_property
     def appliance_by_id(self) -> dict[str, Appliance]:
         return {a.id: a for a in self.appliances}
+
+    @cached_property
+    def person_by_id(self) -> dict[str, Person]:
+        return {p.id: p for p in self.people}
 
     @cached_property
     def site_by_id(self) -> dict[str, Site]:
