@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU of ingest a reading: batches of 100, an fsync per commit, receipt made; alone, and behind a real broker."""
+"""CPU of ingest a reading: batches of 100, an fsync per commit, receipt made; alone, and behind a real
+broker.
+"""
 
 import os
 import subprocess
@@ -125,7 +127,7 @@ def main() -> None:
     payloads = batches(2_000)
     size = sum(map(len, payloads)) / len(payloads) / BATCH
     print(
-        f"ingest, {len(payloads) * BATCH:,} readings in batches of {BATCH}, {size:.1f} bytes a reading on the link"
+        f"ingest: {len(payloads) * BATCH:,} readings, batches of {BATCH}, {size:.1f} bytes each on the link"
     )
     for group in (1, 4, 16):
         alone(payloads, group)

@@ -80,7 +80,8 @@ class Fleet:
         (pages,), (free,) = (
             db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count")
         )
-        return (pages - free) * db.execute("PRAGMA page_size").fetchone()[0]
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
 
 
 def stored(probe_step: float, name: str) -> None:
@@ -101,9 +102,7 @@ def stored(probe_step: float, name: str) -> None:
         print(f"{name}: {n:,} readings of {FLEET} sensors, 1 s of jitter")
         print(f"    stored  {size:6.2f} bytes a reading, provenance included ({size / 6:.2f} of 6)")
         each = wrote / n
-        print(
-            f"    written {each:6.1f} bytes a reading at 250 a commit ({each / 200:.2f} of 200), sealing included"
-        )
+        print(f"    written {each:6.1f} bytes a reading at 250 a commit, sealed ({each / 200:.2f} of 200)")
         print(f"    that is {each * 4 * 86_400 / 1e9:6.3f} GB a day at 4 readings/s")
         print(f"    longest sealing step {longest:.0f} ms")
         fleet.journal.close()
@@ -119,9 +118,8 @@ def small_commits() -> None:
         fleet.seal(T0 + 10 * 21_600_000)
         fleet.journal.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         each = (written() - wrote) / len(rows)
-        print(
-            f"4 readings a commit: {each:,.0f} bytes written a reading, {each * 4 * 86_400 / 1e9:.2f} GB a day at 4/s"
-        )
+        a_day = each * 4 * 86_400 / 1e9
+        print(f"4 readings a commit: {each:,.0f} bytes written a reading, {a_day:.2f} GB a day at 4/s")
         fleet.journal.close()
 
 
@@ -144,9 +142,8 @@ def a_years_chart() -> None:
         # the last readings' jitter may put one over the end of the year
         assert year - 1 <= n.sum() <= year
         best = 1e3 * min(times)
-        print(
-            f"a year, {n.sum():,} readings as 500 min/max points: {best:.0f} ms ({best / 50:.2f} of 50), CPU {1e3 * cpu:.0f} ms"
-        )
+        print(f"a year, {n.sum():,} readings as 500 min/max points: {best:.0f} ms ({best / 50:.2f} of 50),")
+        print(f"    CPU {1e3 * cpu:.0f} ms")
         reader.close()
         fleet.journal.close()
 

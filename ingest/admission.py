@@ -104,7 +104,8 @@ class Admitted:
     rows      recorded rows, JOURNALLED, in the order of the batch
     waiting   waiting rows, JOURNALLED with series 0; `waiting_quantity` beside them
     dead      (reason, places of the batch's rows)
-    recorded_ranges, dead_ranges   link sequences for the receipt; duplicates are in the one they were in first
+    recorded_ranges, dead_ranges   link sequences for the receipt; duplicates are in the one they were in
+    first
     runs      what `Known.mark` is to be told
     """
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`POST /api/v1/readings`, and nothing else: for nodes that speak HTTP. Import only when configured: it is heavy.
+"""`POST /api/v1/readings`, and nothing else: for nodes that speak HTTP. Import only when configured: it is
+heavy.
 
-A request goes through the same inbox and commit as what comes by MQTT; 200 is its receipt, so it means recorded.
-Refusals are problem details (RFC 9457) with the types of `PROBLEMS`.
+A request goes through the same inbox and commit as what comes by MQTT; 200 is its receipt, so it means
+recorded. Refusals are problem details (RFC 9457) with the types of `PROBLEMS`.
 """
 
 from __future__ import annotations
@@ -137,4 +138,4 @@ class HttpServer:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(2.0)
+        self._thread.join(0.5)

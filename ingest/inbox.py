@@ -19,7 +19,9 @@ HOLD_UP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A publication as it came. `connection` tells the connection it came by: only there it can be acknowledged."""
+    """A publication as it came. `connection` tells the connection it came by: only there it can be
+    acknowledged.
+    """
 
     topic: str
     payload: bytes

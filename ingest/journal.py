@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal's writer: what arrived, admitted and committed in one transaction; then it may be receipted.
 
-One transaction holds the log rows, the link's ranges, dead letters, waiting readings, gaps, counters. `seen` and
-`latest` are derived from the log, so they are kept only now and then (`checkpoint`) and caught up with when the
-file is opened. After a failed commit the journal is not to be used again: the process ends and opens it anew.
+One transaction holds the log rows, the link's ranges, dead letters, waiting readings, gaps, counters.
+`seen` and `latest` are derived from the log, so they are kept only now and then (`checkpoint`) and caught
+up with when the file is opened. After a failed commit the journal is not to be used again: the process
+ends and opens it anew.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ CHECKPOINT_ROWS = 50_000
 """`seen` and `latest` are kept after so many commits or rows: what a restart reads again is bounded by it."""
 
 PAGE_BYTES = 1_024
-"""Of `readings.db`: at 250 readings a commit 108 bytes are written a reading, against 177 with pages of 4096."""
+"""Of `readings.db`: at 250 readings a commit 108 bytes are written a reading, against 177 with pages of
+4096.
+"""
 
 DEAD_BYTES_MAX = 64 * 1024
 """A dead letter keeps at most so much of what came."""
 REFUSED_KEPT_MAX = 10_000
-"""Refused payloads kept with their bytes; beyond it they are only counted. Readings' dead letters all stay."""
+"""Refused payloads kept with their bytes; beyond it they are only counted. Readings' dead letters all
+stay.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,8 @@ class _Since:
 class SqliteJournal:
     """`readings.db` for its one writer. Not for several threads.
 
-    Raises StoreUnavailable or SchemaTooNew on opening; sqlite3.Error when a commit fails: end the process then.
+    Raises StoreUnavailable or SchemaTooNew on opening; sqlite3.Error when a commit fails: end the process
+    then.
     """
 
     def __init__(self, path: Path, *, lateness_ms: int = 600_000, waiting_max: int = 1_000_000) -> None:
@@ -159,7 +165,9 @@ class SqliteJournal:
         self.known.rewire(wiring)
 
     def record(self, arrivals: Sequence[Arrival], arrived_ms: int) -> list[Receipt | None]:
-        """Commit all of them together, fsynced. The receipt for each; None for what is not to be receipted."""
+        """Commit all of them together, fsynced. The receipt for each; None for what is not to be
+        receipted.
+        """
         with transaction(self.db):
             receipts = [self._take(arrival, arrived_ms) for arrival in arrivals]
             self._keep()
@@ -223,7 +231,8 @@ class SqliteJournal:
             admitted.waiting, admitted.waiting_quantity, self.known.node_of
         ):
             self.db.execute(
-                "INSERT INTO waiting (node, channel, quantity, arrived_ms, link, n, rows) VALUES (?,?,?,?,?,?,?)",
+                "INSERT INTO waiting (node, channel, quantity, arrived_ms, link, n, rows)"
+                " VALUES (?,?,?,?,?,?,?)",
                 (node, channel, quantity, arrived_ms, link, len(rows), pack_rows(rows)),
             )
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What admission knows: which sensor is wired to each channel, and which readings were seen before.
 
-A *slot* is a channel of one run of a node: (node, boot, channel). For each slot the sequence numbers seen are a
-set of ranges. Nearly always they only grow at the top, so the topmost range lies in two numpy arrays and a batch
-is judged at once; what lies below it (backfill overtaken by live data) is a `RangeSet`. Pure: no I/O, no clock.
+A *slot* is a channel of one run of a node: (node, boot, channel). For each slot the sequence numbers seen
+are a set of ranges. Nearly always they only grow at the top, so the topmost range lies in two numpy arrays
+and a batch is judged at once; what lies below it (backfill overtaken by live data) is a `RangeSet`. Pure: no
+I/O, no clock.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Runs:
 
 
 class Known:
-    """Names become numbers here; new ones wait in `new_sources` and `new_series` until the store has kept them."""
+    """Names become numbers here; new ones wait in `new_sources` and `new_series` until the store has kept
+    them.
+    """
 
     def __init__(self, wiring: Mapping[Channel, Wired] | None = None) -> None:
         self.wiring: Mapping[Channel, Wired] = wiring or {}

@@ -45,7 +45,8 @@ class Retention:
 
     def _expire(self, series: int, sensor: str, horizon_ms: int, registry: Registry) -> bool:
         found = self._db.execute(
-            "SELECT id, data FROM chunk WHERE series = ? AND start_ms < ? AND last_ms < ? ORDER BY start_ms LIMIT ?",
+            "SELECT id, data FROM chunk WHERE series = ? AND start_ms < ? AND last_ms < ?"
+            " ORDER BY start_ms LIMIT ?",
             (series, horizon_ms, horizon_ms, CHUNKS_A_STEP),
         ).fetchall()
         if not found:
@@ -86,7 +87,8 @@ class Retention:
             "INSERT INTO hourly VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (series, start_ms) DO UPDATE SET"
             " n = n + excluded.n, vmin = coalesce(min(vmin, excluded.vmin), vmin, excluded.vmin),"
             " vmax = coalesce(max(vmax, excluded.vmax), vmax, excluded.vmax), vsum = vsum + excluded.vsum,"
-            " below_s = min(3600, below_s + excluded.below_s), above_s = min(3600, above_s + excluded.above_s),"
+            " below_s = min(3600, below_s + excluded.below_s),"
+            " above_s = min(3600, above_s + excluded.above_s),"
             " unknown_s = max(0, unknown_s + excluded.unknown_s - 3600)",
             (series, row.start_ms, row.n, _none(row.vmin), _none(row.vmax), row.vsum, *row.seconds()),
         )

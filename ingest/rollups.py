@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roll-ups: min, max, mean, count and the seconds below, above and unknown, window by window. Pure.
 
-A reading holds until the next one, but no longer than `hold_ms`: after that the time is unknown. So is the time
-that a failed reading holds. Time in an hour that no reading reaches is unknown from its first to its last ms.
+A reading holds until the next one, but no longer than `hold_ms`: after that the time is unknown. So is the
+time that a failed reading holds. Time in an hour that no reading reaches is unknown from its first to its
+last ms.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sealing: rows of the log become chunks, one per series and window, in steps short enough to stand between commits.
+"""Sealing: rows of the log become chunks, one per series and window, in steps short enough to stand
+between commits.
 
 A run takes the log up to one position. Series by series the rows are merged into chunks (prepared outside any
-transaction, for nobody else writes chunks), then written together with the series' `sealed` position. A reader
-takes a series' rows up to there from its chunks and the later ones from the log, so each step is whole by itself
-and a crash between two steps only means that the rest is done again by the next run.
+transaction, for nobody else writes chunks), then written together with the series' `sealed` position. A
+reader takes a series' rows up to there from its chunks and the later ones from the log, so each step is
+whole by itself and a crash between two steps only means that the rest is done again by the next run.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ class Sealer:
         position = after
         while position < target and n < self._run_rows:
             found = self._db.execute(
-                "SELECT position, rows FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
+                "SELECT position, rows FROM log WHERE position > ? AND position <= ?"
+                " ORDER BY position LIMIT ?",
                 (position, target, LOAD_BATCHES),
             ).fetchall()
             if not found:
@@ -152,10 +154,12 @@ class Sealer:
         with transaction(self._db) as db:
             for series, ready in written:
                 db.executemany(
-                    "INSERT INTO chunk (series, start_ms, n, valid, first_ms, last_ms, vmin, vmax, vsum, data)"
-                    " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (series, start_ms) DO UPDATE SET n = excluded.n,"
-                    " valid = excluded.valid, first_ms = excluded.first_ms, last_ms = excluded.last_ms,"
-                    " vmin = excluded.vmin, vmax = excluded.vmax, vsum = excluded.vsum, data = excluded.data",
+                    "INSERT INTO chunk"
+                    " (series, start_ms, n, valid, first_ms, last_ms, vmin, vmax, vsum, data)"
+                    " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (series, start_ms) DO UPDATE SET"
+                    " n = excluded.n, valid = excluded.valid, first_ms = excluded.first_ms,"
+                    " last_ms = excluded.last_ms, vmin = excluded.vmin, vmax = excluded.vmax,"
+                    " vsum = excluded.vsum, data = excluded.data",
                     [astuple(chunk) for chunk in ready],
                 )
                 db.execute("UPDATE series SET sealed = ? WHERE id = ?", (position, series))

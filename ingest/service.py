@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ingest process: what gateways publish is admitted, committed, acknowledged, receipted. In that order.
 
-One thread does all of it and is the only writer of `readings.db`. Others only hand in: paho's, the HTTP server's,
-the InfluxDB projection's. Housekeeping (sealing, removal, retention) goes in short steps between commits.
+One thread does all of it and is the only writer of `readings.db`. Others only hand in: paho's, the HTTP
+server's, the InfluxDB projection's. Housekeeping (sealing, removal, retention) goes in short steps between
+commits.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class IngestService:
                 raise StoreUnavailable(
                     f"{settings.readings_db}: {bad}; free disk space and start again"
                 ) from bad
+            self._duties.close()
             journal.close()
             log.info("ingest.stopped", position=journal.position)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings of channels that the registry does not know: kept by channel, and moved when a sensor is adopted."""
+"""Readings of channels that the registry does not know: kept by channel, and moved when a sensor is
+adopted.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def group_waiting(
 
 
 def take_adopted(db: sqlite3.Connection, known: Known, limit: int) -> Readmitted:
-    """Take up to `limit` waiting batches of adopted channels out of the table, within the caller's transaction."""
+    """Take up to `limit` waiting batches of adopted channels out of the table, within the caller's
+    transaction.
+    """
     batches: list[tuple[int, Rows]] = []
     refused: list[Waiting] = []
     left = limit
@@ -57,7 +61,8 @@ def take_adopted(db: sqlite3.Connection, known: Known, limit: int) -> Readmitted
         if series == 0:
             continue
         found = db.execute(
-            "SELECT id, link, rows FROM waiting WHERE node = ? AND channel = ? AND quantity = ? ORDER BY id LIMIT ?",
+            "SELECT id, link, rows FROM waiting WHERE node = ? AND channel = ? AND quantity = ?"
+            " ORDER BY id LIMIT ?",
             (node, channel, quantity, left),
         ).fetchall()
         for number, link, blob in found:

@@ -24,7 +24,9 @@ class Journal(Protocol):
         ...
 
     def readings(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
-        """Every recorded reading with start_ms <= at_ms < end_ms, by at_ms, source, seq: all fields as recorded."""
+        """Every recorded reading with start_ms <= at_ms < end_ms, by at_ms, source, seq: all fields as
+        recorded.
+        """
         ...
 
     def counters(self) -> dict[str, int]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names in InfluxDB. Dashboards and the projection take them from here; a name once used never changes type.
+"""The names in InfluxDB. Dashboards and the projection take them from here; a name once used never changes
+type.
 
-Tags of every measurement: sensor, quantity, and where the registry knows them appliance and site, as they were
-when the point was written. A roll-up's time is the start of its window.
+Tags of every measurement: sensor, quantity, and where the registry knows them appliance and site, as they
+were when the point was written. A roll-up's time is the start of its window.
 """
 
 from __future__ import annotations

@@ -270,7 +270,9 @@ class _Tail:
         self._last = 0
 
     def rows(self, db: sqlite3.Connection, series: int, sealed: int, start_ms: int, end_ms: int) -> Rows:
-        """The series' rows after position `sealed`, from start_ms to before end_ms, in the order of the log."""
+        """The series' rows after position `sealed`, from start_ms to before end_ms, in the order of the
+        log.
+        """
         floor = db.execute("SELECT position FROM cursor WHERE consumer = 'sealed'").fetchone()
         floor = floor[0] if floor else 0
         after = max(floor, self._last)
@@ -300,7 +302,8 @@ def _load(
     db: sqlite3.Connection, after: int, start_ms: int = -(2**63), end_ms: int = 2**63 - 1
 ) -> tuple[Rows, Longs]:
     found = db.execute(
-        "SELECT position, rows FROM log WHERE position > ? AND last_ms >= ? AND first_ms < ? ORDER BY position",
+        "SELECT position, rows FROM log WHERE position > ? AND last_ms >= ? AND first_ms < ?"
+        " ORDER BY position",
         (after, start_ms, end_ms),
     ).fetchall()
     parts = [unpack_rows(blob) for _, blob in found]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""influxdb-client behind our `Send`: synchronous, one request, no retry of its own. Heavy: import when configured."""
+"""influxdb-client behind our `Send`: synchronous, one request, no retry of its own. Heavy: import when
+configured.
+"""
 
 from __future__ import annotations
 

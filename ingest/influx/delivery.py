@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delivering lines: retried for as long as it takes, cut in halves to find what the server will never take.
 
-What a server answers is not trusted to say which lines it kept: after a refusal every half is sent again, which
-writes the same points once more. Pure but for the injected `send` and `pause`.
+What a server answers is not trusted to say which lines it kept: after a refusal every half is sent again,
+which writes the same points once more. Pure but for the injected `send` and `pause`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from ingest.influx.lines import Line
 
 RETRIED = frozenset((401, 403, 404, 408, 429))
-"""Refusals that say nothing about the lines: a token to be renewed, a bucket not made yet, too much at once."""
+"""Refusals that say nothing about the lines: a token to be renewed, a bucket not made yet, too much at
+once.
+"""
 BACKOFF_MIN_S, BACKOFF_MAX_S = 1.0, 60.0
 _DROPPED = re.compile(r"dropped=(\d+)")
 
@@ -37,7 +39,9 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Delivered:
-    """points: lines the server took. culprits: (line, why). parked: lines older than its retention, and why."""
+    """points: lines the server took. culprits: (line, why). parked: lines older than its retention, and
+    why.
+    """
 
     points: int = 0
     culprits: list[tuple[Line, str]] = field(default_factory=list)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readings and roll-ups as line protocol, from validated types only. Pure.
 
-A point's time is the reading's instant, in ns: its milliseconds exactly, and below them a number made from the
-reading's identity. So two readings of one sensor in the same millisecond are two points, and the same reading
-sent again is the same point.
+A point's time is the reading's instant, in ns: its milliseconds exactly, and below them a number made from
+the reading's identity. So two readings of one sensor in the same millisecond are two points, and the same
+reading sent again is the same point.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def tags_of(registry: Registry, sensor: str, quantity: int) -> str:
 
 
 def tie_ns(node: str, boot: int, channel: int, seq: int) -> int:
-    """0..999,999: tells readings of one millisecond apart [ns]. Those of one run never meet within a million."""
+    """0..999,999: tells readings of one millisecond apart [ns]. Those of one run never meet within a
+    million.
+    """
     return (zlib.crc32(f"{node}/{boot}/{channel}".encode()) + seq) % NS_PER_MS
 
 

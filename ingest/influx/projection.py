@@ -69,7 +69,7 @@ class Projection:
     def stop(self) -> None:
         """Asks and waits shortly; a request that hangs is left to end with the process."""
         self._stopping.set()
-        self._thread.join(2.0)
+        self._thread.join(1.0)
 
     def news(self) -> list[Progress]:
         """What came since the last call, for the committing thread to keep."""

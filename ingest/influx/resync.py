@@ -37,7 +37,8 @@ def resync(
     send: Send | None = None,
     on_trouble: Callable[[Exception, float], None] | None = None,
 ) -> Resynced:
-    """Every reading with from_ms <= at_ms < to_ms, and every roll-up window that touches the span and is over.
+    """Every reading with from_ms <= at_ms < to_ms, and every roll-up window that touches the span and is
+    over.
 
     The same points again, so it may be repeated, and may run beside ingest. Waits while InfluxDB is away:
     `on_trouble` hears why. `send` defaults to the configured server.

@@ -48,10 +48,10 @@ class Store:
         self.reader = JournalReader(self.path)
         self.sealer = Sealer(self.journal, Windows(HOUR_MS, 0), run_rows=7)
 
-    def record(self, arrivals: Sequence[Batch], arrived_ms: int) -> Sequence[Receipt | None]:
+    def record(self, arrivals: Sequence[Batch], arrived_ms: int) -> Sequence[Receipt]:
         receipts = self.journal.record(arrivals, arrived_ms)
         self._after(self)
-        return receipts
+        return [receipt for receipt in receipts if receipt is not None]
 
     def readings(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
         return self.reader.readings(sensor, start_ms, end_ms)
@@ -135,7 +135,6 @@ def test_what_is_recorded_is_read_back_field_by_field(store: Store) -> None:
     readings = some(200)
     (receipt,) = store.record([batch(1, readings)], T0 + 5)
     rows = store.readings("a/0", *ALL)
-    assert receipt is not None
     assert receipt.recorded == [(1, 200)]
     assert receipt.dead == []
     assert rows["at_ms"].tolist() == [at for *_, at, _ in readings]

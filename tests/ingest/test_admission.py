@@ -174,7 +174,7 @@ NODES = [("n", 1), ("m", 1), ("stranger", 7)]
 
 
 def batch_of(readings, first: int) -> Batch:
-    rows = np.array([tuple(reading[name] for name in SPOOLED.names) for reading in readings], SPOOLED)
+    rows = np.array([tuple(reading[name] for name in SPOOLED.fields or ()) for reading in readings], SPOOLED)
     return Batch("gw", "e", [(first, first + len(rows) - 1)] if len(rows) else [], NODES, rows)
 
 
@@ -190,6 +190,7 @@ def test_whatever_comes_every_link_number_is_accounted_for(tmp_path_factory, gro
         batch = decode_batch(encode_batch(batch_of(readings, first)))
         first += len(readings)
         (receipt,) = journal.record([batch], NOW)
+        assert receipt is not None
         told = [n for low, high in (*receipt.recorded, *receipt.dead) for n in range(low, high + 1)]
         assert sorted(told) == [n for low, high in batch.ranges for n in range(low, high + 1)]
         if reopen:
@@ -257,6 +258,7 @@ def test_a_batch_on_which_admission_fails_is_set_aside_and_receipted(tmp_path, m
     journal.rewire(REGISTRY)
     monkeypatch.setattr(journal_module, "admit", lambda *_: 1 // 0)
     (receipt,) = journal.record([one()], NOW)
+    assert receipt is not None
     assert receipt.dead == [(1, 1)]
     (data,) = journal.db.execute("SELECT bytes FROM dead_letter WHERE reason = 'broken'").fetchone()
     assert decode_batch(data).rows.tolist() == one().rows.tolist()

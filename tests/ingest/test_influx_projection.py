@@ -22,6 +22,7 @@ from coldchain.settings import InfluxSettings, Settings
 from ingest.influx import delivery, projection
 from ingest.influx.client import InfluxWriter
 from ingest.influx.delivery import Refusal
+from ingest.influx.lines import Line
 from ingest.influx.projection import Projection
 from ingest.influx.resync import resync
 from ingest.journal import SqliteJournal
@@ -218,9 +219,7 @@ def test_a_type_conflict_is_found_and_set_aside_and_its_neighbours_stay(
 
     def spoil(lines) -> None:
         spoiled = [
-            delivery.Line(line.at_ms, line.text.replace("seq=17i", 'seq="x"'))
-            if "seq=17i" in line.text
-            else line
+            Line(line.at_ms, line.text.replace("seq=17i", 'seq="x"')) if "seq=17i" in line.text else line
             for line in lines
         ]
         writer.send(spoiled)
@@ -295,7 +294,7 @@ def test_a_refused_token_is_retried_until_it_is_taken(tmp_path: Path) -> None:
 
 def test_only_the_culprits_are_cut_out() -> None:
     bad = {3, 4, 900}
-    lines = [delivery.Line(i, str(i)) for i in range(1_000)]
+    lines = [Line(i, str(i)) for i in range(1_000)]
     written: set[int] = set()
     requests = 0
 

@@ -33,11 +33,14 @@ class FakeGateway:
         self._told = threading.Condition()
         self._up = threading.Event()
         self.client: Client = make_client(address, f"fake-{name}", clean=True)
-        self.client.on_connect = lambda *_: self.client.subscribe(topic(name, "receipt"), 1)
+        self.client.on_connect = self._on_connect
         self.client.on_subscribe = lambda *_: self._up.set()
         self.client.on_message = self._on_message
         start_client(self.client, address, clean=True)
         assert self._up.wait(WAIT_S)
+
+    def _on_connect(self, client, *_) -> None:
+        client.subscribe(topic(self.name, "receipt"), 1)
 
     def _on_message(self, client, _data, message) -> None:
         with self._told:

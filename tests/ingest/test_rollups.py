@@ -55,12 +55,12 @@ def _state(readings, second: int, hold_s: int, change_s: int) -> str:
     return "below" if value < low else "above" if value > high else "inside"
 
 
-def registry(*assignments: Assignment, probe: str | None = "load") -> Registry:
+def registry(*assignments: Assignment) -> Registry:
     return Registry(
         sites=(Site(id="s", name="S"),),
         appliances=(Appliance(id="f", name="F", site="s", assignments=assignments),),
         sensors=(
-            Sensor(id="f/load", appliance="f", probe=probe, node="n", channel=0),
+            Sensor(id="f/load", appliance="f", probe="load", node="n", channel=0),
             Sensor(id="f/air", appliance="f", probe="air", node="n", channel=1),
         ),
     )

@@ -44,7 +44,7 @@ def test_rows_of_any_bytes_come_back(n, random) -> None:
     rows["series"] = 7
     rows = chunks.in_order(rows)
     back = chunks.decode(chunks.encode(rows), 7)
-    for name in JOURNALLED.names:
+    for name in JOURNALLED.fields or ():
         assert np.array_equal(back[name], rows[name]), name
 
 
