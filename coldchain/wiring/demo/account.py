@@ -14,8 +14,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.ranges import RangeSet
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
@@ -83,16 +85,17 @@ def _gateway(settings: Settings) -> tuple[int, Identities]:
     """What the gateway counted as accepted, and what its spool holds, by (gateway, epoch)."""
     from gateway.spool import read_accounts
 
-    if not settings.spool_db.exists():
+    try:
+        epoch, accepted, pending = read_accounts(settings.spool_db)
+    except StoreUnavailable:
         return 0, {}
-    epoch, accepted, pending = read_accounts(settings.spool_db)
     return accepted, {(settings.gateway.id, epoch): pending}
 
 
 def _hub(settings: Settings) -> tuple[int, int, int, Identities]:
-    if not settings.readings_db.exists():
+    db = _open(settings.readings_db, len(READINGS_MIGRATIONS))
+    if db is None:
         return 0, 0, 0, {}
-    db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
     recorded = sum(
         _count(db, query)
         for query in (
@@ -116,9 +119,9 @@ def _hub(settings: Settings) -> tuple[int, int, int, Identities]:
 
 
 def _alarms(settings: Settings) -> tuple[int, int]:
-    if not settings.alarms_db.exists():
+    db = _open(settings.alarms_db, len(ALARMS_MIGRATIONS))
+    if db is None:
         return 0, 0
-    db = open_reader(settings.alarms_db, len(ALARMS_MIGRATIONS))
     alarms = _count(db, "SELECT count(*) FROM alarm")
     notices = _count(db, "SELECT count(*) FROM notice WHERE state = 'sent'")
     db.close()
@@ -136,12 +139,20 @@ def influx_state(settings: Settings) -> dict[str, Any]:
     except httpx.HTTPError:
         up = False
     points = 0
-    if settings.readings_db.exists():
-        db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
+    db = _open(settings.readings_db, len(READINGS_MIGRATIONS))
+    if db is not None:
         row = db.execute("SELECT detail FROM cursor WHERE consumer = 'influx'").fetchone()
         points = int(json.loads(row[0]).get("points", 0)) if row else 0
         db.close()
     return {"state": "up" if up else "down", "points": points}
+
+
+def _open(path: Path, supported: int) -> sqlite3.Connection | None:
+    """The store, or None while it is not there or its writer is still laying its tables."""
+    try:
+        return open_reader(path, supported)
+    except StoreUnavailable:
+        return None
 
 
 def _count(db: sqlite3.Connection, query: str) -> int:
