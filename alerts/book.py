@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from alerts.engine import Events, What
 from alerts.lifecycle import Event, State, advance
-from alerts.messages import Facts, raised, returned
+from alerts.messages import Facts, raised, released, returned
 from alerts.rules import CONDITIONS, RULES
 from alerts.rules.limits import LEAST
 from alerts.rules.table import RuleTable
@@ -24,6 +24,7 @@ TOLD_FIRST = ("on-call", "technician")
 """Roles that are told of an alarm at once; if a site has neither, everybody of the site is."""
 
 CHANNEL = "sms"
+RELEASED = "no longer in the registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Book:
 
     def announce(self, excursion: Excursion, value: int | None, at_ms: int, scene: Scene) -> None:
         """The excursion is true now: an alarm, with its messages. `at_ms`: the reading that says so."""
-        if excursion.alarm:
+        if excursion.alarm or not in_use(scene.registry, excursion.appliance, at_ms):
             return
         appliance = scene.registry.appliance_by_id.get(excursion.appliance)
         case = Case(
@@ -166,7 +167,16 @@ class Book:
         if after is State.CLOSED:
             self._store.note(alarm.id, at_ms, "closed")
         facts = self._facts(alarm, at_ms, value, scene)
-        self._tell(alarm, "returned", returned(facts), self._store.told(alarm.id), scene)
+        text = released(facts) if why == RELEASED else returned(facts)
+        self._tell(alarm, "returned", text, self._store.told(alarm.id), scene)
+
+    def release(self, scene: Scene) -> None:
+        """Alarms of what is no longer in the registry return: nothing will ever be heard of it again."""
+        for alarm in self._store.standing():
+            gone = alarm.scope == "appliance" and alarm.appliance not in scene.registry.appliance_by_id
+            if gone or (alarm.sensor and alarm.sensor not in scene.registry.sensor_by_id):
+                self._store.end_excursions(alarm.id, scene.now_ms)
+                self.over(alarm.id, scene.now_ms, None, scene, why=RELEASED)
 
     def acknowledge(self, name: str, person: str, scene: Scene) -> str:
         """One alarm, by number or id. What came of it, in words."""
@@ -248,6 +258,12 @@ def excursion_of(event: Events, scene: Scene) -> Excursion:
         alarm=None,
         updated_ms=scene.now_ms,
     )
+
+
+def in_use(registry: Registry, appliance: str, at_ms: int) -> bool:
+    """Does it carry anything then? An empty one wakes nobody: not when silent, not with a broken probe."""
+    known = registry.appliance_by_id.get(appliance)
+    return known is not None and known.carries(at_ms) not in (None, "empty")
 
 
 def told_first(people: list[Person]) -> list[Person]:

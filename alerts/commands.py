@@ -12,7 +12,7 @@ import structlog
 from alerts.book import Book, Scene
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.records.registry import DESK_MIGRATIONS
+from coldchain.records.registry import DESK_MIGRATIONS, Registry
 from coldchain.records.sql import open_reader
 
 log = structlog.get_logger()
@@ -52,13 +52,26 @@ class Commands:
             return self._book.acknowledge(command.alarm, command.person, scene)
         return f"refused: {command.verb} is not known"
 
-    def _new(self) -> list[Command]:
+    def registry(self, version: int) -> Registry | None:
+        """That version of the registry, not the newest: what was judged under it is judged again under it."""
+        db = self._desk()
+        row = db.execute("SELECT body FROM registry WHERE version = ?", (version,)).fetchone() if db else None
+        return Registry.model_validate_json(row[0]) if row else None
+
+    def _desk(self) -> sqlite3.Connection | None:
+        """The desk, or None while it is not there."""
         if self._db is None:
             try:
                 self._db = open_reader(self._path, len(DESK_MIGRATIONS))
             except StoreUnavailable:
-                return []
-        found = self._db.execute(
+                return None
+        return self._db
+
+    def _new(self) -> list[Command]:
+        db = self._desk()
+        if db is None:
+            return []
+        found = db.execute(
             "SELECT rowid, id, person, verb, coalesce(alarm, '') FROM command WHERE rowid > ? ORDER BY rowid",
             (self._row,),
         )

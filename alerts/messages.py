@@ -107,6 +107,16 @@ def returned(f: Facts) -> str:
     return fit(told, _where(f), f"Alarm {f.number}")
 
 
+def released(f: Facts) -> str:
+    """Nobody watches it any more: no word that it is well.
+
+    >>> released(Facts(7, "appliance", "vte-br-03", "Blood fridge 3", "Vientiane", "UTC", "high", 0, 0))
+    'vte-br-03 is no longer monitored: taken out of the registry. Blood fridge 3, Vientiane. Alarm 7'
+    """
+    told = f"{f.appliance} is no longer monitored: taken out of the registry."
+    return fit(told, _where(f), f"Alarm {f.number}")
+
+
 def digest(place: str, appliances: Sequence[str], numbers: Sequence[int]) -> str:
     """Many alarms of one site in one message.
 

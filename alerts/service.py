@@ -81,6 +81,7 @@ class AlertService:
         self._figures = AlarmsReader(settings.alarms_db)
         self._heart = Heart(settings.data_dir, "alerts", wall_ms)
         self._journal: JournalReader | None = None
+        self._late_journal: JournalReader | None = None
         self._stopping = threading.Event()
         self._names: dict[int, str] = {}
         self._state = EngineState.fresh()
@@ -213,6 +214,9 @@ class AlertService:
             self._state = EngineState(table)
             if judged:
                 self._write_state()
+        if self._late_journal is not None:
+            self._late_journal.close()
+            self._late_journal = None
         self._late_first_s = math.inf
         took_s = self._steady_s() - now_s
         self._late_rest_until_s = now_s + LATE_SHARE * took_s
@@ -221,8 +225,10 @@ class AlertService:
             self._wake_outbox()
 
     def _rows(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
-        assert self._journal is not None, "late readings come from the journal"
-        return self._journal.readings(sensor, start_ms, end_ms)
+        if self._late_journal is None:
+            # A reader of its own: it keeps the decoded end of the log, which is not to stay in memory.
+            self._late_journal = JournalReader(self._settings.readings_db)
+        return self._late_journal.readings(sensor, start_ms, end_ms)
 
     # --- silence
 
@@ -240,12 +246,16 @@ class AlertService:
     # --- the registry
 
     def _refresh_registry(self) -> None:
+        if self._position < self._judged and self._registry.version:
+            return  # what was judged under the old version is being judged again under it
         try:
             if not self._registry.refresh():
                 return
         except StoreUnavailable:
             return  # the desk is being made
         self._rebuild()
+        with self._store.transaction():
+            self._book.release(self._scene)
         log.info("registry", version=self._registry.version, position=self._position)
         with self._store.transaction():
             self._store.registry_took_effect(self._registry.version, self._position, self._wall_ms())
@@ -273,6 +283,9 @@ class AlertService:
         if saved is not None:
             self._state = EngineState.load(saved.state)
             self._position, self._judged = saved.position, saved.judged
+            if (known := self._commands.registry(saved.registry_version)) is not None:
+                self._registry.registry, self._registry.version = known, saved.registry_version
+                self._rebuild()
         if saved and saved.rules_digest != rules_digest(self._rules):
             log.warning("rules_changed", was=saved.rules_digest, now=rules_digest(self._rules))
             self._state = all_late(self._state, CHANGED_RULES_MS)

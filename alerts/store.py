@@ -138,11 +138,17 @@ class AlarmStore:
         ).fetchone()
         return Alarm(*row) if row else None
 
-    def standing(self, kind: str) -> list[Alarm]:
-        found = self.db.execute(
-            "SELECT * FROM alarm WHERE kind = ? AND state IN ('unacknowledged', 'acknowledged')", (kind,)
-        )
+    def standing(self) -> list[Alarm]:
+        """Those whose condition is still true."""
+        found = self.db.execute("SELECT * FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')")
         return [Alarm(*row) for row in found.fetchall()]
+
+    def end_excursions(self, alarm: str, at_ms: int) -> None:
+        """Nothing more will be heard of them."""
+        self.db.execute(
+            "UPDATE excursion SET ended_ms = ?, updated_ms = ? WHERE alarm = ? AND ended_ms IS NULL",
+            (at_ms, at_ms, alarm),
+        )
 
     def add_alarm(self, alarm: Alarm) -> Alarm:
         """With the next number."""

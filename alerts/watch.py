@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book, Case, Scene, in_use
 from alerts.engine import Table
 from alerts.rules.flat import Bools
 from alerts.rules.silence import Silence, judge_silence
@@ -35,7 +35,7 @@ class Watch:
 
     def __init__(self, store: AlarmStore, book: Book, silent_after_ms: int) -> None:
         self._store, self._book, self._silent_after_ms = store, book, silent_after_ms
-        self._standing = {(a.scope, a.appliance): a.id for a in store.standing(KIND)}
+        self._standing = {(a.scope, a.appliance): a.id for a in store.standing() if a.kind == KIND}
         self._fresh_since: dict[tuple[str, str], int] = {}
 
     def look(self, table: Table, scene: Scene, since_ms: int) -> tuple[Silence, Changes]:
@@ -50,7 +50,12 @@ class Watch:
         raise_groups = [] if settling else self._new_groups(now, scene)
         held = now.held | self._resuming(now, scene)
         units = [] if settling else np.flatnonzero(now.unit_silent & ~held).tolist()
-        raise_units = [u for u in units if ("appliance", rules.units[u]) not in self._standing]
+        raise_units = [
+            u
+            for u in units
+            if ("appliance", rules.units[u]) not in self._standing
+            and in_use(scene.registry, rules.units[u], scene.now_ms)
+        ]
         return now, Changes(raise_units, raise_groups, self._over(now, scene))
 
     def _new_groups(self, now: Silence, scene: Scene) -> list[int]:

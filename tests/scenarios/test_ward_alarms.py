@@ -221,6 +221,29 @@ def test_another_profile_from_its_date(ward: Ward) -> None:
     ward.phone("technician").expect_sms("22.0C over 6.0C", "since 17:00")
 
 
+def test_an_empty_fridge_wakes_nobody(ward: Ward) -> None:
+    ward.fridge("vte-br-01")
+    ward.carries("vte-br-01", "empty", "08:00")
+    ward.temperature("vte-br-01", 15.0).run_until("09:00")
+    ward.temperature("vte-br-01", None).run_until("09:30")
+    ward.silence("vte-br-01").run_until("10:00")
+    ward.phone("technician").expect_nothing()
+
+
+def test_an_alarm_of_what_left_the_registry_returns(ward: Ward) -> None:
+    ward.fridge("vte-br-01")
+    ward.temperature("vte-br-01", 9.0).run_until("08:10")
+    ward.phone("technician").expect_sms("9.0C over 6.0C")
+    ward.silence("vte-br-01")
+    ward.remove("vte-br-01")
+    ward.run_until("08:30")
+    ward.phone("technician").expect_sms("vte-br-01 is no longer monitored")
+    ward.phone("technician").expect_nothing()
+    assert [e.detail for e in ward.alarms.events(ward.alarms.alarms()[0].id)][
+        -1
+    ] == "no longer in the registry"
+
+
 def test_many_alarms_of_a_site_are_one_message(ward: Ward) -> None:
     for n in range(8):
         ward.fridge(f"vte-br-0{n}")

@@ -128,6 +128,13 @@ class Ward:
             appliances=(*self.registry.appliances, appliance), sensors=(*self.registry.sensors, *sensors)
         )
 
+    def remove(self, name: str) -> None:
+        """It leaves the registry."""
+        self._publish(
+            appliances=tuple(a for a in self.registry.appliances if a.id != name),
+            sensors=tuple(s for s in self.registry.sensors if s.appliance != name),
+        )
+
     def gateway(self, name: str) -> None:
         self._publish(gateways=(*self.registry.gateways, GatewayEntry(id=name, site="vte")))
 
