@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chain with a real InfluxDB engine that goes away for a while: nothing missing, nothing doubled in it."""
+"""The chain with a real InfluxDB engine that goes away for a while: nothing missing, nothing doubled."""
 
 from __future__ import annotations
 
