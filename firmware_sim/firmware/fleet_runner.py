@@ -47,7 +47,7 @@ class FleetConfig:
     folder    lines are `folder/lines/NODE`, the ledger is `folder/ledger.bin`
     boot      boot number of every node at its start; must differ from run to run in one folder
     start_ms  instant 0 of the schedule [ms UTC]
-    began_ms  when the nodes were switched on: not after the first measurement; start_ms when None
+    began_ms  when the nodes were switched on; None: at the source's first measurement
     seed      of the line noise
     """
 
@@ -83,7 +83,9 @@ class FleetRunner:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._calls: deque[Callable[[], None]] = deque()
-        self._judged_ms = config.start_ms if config.began_ms is None else config.began_ms
+        first_ms = source.next_ms()
+        began_ms = config.start_ms if first_ms is None else first_ms
+        self._judged_ms = began_ms if config.began_ms is None else config.began_ms
         self._posts = {board.config.name: self._post(board, at) for at, board in enumerate(source.boards())}
         for fault in self._schedule.active_at((self._judged_ms - config.start_ms) / 1000):
             if fault.kind is not FaultKind.NODE_REBOOT:
@@ -163,7 +165,7 @@ class FleetRunner:
         for measurement in self.source.take(now_ms):
             self._apply_faults(measurement.at_ms)
             post = self._posts[measurement.node]
-            if not post.mute:
+            if not post.silent:
                 post.node.measure(measurement.readings, measurement.at_ms)
         self._apply_faults(now_ms)
         for post in self._posts.values():
@@ -209,7 +211,9 @@ class FleetRunner:
         if fault.kind is FaultKind.NODE_REBOOT and begins:
             self._restart(post, at_ms)
         elif fault.kind is FaultKind.NODE_SILENT:
-            post.mute = begins
+            post.silent = begins
+            # Before the start, nobody was there to hear it: what it had measured until then still comes.
+            post.mute = begins and at_ms >= self.config.start_ms
             if not begins:  # its watchdog has noticed
                 self._restart(post, at_ms)
         elif fault.kind is FaultKind.LINE_NOISE and isinstance(post, SerialPost):

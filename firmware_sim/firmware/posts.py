@@ -15,7 +15,8 @@ class SerialPost:
         self.node = node
         self.line = line
         self.connected = False
-        self.mute = False
+        self.silent = False  # it measures nothing
+        self.mute = False  # it says nothing
         self._serial = SerialNode(node)
         self._selector = selector
         self._registered = (-1, 0)
@@ -87,7 +88,8 @@ class MqttPost:
     def __init__(self, link: MqttLink, selector: selectors.BaseSelector) -> None:
         self.link = link
         self.node = link.node
-        self.mute = False
+        self.silent = False  # it measures nothing
+        self.mute = False  # it says nothing
         self._selector = selector
         self._registered = (-1, 0)
         self._ticked_ms = 0

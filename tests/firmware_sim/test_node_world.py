@@ -136,7 +136,7 @@ def serial_only(found: WorldSource) -> WorldSource:
 def ran(tmp_path: Path, *faults: Fault) -> tuple[FleetRunner, Callable[[int], None]]:
     """A runner of the small fleet that began 100 s before the start, and a way to let time pass."""
     found, _ = fleet_source(FLEET, None, seed=1, start_ms=START_MS, backfill_s=100)
-    config = FleetConfig(tmp_path, boot=5, start_ms=START_MS, began_ms=START_MS - 100_000)
+    config = FleetConfig(tmp_path, boot=5, start_ms=START_MS)
     runner = FleetRunner(config, serial_only(found), now_ms=lambda: START_MS, schedule=Schedule(faults))
 
     def until(at_s: int) -> None:
@@ -178,6 +178,20 @@ def test_a_silent_node_measures_nothing_until_its_watchdog_restarts_it(tmp_path:
     assert mine["at_ms"].min() > START_MS + 20_000
     assert set(mine["boot"]) == {6}
     assert len(mine)
+
+
+@pytest.mark.parametrize(("since_s", "mute"), [(-50, False), (50, True)])
+def test_what_was_measured_before_the_silence_comes_only_if_nobody_was_there(
+    tmp_path: Path, since_s: float, mute: bool
+) -> None:
+    """The past of a demo is delivered at its start, by a node that fell silent in it too."""
+    runner, until = ran(tmp_path, fault(FaultKind.NODE_SILENT, since_s, 300))
+    until(100)
+    post = runner._posts[FIRST.node]
+    assert post.node.counts["measured"] > 0
+    assert max(held.at_ms for held in post.node.ring) < START_MS + since_s * 1000
+    assert (post.silent, post.mute) == (True, mute)
+    runner.close()
 
 
 def test_a_noisy_line_is_noisy_for_as_long_as_the_scenario_says(tmp_path: Path) -> None:
