@@ -122,9 +122,10 @@ class SqliteJournal:
         self.counters = dict(self.db.execute("SELECT name, value FROM counter").fetchall())
         for number, sensor, quantity in self.db.execute("SELECT id, sensor, quantity FROM series"):
             self.known.series_of[sensor, quantity] = number
-        for number, node, boot, seen in self.db.execute("SELECT id, node, boot, seen FROM source"):
+        kept = self.db.execute("SELECT id, node, boot, seen FROM source").fetchall()
+        for number, node, boot, _ in kept:
             self.known.learn_source(number, node, boot)
-            self.known.restore(number, seen)
+        self.known.restore((number, seen) for number, _, _, seen in kept)
         for number, gateway, epoch, recorded, dead in self.db.execute(
             "SELECT id, gateway, epoch, recorded, dead FROM link"
         ):

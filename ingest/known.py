@@ -216,14 +216,19 @@ class Known:
             found.append((json.dumps(ranges, separators=(",", ":")).encode(), source))
         return found
 
-    def restore(self, source: int, seen: bytes) -> None:
-        """Take up what `changed` gave."""
-        if not seen:
+    def restore(self, kept: Iterable[tuple[int, bytes]]) -> None:
+        """Take up (source, seen) of all sources at once, as `changed` gave them."""
+        keys: list[int] = []
+        ranges: list[list[tuple[int, int]]] = []
+        for source, seen in kept:
+            for channel, pairs in (json.loads(seen) if seen else {}).items():
+                keys.append(source << 16 | int(channel))
+                ranges.append(pairs)
+        if not keys:
             return
-        ranges: dict[str, list[tuple[int, int]]] = json.loads(seen)
-        channels = np.array([int(channel) for channel in ranges], np.uint16)
-        slots = self.slots(np.full(len(channels), source, np.int64), channels)
-        for slot, pairs in zip(slots.tolist(), ranges.values(), strict=True):
+        wanted = np.array(keys, np.int64)
+        slots = self.slots(wanted >> 16, (wanted & 0xFFFF).astype(np.uint16))
+        for slot, pairs in zip(slots.tolist(), ranges, strict=True):
             for low, high in pairs:
                 self._mark_run(slot, low, high)
 

@@ -142,9 +142,9 @@ def test_seen_equals_a_set(batches, restart) -> None:
         if restart:
             kept.update({source: seen for seen, source in known.changed()})
             known = Known()
-            for source, seen in kept.items():
+            for source in kept:
                 known.learn_source(source, f"n{source}", 1)
-                known.restore(source, seen)
+            known.restore(kept.items())
     for source in {source for source, _ in held}:
         slot = int(known.slots(np.array([source]), np.zeros(1, np.uint16))[0])
         assert {n for low, high in known.seen(slot) for n in range(low, high + 1)} == {
