@@ -203,6 +203,19 @@ def test_from_bytes_to_receipts(broker: Broker, node: Node, tmp_path: Path) -> N
     assert read_accounts(settings.spool_db)[1:] == (400, RangeSet())
 
 
+def test_mqtt_5_where_the_broker_has_it(mosquitto_broker: Broker, node: Node, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, mosquitto_broker.port, "five", node)
+    settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"protocol": "5"})})
+    hub, gateway = Hub(settings.mqtt, "five"), Gateway(settings)
+    try:
+        node.say(*range(10))
+        until(lambda: len(hub.rows) == 10, "the batch")
+        until(lambda: not read_accounts(settings.spool_db)[2], "the receipt")
+    finally:
+        gateway.stop()
+        hub.close()
+
+
 def test_nothing_is_forgotten_while_the_hub_is_deaf(broker: Broker, node: Node, tmp_path: Path) -> None:
     """A PUBACK is not storage: batches are sent again until a receipt comes, also after a restart."""
     settings = settings_for(tmp_path, broker.port, f"deaf-{broker.program.kind}", node)
