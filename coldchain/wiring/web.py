@@ -24,6 +24,7 @@ class WebService:
             server_header=False,
         )
         self._server = uvicorn.Server(config)
+        self._stop_streams = getattr(app.state, "stop_streams", None)
 
     def run(self) -> None:
         # Not `Server.run`: that would take the signal handlers, which are the process's own.
@@ -31,3 +32,5 @@ class WebService:
 
     def stop(self) -> None:
         self._server.should_exit = True
+        if self._stop_streams is not None:
+            self._stop_streams()

@@ -19,11 +19,16 @@ from dashboards.console.security import SafeHeaders
 
 
 def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms) -> FastAPI:
-    """The whole console. It needs no file of the record to be there yet."""
+    """The whole console. It needs no file of the record to be there yet.
+
+    `app.state.stop_streams()` ends the open event streams; call it when the server is to stop.
+    """
     console = Console(settings, wall_ms)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(console.warm_up)
+        await console.hub.look()
         polling = asyncio.create_task(console.hub.run())
         yield
         polling.cancel()
@@ -39,7 +44,7 @@ def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms) -> FastA
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.console = console
+    app.state.stop_streams = console.hub.stop_streams
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)
     app.include_router(pages.router(console))

@@ -81,6 +81,11 @@ class Console:
         }
         return env
 
+    def warm_up(self) -> None:
+        """Compile the pages, so that the first visitor does not wait for it."""
+        for name in self.env.list_templates(extensions=["html"]):
+            self.env.get_template(name)
+
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A whole page."""
         now_ms = self.wall_ms()

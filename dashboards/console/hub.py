@@ -31,6 +31,7 @@ QUEUE_MAX = 64
 VIEWERS_MAX = 500
 
 log = structlog.get_logger()
+END = ""
 RESYNC = "event: resync\ndata: 1\n\n"
 
 
@@ -54,13 +55,28 @@ class Hub:
         self._frame: dict[str, str] = {}
         self._token: tuple[tuple[int, int], ...] = ()
         self._strip_ms = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
         # Numbers go on from the clock, so that one from before a restart is never taken for one of ours.
         self.number = records.wall_ms()
         self.looks = self.told = 0
 
+    def stop_streams(self) -> None:
+        """End every stream, from any thread: a server waits for open answers before it stops."""
+        self._stopping = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        for queue in self._viewers:
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(END)
+
     async def run(self) -> None:
         """Until cancelled. A failing look is logged and tried again: viewers see the age grow meanwhile."""
         polls = 0
+        self._loop = asyncio.get_running_loop()
         while True:
             try:
                 await self._poll(polls)
@@ -133,8 +149,11 @@ class Hub:
             else:
                 for event in missed:
                     yield event
-            while True:
-                yield await queue.get()
+            while not self._stopping:
+                event = await queue.get()
+                if event == END:
+                    return
+                yield event
         finally:
             self._viewers.discard(queue)
 

@@ -6,11 +6,12 @@ Files that are not there yet, or are busy, are told as troubles; the last good s
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ class Records:
         first, step, n = steps(start_ms, end_ms, points, sensor.every_s)
         with self._lock, _plain_errors():
             _, vmin, vmax, count = self._journal.reader().min_max(sensor.id, first, first + n * step, n)
+        give_back_memory()
         return series_of(sensor.id, first, step, min(end_ms, self.wall_ms()), vmin, vmax, count)
 
     def day(self, sensors: list[Sensor], start_ms: int, end_ms: int, points: int) -> dict[str, Series]:
@@ -143,6 +145,7 @@ class Records:
                 answers = self._journal.reader().min_max_many(ids, first, first + n * step, n)
             for id_, (_, vmin, vmax, count) in answers.items():
                 found[id_] = series_of(id_, first, step, until_ms, vmin, vmax, count)
+        give_back_memory()
         return found
 
     def readings(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
@@ -273,6 +276,12 @@ def _gateway(id_: str, arrived_ms: int, text: str) -> Gateway:
         return Gateway(id_, arrived_ms, pending, spool.get("oldest_ms") or None, lost, named)
     except (ValueError, AttributeError, TypeError):
         return Gateway(id_, arrived_ms)
+
+
+def give_back_memory() -> None:
+    """Decoding the log takes a few large arrays; glibc would keep their space for the life of the process."""
+    with suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Unavailable(Exception):

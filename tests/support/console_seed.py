@@ -114,11 +114,13 @@ class Seed:
     def close(self) -> None:
         self._journal.close()
 
-    def history(self, hours: float = 2, every_s: int = 60) -> None:
+    def history(self, hours: float = 2, every_s: int = 60, batch_rows: int = 20_000) -> None:
         """Readings of every sensor up to now, as the story has it."""
         start = self.now_ms - round(hours * HOUR)
         ticks = np.arange(start, self.now_ms + 1, every_s * 1000, dtype=np.int64)
-        for piece in np.array_split(ticks, max(1, len(ticks) * len(self.registry.sensors) // 20_000)):
+        for piece in np.array_split(ticks, max(1, len(ticks) * len(self.registry.sensors) // batch_rows)):
+            if not len(piece):
+                continue
             self._send(self._rows(piece), int(piece[-1]) + 500)
 
     def report(self, sensor: str, value: int, at_ms: int) -> None:
