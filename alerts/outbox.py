@@ -33,6 +33,8 @@ BUNDLE_OVER = 3
 """More than so many alarms of one site, due to one person together, become one message."""
 BUNDLE_WITHIN_MS = 60_000
 WAIT_S = 1.0
+BUSY_MS = 30_000
+"""How long the outcome of a try may wait for the judge to finish writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Outbox:
         self, path: Path, notifier: Notifier, wall_ms: WallClock, places: Callable[[str], str]
     ) -> None:
         self._db: sqlite3.Connection = open_writer(path, ALARMS_MIGRATIONS)
+        self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        self.broken: sqlite3.Error | None = None
         self._notifier, self._wall_ms, self._places = notifier, wall_ms, places
         self._wake, self._stopping = threading.Event(), threading.Event()
         with transaction(self._db) as db:
@@ -79,11 +83,17 @@ class Outbox:
         return thread
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            if not self.send_one():
-                self._wake.wait(WAIT_S)
-                self._wake.clear()
-        self._db.close()
+        """Until `stop`. A store that fails ends it; `broken` then says why."""
+        try:
+            while not self._stopping.is_set():
+                if not self.send_one():
+                    self._wake.wait(WAIT_S)
+                    self._wake.clear()
+        except sqlite3.Error as bad:
+            log.exception("outbox_broke")
+            self.broken = bad
+        finally:
+            self._db.close()
 
     def wake(self) -> None:
         """Something may be due."""

@@ -49,6 +49,8 @@ LATE_WAIT_S, LATE_PATIENCE_S = 1.0, 4.0
 """Late readings come in crowds: judge again when none came for so long, or after so long anyway [s]."""
 LATE_SHARE = 20.0
 """After judging again, rest this many times as long as it took."""
+LATE_SLICE_S = 0.5
+"""No transaction that judges again lasts much longer."""
 CHANGED_RULES_MS = 24 * HOUR_MS
 """When rules or limits have changed while we were away, so much of each sensor's past is judged again."""
 
@@ -97,11 +99,13 @@ class AlertService:
     # --- life
 
     def run(self) -> None:
-        """Until `stop`. Raises when a store fails: the process ends and starts anew."""
+        """Until `stop`. Raises when a store fails, the outbox's too: the process ends and starts anew."""
         sender = self.outbox.start() if self.outbox else None
         poll_s = self._settings.alerts.poll.total_seconds()
         try:
             while not self._stopping.is_set():
+                if self.outbox and self.outbox.broken:
+                    raise self.outbox.broken
                 if not self.tick():
                     self._stopping.wait(poll_s)
         finally:
@@ -206,22 +210,26 @@ class AlertService:
         return crowd_over or now_s - self._late_first_s >= LATE_PATIENCE_S
 
     def _settle(self, now_s: float) -> None:
+        """Judge waiting spans again, for LATE_SLICE_S at most: the outbox shares the file with us."""
         table = self._state.table.copy()
-        waiting = np.flatnonzero(table["late_from"] != NEVER)
+        waiting = np.flatnonzero(table["late_from"] != NEVER).tolist()
+        judged, took_s = 0, 0.0
         with self._store.transaction():
             scene = self._scene
-            judged = [s for s in waiting.tolist() if self._revision.settle(table, s, scene)]
+            while waiting and took_s < LATE_SLICE_S:
+                judged += self._revision.settle(table, waiting.pop(), scene)
+                took_s = self._steady_s() - now_s
             self._state = EngineState(table)
             if judged:
                 self._write_state()
         if self._late_journal is not None:
             self._late_journal.close()
             self._late_journal = None
-        self._late_first_s = math.inf
-        took_s = self._steady_s() - now_s
+        if not waiting:
+            self._late_first_s = math.inf
         self._late_rest_until_s = now_s + LATE_SHARE * took_s
         if judged:
-            log.info("judged_again", sensors=len(judged), seconds=round(took_s, 3))
+            log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
             self._wake_outbox()
 
     def _rows(self, sensor: str, start_ms: int, end_ms: int) -> Rows:

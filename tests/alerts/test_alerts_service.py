@@ -115,6 +115,14 @@ def test_a_broken_channel_does_not_end_the_outbox(tmp_path) -> None:
     ward.phone("technician").expect_sms("br-1")
 
 
+def test_an_outbox_that_cannot_write_ends_the_process(tmp_path) -> None:
+    """Nobody would be told, and nobody would know: better to end and be started again."""
+    ward = Ward(tmp_path)
+    ward.outbox._db.execute("ALTER TABLE notice RENAME TO lost")
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        ward.service.run()
+
+
 @pytest.mark.parametrize("table", ["alarm", "notice", "excursion"])
 def test_a_commit_that_fails_leaves_nothing_behind(tmp_path, table) -> None:
     """Position, alarms and notices share one fate: with the disk full in the middle, none is there."""

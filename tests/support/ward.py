@@ -96,6 +96,7 @@ class Ward:
         self.phones = Phones()
         self.registry = Registry(sites=(Site(id="vte", name="Vientiane"),))
         self._desk = Desk(self.settings.desk_db, lambda: self.now_ms)
+        self._desk._db.execute("PRAGMA synchronous=OFF")
         self.journal = SqliteJournal(self.settings.readings_db)
         self._series: dict[str, int] = {}
         self._value: dict[str, float | None] = {}
