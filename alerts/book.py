@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from alerts.engine import Events, What
 from alerts.lifecycle import Event, State, advance
-from alerts.messages import Facts, raised, returned
+from alerts.messages import Facts, raised, released, returned
 from alerts.rules import CONDITIONS, RULES
 from alerts.rules.limits import LEAST
 from alerts.rules.table import RuleTable
@@ -166,9 +166,8 @@ class Book:
         self._store.note(alarm.id, at_ms, "returned", why)
         if after is State.CLOSED:
             self._store.note(alarm.id, at_ms, "closed")
-        text = f"{alarm.appliance} is no longer monitored. Alarm {alarm.number}"
-        if why != RELEASED:
-            text = returned(self._facts(alarm, at_ms, value, scene))
+        facts = self._facts(alarm, at_ms, value, scene)
+        text = released(facts) if why == RELEASED else returned(facts)
         self._tell(alarm, "returned", text, self._store.told(alarm.id), scene)
 
     def release(self, scene: Scene) -> None:
