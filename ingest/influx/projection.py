@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Follows the journal into InfluxDB on a thread of its own: its outage costs dashboards, never a commit.
 
-Position and open windows are told to ingest's committing thread, which keeps them as cursor 'influx'. After a
-crash some points are written again, as the same points.
+Its position is told to ingest's committing thread, which keeps it as cursor 'influx': it stays behind the
+oldest reading whose roll-up windows are not all written. A restart goes on from there and writes some points
+again, as the same points.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ ROLLUPS_EVERY_MS = 5_000
 ROLLUPS_WHEN_BEHIND = 50_000
 """While catching up, roll-ups wait until so many windows are open: each is then computed once, not often."""
 NEWS_MAX = 100
+BROKEN_WAIT_S = 10.0
 SILENCE_TOLD_MS = 86_400_000
 """For this long after its last reading a silent sensor still gets windows, all unknown [ms]."""
 
@@ -94,24 +96,44 @@ class Projection:
             self._names = _Names(self._reader, self._registry)
             self._restore()
             while not self._stopping.is_set():
-                if not self._turn():
+                if not self._turn_or_wait():
                     self._stopping.wait(FOLLOW_EVERY_S)
         except Stopped:
             return
+
+    def _turn_or_wait(self) -> bool:
+        """A turn; whatever goes wrong in it, besides the outages that delivery sits out, is tried again."""
+        try:
+            return self._turn()
+        except Stopped:
+            raise
         except Exception:
             self.state = "broken"
-            log.exception("influx.broken")
+            log.exception("influx.broken", position=self._position)
+            self._stopping.wait(BROKEN_WAIT_S)
+            return False
 
     def _restore(self) -> None:
         position, detail = self._reader.cursor("influx")
         self._position = position
         self.points = detail.get("points", 0)
-        open_ms = detail.get("open_ms")
-        if open_ms is None:
-            return
-        for name, length in ROLLUP_MS.items():
-            for start in range(open_ms // length * length, self._wall_ms(), length):
-                for series in self._reader.series():
+        first = self._reader.first_position()
+        if first > position + 1:
+            log.warning(
+                "influx.starts_late", position=first, hint="`coldchain influx resync` writes what is before"
+            )
+        self._resume_silences()
+
+    def _resume_silences(self) -> None:
+        """The window in which each sensor was last heard, so that its silence is told on from there."""
+        now_ms = self._wall_ms()
+        latest = self._reader.latest()
+        for series, (sensor, _) in self._reader.series().items():
+            newest = latest.get(sensor)
+            if newest is None or newest.at_ms < now_ms - SILENCE_TOLD_MS:
+                continue
+            for name, length in ROLLUP_MS.items():
+                for start in range(newest.at_ms // length * length, now_ms, length):
                     self._dirty.add(name, series, start)
 
     def _turn(self) -> bool:
@@ -133,7 +155,7 @@ class Projection:
         lines: list[Line] = []
         for batch in batches:
             lines += reading_lines(batch.rows, self._names.tags, self._names.sources)
-            self._dirty.touch(batch.rows, self._names.hold_ms)
+            self._dirty.touch(batch.rows, self._names.hold_ms, batch.position)
         outcome = self._deliver(lines)
         self._position = batches[-1].position
         self.behind = max(0, self._reader.last_position() - self._position)
@@ -194,8 +216,9 @@ class Projection:
         return total
 
     def _tell(self, outcome: Delivered) -> None:
-        detail = json.dumps({"open_ms": self._dirty.oldest_ms(), "points": self.points})
-        self._progress.put(Progress(self._position, detail, outcome.culprits, outcome.parked))
+        position = self._dirty.safe_position(self._position)
+        detail = json.dumps({"written": self._position, "points": self.points})
+        self._progress.put(Progress(position, detail, outcome.culprits, outcome.parked))
 
 
 def rollups_of(

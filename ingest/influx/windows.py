@@ -14,24 +14,31 @@ GRACE_MS = 30_000
 """A window is computed this long after its end: what is on its way then is not late."""
 
 
+NO_POSITION = 2**62
+
+
 class DirtyWindows:
-    """By measurement, the (series, start) of windows to compute."""
+    """By measurement, the (series, start) of windows to compute, and the position that first touched each."""
 
     def __init__(self) -> None:
-        self._open: dict[str, set[tuple[int, int]]] = {name: set() for name in ROLLUP_MS}
+        self._open: dict[str, dict[tuple[int, int], int]] = {name: {} for name in ROLLUP_MS}
 
-    def touch(self, rows: Rows, hold_ms: Mapping[int, int]) -> None:
-        """Readings were added. Each touches the windows that it holds into: its own and perhaps the next."""
+    def touch(self, rows: Rows, hold_ms: Mapping[int, int], position: int) -> None:
+        """Readings were added at a position of the log. Each touches the windows that it holds into: its own
+        and perhaps the next.
+        """
         series = rows["series"].astype(np.int64)
         at = rows["at_ms"]
         hold = np.array([hold_ms.get(one, 0) for one in series.tolist()], np.int64)
         for name, length in ROLLUP_MS.items():
             for moment in (at, at + hold):
                 pairs = np.unique(np.column_stack([series, moment // length * length]), axis=0)
-                self._open[name].update(map(tuple, pairs.tolist()))
+                for one, start in pairs.tolist():
+                    self._open[name].setdefault((one, start), position)
 
     def add(self, measurement: str, series: int, start_ms: int) -> None:
-        self._open[measurement].add((series, start_ms))
+        """A window that no reading touches."""
+        self._open[measurement].setdefault((series, start_ms), NO_POSITION)
 
     def over(self, now_ms: int) -> Iterator[tuple[str, int, list[int]]]:
         """(measurement, series, starts in order) of windows that are over, each to be given to `done`."""
@@ -44,11 +51,13 @@ class DirtyWindows:
                 yield name, series, sorted(starts)
 
     def done(self, measurement: str, series: int, starts: list[int]) -> None:
-        self._open[measurement].difference_update((series, start) for start in starts)
+        for start in starts:
+            self._open[measurement].pop((series, start), None)
 
-    def oldest_ms(self) -> int | None:
-        """The start of the oldest window still to be computed."""
-        return min((start for pairs in self._open.values() for _, start in pairs), default=None)
+    def safe_position(self, position: int) -> int:
+        """From here a restart finds all windows again that are still to be computed: at most `position`."""
+        oldest = min((at for found in self._open.values() for at in found.values()), default=NO_POSITION)
+        return min(position, oldest - 1)
 
     def __len__(self) -> int:
         return sum(map(len, self._open.values()))

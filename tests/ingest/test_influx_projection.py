@@ -175,6 +175,22 @@ def test_a_restart_neither_skips_nor_doubles(world: World, own_influx: Influx) -
     assert held(own_influx) == world.journalled()
 
 
+def test_windows_open_at_a_crash_are_written_after_it(world: World, own_influx: Influx) -> None:
+    """Raw points were all there, no roll-up yet: the restart must find the windows again."""
+    world.record(100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "ROLLUPS_EVERY_MS", 10**15)
+        with world.projected() as running:
+            until(lambda: world.caught_up(running))
+    assert own_influx.count("reading_15m") == 0
+    with world.projected() as running:
+        until(lambda: world.caught_up(running) and not list(running._dirty.over(wall_ms())))
+        time.sleep(0.5)
+        until(lambda: not list(running._dirty.over(wall_ms())))
+    _recount(world, own_influx)
+    assert held(own_influx) == world.journalled()
+
+
 def test_rollups_equal_a_recount_and_late_readings_mend_them(world: World, own_influx: Influx) -> None:
     world.record(100)
     with world.projected() as running:
