@@ -16,9 +16,11 @@ from coldchain.kernel.link import Batch, Receipt, decode_receipt, encode_batch, 
 from coldchain.kernel.readings import SPOOLED
 from coldchain.ports.clock import wall_ms
 from coldchain.ports.mqtt_client import make_client, start_client, stop_client
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.health import beats
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Desk, Registry, Sensor
+from coldchain.records.sql import open_writer, transaction
 from coldchain.settings import MqttSettings, Settings
 from ingest.service import IngestService
 
@@ -73,8 +75,8 @@ def batch(gateway: str, low: int, n: int, *, node: str = "n-1", boot: int = 1) -
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[IngestService]:
-    service = IngestService(settings)
+def running(settings: Settings, **clocks) -> Iterator[IngestService]:
+    service = IngestService(settings, **clocks)
     thread = threading.Thread(target=service.run)
     thread.start()
     assert service.subscribed.wait(WAIT_S)
@@ -179,3 +181,40 @@ def test_refused_payloads_are_kept_with_their_reason(settings: Settings, broker:
     reasons = reader._db.execute("SELECT reason, detail FROM dead_letter ORDER BY id").fetchall()
     assert sorted(reason for reason, _ in reasons) == ["malformed", "oversize", "topic"]
     gateway.close()
+
+
+def test_it_seals_when_the_window_is_over_and_removes_what_alerts_has_passed(
+    settings: Settings, broker: Broker, monkeypatch
+) -> None:
+    monkeypatch.setattr("ingest.service.HOUSEKEEPING_EVERY_S", 0.05)
+    publish_registry(settings, "n-1")
+    gateway = FakeGateway(f"gw-f-{broker.port}", settings.mqtt)
+    ahead_ms = [0]
+    with running(settings, wall_ms=lambda: wall_ms() + ahead_ms[0]):
+        gateway.publish(encode_batch(batch(gateway.name, 1, 100)))
+        gateway.wait_recorded(set(range(1, 101)))
+        reader = JournalReader(settings.readings_db)
+        before = reader.readings("n-1/load", 0, 2**60)
+        ahead_ms[0] = 7 * 3_600_000
+        until(lambda: reader.cursor("sealed")[0] == 1)
+        assert reader.first_position() == 1, "alerts has not judged it yet"
+        alarms = open_writer(settings.alarms_db, ALARMS_MIGRATIONS)
+        with transaction(alarms) as db:
+            values = {"id": 1, "position": 1, "state": b"", "rules_digest": ""}
+            row = [values.get(column[1], 0) for column in db.execute("PRAGMA table_info(engine)")]
+            db.execute(f"INSERT INTO engine VALUES ({','.join('?' * len(row))})", row)
+        alarms.close()
+        until(lambda: reader.first_position() == 2)
+        assert np.array_equal(reader.readings("n-1/load", 0, 2**60), before)
+        gateway.publish(encode_batch(batch(gateway.name, 101, 1)))
+        gateway.wait_recorded({101})
+        assert reader.last_position() == 2
+        reader.close()
+    gateway.close()
+
+
+def until(done) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
