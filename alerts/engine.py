@@ -222,6 +222,10 @@ def _judge(table: Table, block: Block, rules: RuleTable) -> Events:
         source = latest(plain)[last]
         table["plain"][who] = np.where(source >= seg.first, block.value[source], before)
     table["at"][who], table["value"][who] = block.at[last], block.value[last]
+    stirring = _stirring(table, seen, seg)
+    if stirring is None:
+        return np.zeros(0, EVENT)
+    seen, seg = stirring
     temperatures, their_seg = seen, seg
     if seen.fault.any():
         temperatures = _only(seen, ~seen.fault)
@@ -239,6 +243,21 @@ def _judge(table: Table, block: Block, rules: RuleTable) -> Events:
     return events[np.lexsort((events["what"], events["kind"], events["series"], events["at"]))]
 
 
+def _stirring(table: Table, seen: Seen, seg: Segments) -> tuple[Seen, Segments] | None:
+    """Only the sensors with anything out or anything carried: few, mostly none."""
+    active = (table["since"][seg.series] != NEVER).any(axis=1)
+    out = seen.fault
+    for condition in CONDITIONS:
+        out = out | condition.signals(seen).out
+    active[np.searchsorted(seg.first, np.flatnonzero(out), side="right") - 1] = True
+    if active.all():
+        return seen, seg
+    if not active.any():
+        return None
+    few = _only(seen, np.flatnonzero(active[seg.of]))
+    return few, segments_of(few.block.series)
+
+
 def _only(seen: Seen, which: Bools | Ints) -> Seen:
     t = seen.terms
     terms = replace(
@@ -254,18 +273,10 @@ def _only(seen: Seen, which: Bools | Ints) -> Seen:
 
 
 def _run(table: Table, seen: Seen, seg: Segments, kind: int) -> list[Events]:
-    """One condition. Sensors with nothing out and nothing carried are passed over: nearly all of them."""
-    condition = CONDITIONS[kind]
-    signals = condition.signals(seen)
-    carried = table["since"][:, kind][seg.series] != NEVER
-    if not (carried.any() or signals.out.any()):
+    """One condition over the sensors that stir."""
+    signals = CONDITIONS[kind].signals(seen)
+    if not (signals.out.any() or (table["since"][:, kind][seg.series] != NEVER).any()):
         return []
-    active = carried.copy()
-    active[np.searchsorted(seg.first, np.flatnonzero(signals.out), side="right") - 1] = True
-    if not active.all():
-        seen = _only(seen, np.flatnonzero(active[seg.of]))
-        signals = condition.signals(seen)
-        seg = segments_of(seen.block.series)
     who, block = seg.series, seen.block
     columns = [table[name][:, kind] for name in ("since", "standing", "announced", "peak")]
     was = Carried(*(column[who] for column in columns))
