@@ -28,7 +28,6 @@ def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms) -> FastA
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(console.warm_up)
-        await console.hub.look()
         polling = asyncio.create_task(console.hub.run())
         yield
         polling.cancel()

@@ -87,6 +87,8 @@ class Hub:
             await asyncio.sleep(POLL_S)
 
     async def _poll(self, polls: int) -> None:
+        if self._base is None:  # once, so that the first visitor need not wait
+            await self.look()
         if not self._viewers:
             return
         token = self._watch.token()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import json
 import sqlite3
+import struct
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ from dashboards.console.words import t
 FOLLOW_MAX = 500
 """So many batches are followed one by one; further behind, the newest readings are asked for as a whole."""
 ALARMS_SHOWN = 50
+STORE_FAULTS = (ColdChainError, sqlite3.Error, OSError, ValueError, struct.error, zlib.error)
+"""Not there, busy, damaged, of another version: told, and tried again at the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ class Records:
         """A store that cannot be read becomes a trouble; the next look tries again."""
         try:
             yield
-        except (ColdChainError, sqlite3.Error, OSError) as bad:
+        except STORE_FAULTS as bad:
             self._troubles[what] = str(bad)
         else:
             self._troubles.pop(what, None)
@@ -293,7 +297,7 @@ def _plain_errors() -> Iterator[None]:
     """Every way in which a store may fail, as one."""
     try:
         yield
-    except (ColdChainError, sqlite3.Error, OSError) as bad:
+    except STORE_FAULTS as bad:
         raise Unavailable(str(bad)) from bad
 
 

@@ -249,8 +249,8 @@ def test_acknowledging_writes_one_command_however_often_it_is_tapped(client: Cli
     page = Outline(client.get("/alarms", headers=HERE).text)
     hidden = {str(a["name"]): str(a["value"]) for a in page.all("input") if a.get("type") == "hidden"}
     assert hidden["alarm"] == seed.opened
-    for _ in range(2):
-        assert form(client, **hidden, name="Noy").status_code == 303
+    for name in ("Noy", "Noy again"):
+        assert form(client, **hidden, name=name).status_code == 303
     (command,) = commands(seed)
     assert (command.verb, command.alarm, command.person) == ("acknowledge", seed.opened, "Noy")
     assert "Asked: Noy" in client.get("/alarms", headers=HERE).text
@@ -314,6 +314,21 @@ def test_a_locked_record_leaves_the_last_look_standing(tmp_path: Path) -> None:
     assert len(look.fleet.rows) == 12
     assert look.fleet.rows[0].number != ""
     console.close()
+
+
+def test_a_damaged_batch_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    seed.no_alarms()
+    seed.alarm(WARM)
+    seed._journal.db.execute("UPDATE log SET rows = X'0102030405060708'")
+    with browsing(create_app(seed.settings, lambda: seed.now_ms)) as client:
+        answer = client.get("/")
+        assert answer.status_code == 200
+        assert "The record of readings is not there yet, or cannot be read" in answer.text
+        assert client.get(f"/api/v1/appliances/{WARM}/series").status_code == 503
+        assert client.get("/api/v1/alarms").json()["open"][0]["appliance"] == WARM, "alarms still show"
+    seed.close()
 
 
 def test_every_word_of_the_pages_is_in_the_catalogue() -> None:

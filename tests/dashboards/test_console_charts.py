@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Charts: gaps stay gaps, limits are those in force then, nothing is averaged. Pure."""
+
+import re
+from datetime import UTC
+from xml.etree import ElementTree as ET
+
+from console_seed import HOUR, MINUTE, NOW_MS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coldchain.records.registry import Appliance, Assignment
+from dashboards.console.detail import table
+from dashboards.console.series import LimitSpan, Series, limits_between, steps
+from dashboards.console.svg import chart, runs, scale, sparkline
+from dashboards.console.views import Limit
+
+LIMIT = Limit(2_000, 6_000, "red-cells@eu")
+
+
+def series(*values: int | None, step_ms: int = 2 * MINUTE, until: float = 1.0) -> Series:
+    """Steps that hold one value each; `until` is the share of the stretch that has passed."""
+    length = len(values) * step_ms
+    return Series(
+        "x/load",
+        NOW_MS,
+        step_ms,
+        NOW_MS + round(length * until),
+        values,
+        values,
+        tuple(int(v is not None) for v in values),
+    )
+
+
+def spans(of: Series) -> list[LimitSpan]:
+    return [LimitSpan(of.start_ms, of.end_ms, LIMIT)]
+
+
+def test_a_step_that_still_runs_is_no_gap() -> None:
+    assert series(4_000, None, until=0.9).gaps() == []
+    assert series(4_000, None).gaps() == [(NOW_MS + 2 * MINUTE, NOW_MS + 4 * MINUTE)]
+    assert series(None, None, 4_000, None).gaps() == [
+        (NOW_MS, NOW_MS + 4 * MINUTE), (NOW_MS + 6 * MINUTE, NOW_MS + 8 * MINUTE),
+    ]  # fmt: skip
+
+
+def test_no_line_crosses_a_gap() -> None:
+    broken = series(4_000, 4_100, None, 4_200, None, None, 4_000, 4_100, 4_000)
+    assert list(runs(broken)) == [(0, 2), (3, 4), (6, 9)]
+    svg = sparkline(broken, spans(broken))
+    band = re.findall(r'<path d="([^"]*Z)"', svg)[0]
+    assert band.count("M") == band.count("Z") == 3
+    assert 'class="gap"' in chart(broken, spans(broken), UTC, "x")
+    assert chart(broken, spans(broken), UTC, "x").count('class="gap"') == 2
+
+
+def test_a_step_is_never_shorter_than_two_intervals() -> None:
+    assert steps(NOW_MS, NOW_MS + HOUR, 2_000, 60)[1] == 120_000
+    assert steps(NOW_MS, NOW_MS + HOUR, 2_000, 600)[1] == 1_200_000
+
+
+@given(st.integers(0, 2**40), st.integers(1, 2**36), st.integers(1, 2_000), st.integers(1, 3_600))
+def test_steps_cover_what_was_asked_for(start: int, length: int, points: int, every_s: int) -> None:
+    first, step, n = steps(start, start + length, points, every_s)
+    assert first <= start < first + step
+    assert first + (n - 1) * step < start + length <= first + n * step
+    assert n <= points + 1
+    assert first % step == 0
+
+
+def test_limits_are_those_in_force_then() -> None:
+    moved = Appliance(
+        id="box-1", name="Box", site="vte",
+        assignments=(
+            Assignment(carries="red-cells@eu", until_ms=NOW_MS + HOUR),
+            Assignment(carries="empty", from_ms=NOW_MS + HOUR, until_ms=NOW_MS + 2 * HOUR),
+            Assignment(carries="platelets@eu", from_ms=NOW_MS + 2 * HOUR),
+        ),
+    )  # fmt: skip
+    found = limits_between(moved, NOW_MS, NOW_MS + 3 * HOUR)
+    assert [(s.limit.low, s.limit.high, (s.until_ms - s.from_ms) // HOUR) for s in found] == [
+        (2_000, 6_000, 1), (None, None, 1), (20_000, 24_000, 1),
+    ]  # fmt: skip
+    assert found[1].limit.text == "empty"
+
+
+VALUES = st.lists(st.none() | st.integers(-90_000, 60_000), min_size=1, max_size=200)
+
+
+@given(VALUES)
+def test_any_stretch_draws_as_sound_xml_inside_its_frame_and_its_table_keeps_the_extremes(values) -> None:
+    one = series(*values)
+    low, high = scale(one, spans(one))
+    ET.fromstring(sparkline(one, spans(one)))
+    ET.fromstring(chart(one, spans(one), UTC, "x"))
+    held = [v for v in values if v is not None]
+    assert all(low < v < high for v in held)
+    rows = table(one, 7)
+    assert len(rows) <= 7
+    assert max((r.high for r in rows if r.high is not None), default=None) == max(held, default=None)
+    assert sum(r.n for r in rows) == len(held)
