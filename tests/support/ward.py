@@ -196,11 +196,8 @@ class Ward:
 
     def acknowledge(self, alarm: int, person: str = "technician") -> None:
         self._commands += 1
-        with transaction(self._desk._db) as db:
-            db.execute(
-                "INSERT INTO command VALUES (?,?,?,?,?,?)",
-                (f"c-{self._commands}", self.now_ms, person, "acknowledge", str(alarm), "{}"),
-            )
+        name = f"c-{self._commands}"
+        self._desk.command(name, "acknowledge", person=person, alarm=str(alarm), body={})
         self.settle()
 
     def restart_alerts(self, *, killed: bool = True) -> None:
