@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paho.mqtt.client import Client
-from rig.brokers import Broker
+from rig.brokers import Broker, NatsBroker
+from rig.influx import Influx
 
 from coldchain.kernel.link import Batch, Receipt, decode_receipt, encode_batch, topic
 from coldchain.kernel.readings import SPOOLED
@@ -21,7 +22,9 @@ from coldchain.records.health import beats
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Desk, Registry, Sensor
 from coldchain.records.sql import open_writer, transaction
-from coldchain.settings import MqttSettings, Settings
+from coldchain.settings import InfluxSettings, MqttSettings, Settings
+from ingest.inbox import Message
+from ingest.journal import SqliteJournal
 from ingest.service import IngestService
 
 WAIT_S = 15.0
@@ -210,6 +213,51 @@ def test_it_seals_when_the_window_is_over_and_removes_what_alerts_has_passed(
         gateway.wait_recorded({101})
         assert reader.last_position() == 2
         reader.close()
+    gateway.close()
+
+
+def test_a_message_of_an_earlier_connection_is_not_acknowledged_on_the_next(tmp_path: Path) -> None:
+    """Its id may belong to another message by now."""
+    service = IngestService(Settings(data_dir=tmp_path))
+    service._journal = SqliteJournal(tmp_path / "readings.db")
+    acknowledged = []
+
+    class Paper:
+        def ack(self, mid: int, qos: int) -> None:
+            acknowledged.append(mid)
+
+        def publish(self, *_, **__) -> None:
+            return
+
+    service._client = Paper()  # type: ignore[assignment]
+    service._connection = 2
+    payload = encode_batch(batch("gw", 1, 3))
+    words = ("coldchain/v1/gw/gw/batch", payload, False)
+    service.commit([Message(*words, mid=7, qos=1, connection=1), Message(*words, mid=8, qos=1, connection=2)])
+    assert acknowledged == [8]
+    service._journal.close()
+
+
+def test_with_influx_configured_the_cursor_and_the_figures_follow(
+    nats_broker: NatsBroker, influx: Influx, tmp_path: Path
+) -> None:
+    influx.create_database("service")
+    settings = Settings(
+        data_dir=tmp_path,
+        mqtt=MqttSettings(port=nats_broker.port),
+        influx=InfluxSettings(url=influx.url, bucket="service"),
+    )
+    publish_registry(settings, "n-1")
+    gateway = FakeGateway("gw-influx", settings.mqtt)
+    with running(settings):
+        gateway.publish(encode_batch(batch(gateway.name, 1, 100)))
+        gateway.wait_recorded(set(range(1, 101)))
+        reader = JournalReader(settings.readings_db)
+        until(lambda: reader.cursor("influx")[1].get("written") == 1)
+        reader.close()
+    figures = beats(settings.data_dir)[0].figures["influx"]
+    assert figures == {"state": "up", "points": 100, "behind": 0}
+    assert influx.count("reading", bucket="service") == 100
     gateway.close()
 
 
