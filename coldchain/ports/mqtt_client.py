@@ -136,7 +136,7 @@ def stop_client(client: Client) -> None:
 
 
 def drop_connection(client: Client) -> None:
-    """Close the socket under the client: its thread connects anew. For a link that answers nothing any more."""
+    """Close the socket under the client: its thread connects anew. For a link that went mute."""
     link = client.socket()
     if isinstance(link, socket.socket):
         with contextlib.suppress(OSError):

@@ -92,7 +92,9 @@ class Excursion:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message to one person. state: due, sending, sent, failed, unknown, given_up, bundled."""
+    """One message to one person. state: due, sending, sent, failed, unknown, given_up,
+    bundled, cancelled (somebody answered before it left).
+    """
 
     id: int
     alarm: str
@@ -130,7 +132,7 @@ class Counts:
 
     alarms         ever raised; alarms_open: not closed; alarms_standing: the condition is still true
     excursions     high and low, retrospective ones included
-    notices_due    not yet handed over: all but sent and given_up
+    notices_due    not yet handed over: all but sent, given_up and cancelled
     notices_sent   taken by the carrier
     position       journal position up to which everything is judged and written
     """
@@ -208,7 +210,7 @@ class AlarmsReader:
             " (SELECT count(*) FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low') AND retrospective),"
-            " (SELECT count(*) FROM notice WHERE state NOT IN ('sent', 'given_up')),"
+            " (SELECT count(*) FROM notice WHERE state NOT IN ('sent', 'given_up', 'cancelled')),"
             " (SELECT count(*) FROM notice WHERE state = 'sent'),"
             " (SELECT count(*) FROM notice WHERE state = 'given_up'),"
             " coalesce((SELECT judged FROM engine), 0)"

@@ -102,7 +102,9 @@ class GatewaySettings(Section):
     receipt_timeout: timedelta = timedelta(seconds=20)
     status_every: timedelta = timedelta(seconds=30)
     page_port: Port = Field(0, description="The gateway's own read-only page; 0 = none")
-    page_host: str = Field("127.0.0.1", description="Where the page listens; 0.0.0.0 for the phones of the site")
+    page_host: str = Field(
+        "127.0.0.1", description="Where the page listens; 0.0.0.0 for the phones of the site"
+    )
 
 
 class IngestSettings(Section):

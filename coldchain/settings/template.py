@@ -54,7 +54,7 @@ id = "{answers.gateway}"                      # a-z 0-9 -, unique in the install
 mqtt_nodes = true                # also take nodes that publish by MQTT
 spool_max_bytes = 1_000_000_000  # what is kept while the link is down: 243 sensors, 30 days
 page_port = 8081                 # the gateway's own page, for when the link is down; 0 = none
-# page_host = "0.0.0.0"          # let the phones of the site see it (it needs no password, and changes nothing)
+# page_host = "0.0.0.0"          # let the phones of the site see it (no password, changes nothing)
 
 # Serial boards that speak our frames. A pattern takes every match, also those plugged in later.
 [[gateway.lines]]
