@@ -155,6 +155,26 @@ def test_the_registry_version_is_noted_where_it_took_effect(tmp_path) -> None:
     assert noted[0][1] < noted[1][1] <= ward.journal.position
 
 
+def test_what_was_judged_under_the_old_registry_is_judged_again_under_it(tmp_path) -> None:
+    """Killed, and the registry changes meanwhile: the alarm that stood still stands, and then returns."""
+    ward = Ward(tmp_path)
+    ward.fridge("br-1")
+    ward.temperature("br-1", 4.0).run_until("08:02")
+    ward.service._save()
+    ward.service._saved_at_s = ward.now_ms / 1000 + 3600  # not again before the kill
+    ward.temperature("br-1", 9.0).run_until("08:10")
+    ward.phone("technician").expect_sms("9.0C over 6.0C")
+    saved = ward.service._store.saved()
+    assert saved is not None
+    assert saved.position < saved.judged
+    ward.always_carried("br-1", "empty")
+    ward.restart_alerts()
+    ward.run_until("08:12")
+    ward.phone("technician").expect_sms("back in range")
+    assert [a.state for a in ward.alarms.alarms()] == ["returned"]
+    assert [e.ended_ms for e in ward.alarms.excursions()] == [instant("08:11")]
+
+
 def test_ingest_may_drop_only_what_the_saved_state_has_passed(tmp_path) -> None:
     ward = Ward(tmp_path)
     ward.fridge("br-1")

@@ -129,6 +129,16 @@ class Ward:
             appliances=(*self.registry.appliances, appliance), sensors=(*self.registry.sensors, *sensors)
         )
 
+    def always_carried(self, name: str, profile: str) -> None:
+        """The registry is corrected: it never carried anything else."""
+        only = (Assignment(carries=profile),)
+        self._publish(
+            appliances=tuple(
+                a.model_copy(update={"assignments": only}) if a.id == name else a
+                for a in self.registry.appliances
+            )
+        )
+
     def remove(self, name: str) -> None:
         """It leaves the registry."""
         self._publish(
