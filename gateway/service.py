@@ -36,6 +36,7 @@ from gateway.writer import BACKLOG_MAX_REPORTS, SpoolWriter
 GAPS_PER_STATUS = 100
 SPOOL_FIGURES = ("pending", "oldest_ms", "bytes", "accepted", "lost", "full")
 PAGE_RETRY_S = 30.0
+LAST_BEAT_S = 0.5
 PAGE_BLOCKS = 20_000
 """After a restart the page shows the last day as far as so many blocks of what waits reach back."""
 
@@ -114,6 +115,7 @@ class GatewayService:
         for task in work:
             task.cancel()
         await asyncio.wait(work, timeout=2.0)
+        await self._last_beat()
         await asyncio.to_thread(self._writer.stop)
         self._tell("gateway_stopped", {"gateway": self._gateway.id})
 
@@ -259,6 +261,12 @@ class GatewayService:
             self._figures = await self.figures()
             self._heart.beat(self._figures)
             await asyncio.sleep(BEAT_EVERY_S)
+
+    async def _last_beat(self) -> None:
+        """The figures as they are at the end, unless the spool has failed."""
+        with contextlib.suppress(TimeoutError, sqlite3.Error):
+            async with asyncio.timeout(LAST_BEAT_S):
+                self._heart.beat(await self.figures(), now=True)
 
     async def figures(self) -> dict[str, Any]:
         """What metrics, page, status and `coldchain doctor` show."""

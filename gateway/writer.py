@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that owns the spool: what comes within `linger_s` shares one fsync."""
+"""The thread that owns the spool: what comes together, within `linger_s`, shares one fsync."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 COMMIT_AT_REPORTS = 2_000
 """So many reports do not wait for company any longer."""
+QUIET_SHARE = 1 / 8
+"""Of the linger: when nothing new has come for so long, nobody is on the way who could share the commit. A
+node that waits for its acknowledgement before it sends on is not kept waiting for nothing."""
 BACKLOG_MAX_REPORTS = 20_000
 """Beyond this the lines are not read until the disk has caught up."""
 STOP_WAIT_S = 2.0
@@ -48,6 +51,7 @@ class SpoolWriter:
         self._wake = threading.Condition()
         self._work = _Work([], [], [])
         self._first_s: float | None = None
+        self._last_s = 0.0
         self._stopping = False
         self._owed: list[Arrival] = []
         self.disk_full = 0
@@ -70,8 +74,9 @@ class SpoolWriter:
         with self._wake:
             self._work.arrivals.extend(arrivals)
             self._work.losses.extend(losses)
+            self._last_s = self._steady_s()
             if self._first_s is None:
-                self._first_s = self._steady_s()
+                self._first_s = self._last_s
                 self._wake.notify()
             elif len(self._work.arrivals) >= COMMIT_AT_REPORTS:
                 self._wake.notify()
@@ -102,7 +107,8 @@ class SpoolWriter:
                 if self._first_s is None:
                     self._wake.wait()
                     continue
-                left_s = self._first_s + self._linger_s - self._steady_s()
+                due_s = min(self._first_s + self._linger_s, self._last_s + self._linger_s * QUIET_SHARE)
+                left_s = due_s - self._steady_s()
                 if left_s <= 0:
                     break
                 self._wake.wait(left_s)

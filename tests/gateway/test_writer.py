@@ -35,7 +35,7 @@ def arrival(seq: int, node: str = "n1", route: Way | None = WAY, readings: int =
 class Desk:
     """A writer, and what it said."""
 
-    def __init__(self, path: Path, linger_s: float = 0.05) -> None:
+    def __init__(self, path: Path, linger_s: float = 1.0) -> None:
         self.path = path
         self.outcomes: list[Outcome] = []
         self.accepted_when_told: list[int] = []
