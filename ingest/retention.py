@@ -6,10 +6,12 @@ Runs at most once an hour, in short steps between commits.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
 
+from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records import chunks
 from coldchain.records.registry import Registry
@@ -22,7 +24,9 @@ CHUNKS_A_STEP = 16
 
 
 class Retention:
-    """keep_raw_ms, keep_hourly_ms: how long readings and hourly figures stay, by their instants [ms]."""
+    """keep_raw_ms, keep_hourly_ms: how long readings (by their instants and by their arrival) and
+    hourly figures stay [ms].
+    """
 
     def __init__(self, journal: SqliteJournal, keep_raw_ms: int, keep_hourly_ms: int, window_ms: int) -> None:
         self._journal, self._db = journal, journal.db
@@ -37,47 +41,60 @@ class Retention:
         horizon = now_ms - self._keep_raw_ms
         names = self._db.execute("SELECT id, sensor FROM series").fetchall()
         for series, sensor in names:
-            while self._expire(series, sensor, horizon, registry):
+            after: int | None = -(2**62)
+            while after is not None:
+                after = self._expire(series, sensor, after, horizon, registry)
                 yield
         with transaction(self._db) as db:
             db.execute("DELETE FROM hourly WHERE start_ms < ?", (now_ms - self._keep_hourly_ms,))
         yield
 
-    def _expire(self, series: int, sensor: str, horizon_ms: int, registry: Registry) -> bool:
+    def _expire(
+        self, series: int, sensor: str, after_ms: int, horizon_ms: int, registry: Registry
+    ) -> int | None:
+        """Let go of some chunks that begin after `after_ms`; the last one looked at, None when there is none.
+
+        Old instants alone are not enough: a record of years ago may have come only yesterday.
+        """
         found = self._db.execute(
-            "SELECT id, data FROM chunk WHERE series = ? AND start_ms < ? AND last_ms < ?"
-            " ORDER BY start_ms LIMIT ?",
-            (series, horizon_ms, horizon_ms, CHUNKS_A_STEP),
+            "SELECT id, start_ms, data FROM chunk WHERE series = ? AND start_ms > ? AND start_ms < ?"
+            " AND last_ms < ? ORDER BY start_ms LIMIT ?",
+            (series, after_ms, horizon_ms, horizon_ms, CHUNKS_A_STEP),
         ).fetchall()
         if not found:
-            return False
-        fronts = [chunks.decode_front(data) for _, data in found]
-        at = np.concatenate([front[0] for front in fronts])
-        value = np.concatenate([front[1] for front in fronts])
-        order = np.argsort(at, kind="stable")
-        at, value = at[order], value[order]
-        carried = self._carried(series, int(at[0]))
-        first, last = int(at[0]) // HOUR_MS * HOUR_MS, int(at[-1]) // HOUR_MS * HOUR_MS + HOUR_MS
-        if carried is not None:
-            at, value = np.insert(at, 0, carried[0]), np.insert(value, 0, carried[1])
-        rolled = roll(at, value, first, last, HOUR_MS, rule_for(registry, sensor, first, last))
-        with transaction(self._db) as db:
-            for row in rolled.rows():
-                self._keep_hour(series, row)
-            db.executemany("DELETE FROM chunk WHERE id = ?", [(number,) for number, _ in found])
-            detail = f"[{int(at[-1])},{int(value[-1])}]"
-            self._journal.set_cursor(f"expired-{series}", 0, detail)
-        return True
+            return None
+        parts = [(number, chunks.decode(data, series)) for number, _, data in found]
+        old = [(number, rows) for number, rows in parts if int(rows["arrived_ms"].max()) < horizon_ms]
+        if old:
+            self._let_go(series, sensor, old, registry)
+        return int(found[-1][1])
 
-    def _carried(self, series: int, before_ms: int) -> tuple[int, int] | None:
-        """The reading before the oldest chunk, which went with an earlier step."""
+    def _let_go(self, series: int, sensor: str, old: list[tuple[int, Rows]], registry: Registry) -> None:
+        carried = self._carried(series)
+        hours: list[Rolled] = []
+        for _, rows in old:  # chunk by chunk: years may lie between two of them
+            at, value = rows["at_ms"].copy(), rows["value"].astype(np.int64)
+            first, last = int(at[0]) // HOUR_MS * HOUR_MS, int(at[-1]) // HOUR_MS * HOUR_MS + HOUR_MS
+            newest = int(at[-1]), int(value[-1])
+            if carried is not None and carried[0] <= at[0]:
+                at, value = np.insert(at, 0, carried[0]), np.insert(value, 0, carried[1])
+            hours += roll(at, value, first, last, HOUR_MS, rule_for(registry, sensor, first, last)).rows()
+            carried = newest
+        with transaction(self._db) as db:
+            for hour in hours:
+                self._keep_hour(series, hour)
+            db.executemany("DELETE FROM chunk WHERE id = ?", [(number,) for number, _ in old])
+            self._journal.set_cursor(f"expired-{series}", 0, json.dumps(carried))
+
+    def _carried(self, series: int) -> tuple[int, int] | None:
+        """(instant, value) of the newest reading that an earlier step let go."""
         row = self._db.execute(
             "SELECT detail FROM cursor WHERE consumer = ?", (f"expired-{series}",)
         ).fetchone()
         if row is None:
             return None
-        at, value = (int(word) for word in row[0].strip("[]").split(","))
-        return (at, value) if at <= before_ms else None
+        at, value = json.loads(row[0])
+        return at, value
 
     def _keep_hour(self, series: int, row: Rolled) -> None:
         """Add to what an earlier step, or readings that came very late, left for the same hour."""

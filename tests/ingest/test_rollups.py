@@ -98,7 +98,10 @@ def test_readings_whose_time_is_up_leave_their_hours(tmp_path) -> None:
     rows["value"] = np.where(
         np.arange(minutes) // 15 % 4 == 3, 7_000, 5_000
     )  # a quarter of each hour too warm
-    journal.record([Batch("gw", "e", [(1, minutes)], [("n", 1)], rows)], T0 + 3 * day)
+    for first in range(0, minutes, 60):  # an hour at a time, as it was measured
+        part = rows[first : first + 60]
+        link = [(first + 1, first + len(part))]
+        journal.record([Batch("gw", "e", link, [("n", 1)], part)], int(part["at_ms"][-1]))
     for _ in Sealer(journal, Windows(6 * HOUR_MS, 0)).steps(2**50):
         pass
     for _ in Retention(journal, 2 * day, 10 * day, 6 * HOUR_MS).steps(T0 + 3 * day, found):
@@ -115,4 +118,24 @@ def test_readings_whose_time_is_up_leave_their_hours(tmp_path) -> None:
     assert journal.db.execute("SELECT count(*) FROM hourly WHERE start_ms < ?", (T0 + day,)).fetchone() == (
         0,
     )
+    journal.close()
+
+
+def test_an_old_record_that_came_lately_stays(tmp_path) -> None:
+    """A file of years ago, played in today, is kept as long as today's readings."""
+    found = registry(Assignment(carries="red-cells@eu"))
+    journal = SqliteJournal(tmp_path / "readings.db")
+    journal.rewire(found)
+    rows = np.zeros(100, SPOOLED)
+    rows["seq"], rows["quantity"] = np.arange(100), 1
+    rows["at_ms"] = T0 - 1_500 * DAY_MS + 60_000 * np.arange(100)
+    rows["at_ms"][0] = -(2**52)  # a clock gone mad must not stop the others' retention
+    journal.record([Batch("gw", "e", [(1, 100)], [("n", 1)], rows)], T0)
+    for _ in Sealer(journal, Windows(6 * HOUR_MS, 0)).steps(2**50):
+        pass
+    reader = JournalReader(tmp_path / "readings.db")
+    for age_days, left in ((1, 100), (729, 100), (731, 0)):
+        for _ in Retention(journal, 730 * DAY_MS, 10**15, 6 * HOUR_MS).steps(T0 + age_days * DAY_MS, found):
+            pass
+        assert len(reader.readings("f/load", -(2**52), 2**52)) == left
     journal.close()
