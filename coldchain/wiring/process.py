@@ -39,16 +39,14 @@ def build_ingest(settings: Settings) -> Service:
 
 def build_alerts(settings: Settings) -> Service:
     from alerts.service import AlertService
-
     from coldchain.wiring.notify import build_notifier
 
     return AlertService(settings, build_notifier(settings))
 
 
 def build_console(settings: Settings) -> Service:
-    from dashboards.console.app import create_app
-
     from coldchain.wiring.web import WebService
+    from dashboards.console.app import create_app
 
     return WebService(create_app(settings), settings.console.host, settings.console.port)
 
