@@ -266,6 +266,18 @@ def test_a_dead_number_holds_up_nobody(ward: Ward) -> None:
     ward.phone("technician").expect_sms("vte-br-01 9.0C")
 
 
+def test_what_was_never_tried_goes_before_what_failed(ward: Ward) -> None:
+    ward.phones.dead = {"+8562000000001"}
+    ward.person("boss", "+8562000000009", role="on-call")
+    ward.fridge("vte-br-01")
+    ward.fridge("vte-br-02")
+    ward.temperature("vte-br-01", 9.0).temperature("vte-br-02", 4.0)
+    ward.at("08:02").temperature("vte-br-02", 9.0).run_until("08:06:50")
+    before = len(ward.phones.order)
+    ward.run_until("08:07:10")
+    assert [text[:9] for text in ward.phones.order[before:]][:2] == ["vte-br-02"] * 2
+
+
 def test_an_unanswered_try_is_repeated_but_not_for_ever(ward: Ward) -> None:
     ward.phones.answers.extend([Delivery.UNKNOWN] * 10)
     ward.fridge("vte-br-01")

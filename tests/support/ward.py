@@ -74,9 +74,11 @@ class Phones:
         self.answers: deque[Delivery] = deque()
         self.dead: set[str] = set()
         self.tries = 0
+        self.order: list[str] = []
 
     def send(self, to: str, text: str) -> Sent:
         self.tries += 1
+        self.order.append(text)
         if to in self.dead:
             return Sent(Delivery.FAILED_RETRY, "no such subscriber; check the number")
         delivery = self.answers.popleft() if self.answers else Delivery.ACCEPTED
