@@ -20,6 +20,7 @@ import structlog
 from coldchain.kernel.link import Batch, Pairs, Receipt, encode_batch
 from coldchain.kernel.ranges import RangeSet
 from coldchain.kernel.readings import Rows
+from coldchain.ports.journal import JournalWriter
 from coldchain.records.journal import Latest, merge_latest
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import Registry
@@ -83,7 +84,7 @@ class _Since:
     parts: list[Rows] = field(default_factory=list)
 
 
-class SqliteJournal:
+class SqliteJournal(JournalWriter):
     """`readings.db` for its one writer. Not for several threads.
 
     Raises StoreUnavailable or SchemaTooNew on opening; sqlite3.Error when a commit fails: end the process

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal as a port: what any store of readings must keep. One suite tests every store against it:
+"""The journal as two ports, its writer's and its readers'. One suite tests every store against them:
 tests/contracts/test_journal_contract.py.
 """
 
@@ -12,8 +12,8 @@ from coldchain.kernel.link import Batch, Receipt
 from coldchain.kernel.readings import Rows
 
 
-class Journal(Protocol):
-    """A durable record of readings; identity is (node, boot, sequence, channel)."""
+class JournalWriter(Protocol):
+    """A durable record of readings; identity is (node, boot, sequence, channel). One writer at a time."""
 
     def record(self, arrivals: Sequence[Batch], arrived_ms: int) -> Sequence[Receipt | None]:
         """Commit the batches together. What a receipt names survives any death of the process.
@@ -23,10 +23,12 @@ class Journal(Protocol):
         """
         ...
 
+
+class JournalView(Protocol):
+    """What the writer committed, for any number of readers."""
+
     def readings(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
-        """Every recorded reading with start_ms <= at_ms < end_ms, by at_ms, source, seq: all fields as
-        recorded.
-        """
+        """Every recorded reading with start_ms <= at_ms < end_ms, by at_ms, source, seq: as recorded."""
         ...
 
     def counters(self) -> dict[str, int]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from coldchain.kernel.readings import JOURNALLED, Rows, empty
 from coldchain.kernel.words import NO_VALUE, Flag
+from coldchain.ports.journal import JournalView
 from coldchain.records import chunks
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.rows import unpack_rows
@@ -64,7 +65,7 @@ class GatewayStatus:
     status: str
 
 
-class JournalReader:
+class JournalReader(JournalView):
     """`readings.db` for all who do not write it. One thread at a time; make one for each thread.
 
     Raises StoreUnavailable when the file is not there yet.

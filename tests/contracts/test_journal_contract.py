@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from coldchain.kernel.link import Batch, Receipt
 from coldchain.kernel.readings import SPOOLED, Rows
 from coldchain.kernel.words import NO_VALUE, Flag
+from coldchain.ports.journal import JournalView, JournalWriter
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, Sensor
 from ingest import sealing
@@ -35,7 +36,7 @@ def _small_steps() -> Iterator[None]:
         yield
 
 
-class Store:
+class Store(JournalWriter, JournalView):
     """`readings.db`, with `after` done to it after each commit."""
 
     def __init__(self, path: Path, after: Callable[["Store"], None] = lambda store: None) -> None:
