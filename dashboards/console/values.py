@@ -63,6 +63,8 @@ def reading_text(quantity: str, value: int, status: int) -> str:
     """One reading in words: `4.1 °C`, `open`, `failed: short circuit`."""
     if status != 0 or value == NO_VALUE:
         return f"{t('value.failed')}: {word('status', status)}"
+    if quantity == "temperature" and value == -127_000:
+        return f"{t('value.failed')}: {word('status', 0)}"
     code = Quantity[quantity.upper().replace("-", "_")]
     if code in CELSIUS:
         return celsius(value)

@@ -25,6 +25,8 @@ from dashboards.console.words import t, word
 ORDER = tuple(Health)
 """Worst first, as the kernel lists them."""
 FUTURE_MS = 120_000
+LOST_PROBE = -127_000
+"""What common digital probes give when their bus does not answer [thousandths of °C]: never a temperature."""
 
 
 class LastReading(Protocol):
@@ -109,6 +111,11 @@ class Fleet:
         return [row for row in self.rows if row.state is state]
 
 
+def failed(last: LastReading) -> bool:
+    """Is it no temperature at all?"""
+    return last.status != 0 or last.value in (NO_VALUE, LOST_PROBE)
+
+
 def main_sensor(sensors: Iterable[Sensor]) -> Sensor | None:
     """The one that is judged: the load probe, or the only temperature there is; else the first one."""
     temperatures = [s for s in sensors if s.quantity == "temperature"]
@@ -187,7 +194,9 @@ def _row(
     limit = limit_of(appliance.carries(judge.now_ms))
     state, reason, rank = _verdict(main, last, limit, sensors, latest, alarms, judge)
     site = registry.site_by_id[appliance.site]
-    known = last is not None and state is not Health.SILENT and last.status == 0 and last.value != NO_VALUE
+    # A step to 85.0 °C looks like a temperature: that it is none, the alarm engine knows.
+    doubted = any(a.kind == "sensor_fault" and a.standing and main and a.sensor == main.id for a in alarms)
+    known = last is not None and state is not Health.SILENT and not failed(last) and not doubted
     return Row(
         id=appliance.id,
         name=appliance.name,
@@ -210,7 +219,7 @@ def _row(
 
 def beyond(last: LastReading, limit: Limit) -> int:
     """How far outside the set-points [thousandths]: positive above, negative below, 0 inside or not known."""
-    if last.status != 0 or last.value == NO_VALUE:
+    if failed(last):
         return 0
     if limit.high is not None and last.value > limit.high:
         return last.value - limit.high
@@ -273,7 +282,7 @@ def _peak(alarm: Alarm, last: LastReading | None) -> int | None:
     """The worst value so far: alerts' word, or the newest reading where it is worse already."""
     if alarm.peak is None or alarm.kind not in ("high", "low"):
         return None
-    if last is None or last.status != 0 or last.value == NO_VALUE:
+    if last is None or failed(last):
         return alarm.peak
     return max(alarm.peak, last.value) if alarm.kind == "high" else min(alarm.peak, last.value)
 
@@ -286,7 +295,7 @@ def _condition(alarm: Alarm, since: str) -> str:
 
 def _was(last: LastReading, limit: Limit, judge: Judge) -> str:
     at = judge.at(min(last.at_ms, last.arrived_ms))
-    if last.status != 0 or last.value == NO_VALUE:
+    if failed(last):
         return t("why.unknown_failed", at=at)
     return t("why.unknown_was", value=celsius(last.value, limit.low, limit.high), at=at)
 
@@ -312,7 +321,7 @@ def _by_readings(
         seen = any(sensor.id in latest for sensor in sensors)
         text = t("why.never") if sensors else t("why.no_sensor")
         return (Health.WARNING if seen else Health.WAITING), text, (1, 0)
-    if last.status != 0 or last.value == NO_VALUE:
+    if failed(last):
         return Health.WARNING, t("why.probe", status=word("status", last.status)), (0, last.at_ms)
     outside = beyond(last, limit)
     if outside:

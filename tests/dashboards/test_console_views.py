@@ -109,6 +109,15 @@ def test_a_failed_probe_is_no_temperature() -> None:
     assert row.reason == "probe fault: circuit open"
 
 
+def test_error_codes_are_no_temperature() -> None:
+    row = first(look({LOAD: reading(-127_000)}))
+    assert (row.state, row.number, row.value) == (Health.WARNING, "", None)
+    assert row.reason == "probe fault: it sends its error code"
+    step = first(look({LOAD: reading(85_000)}, [alarm("sensor_fault", peak=None, limit_value=None)]))
+    assert (step.state, step.number) == (Health.ALARM, "")
+    assert reading_text("temperature", -127_000, 0) == "failed: it sends its error code"
+
+
 def test_mains_and_door_are_told() -> None:
     well = {LOAD: reading()}
     dark = first(look(well | {f"{FIRST.id}/mains": reading(0)}))
