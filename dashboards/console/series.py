@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records.registry import Appliance
-from dashboards.console.views import Limit, limit_of
+from dashboards.console.views import LOST_PROBE, Limit, limit_of
 
 RANGES_MS = {
     "6h": 6 * 3_600_000,
@@ -99,8 +99,12 @@ def steps(start_ms: int, end_ms: int, points: int, every_s: int) -> tuple[int, i
 def series_of(
     sensor: str, first_ms: int, step_ms: int, until_ms: int, vmin: Ints, vmax: Ints, n: Ints
 ) -> Series:
-    """From the reader's arrays (one entry a step; those with n = 0 mean nothing)."""
-    held = (n > 0) & (vmin != NO_VALUE)
+    """From the reader's arrays (one entry a step; those with n = 0 mean nothing).
+
+    A probe's error code is no temperature: a step of codes only is a gap.
+    """
+    held = (n > 0) & (vmin != NO_VALUE) & (vmax != LOST_PROBE)
+    vmin = np.where(vmin == LOST_PROBE, vmax, vmin)
     low = tuple(int(v) if ok else None for v, ok in zip(vmin, held, strict=True))
     high = tuple(int(v) if ok else None for v, ok in zip(vmax, held, strict=True))
     return Series(sensor, first_ms, step_ms, until_ms, low, high, tuple(int(v) for v in n))

@@ -18,9 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.readings import Rows
+from coldchain.kernel.words import NO_VALUE
 from coldchain.records.alarms import Alarm, AlarmsReader, Excursion, Notice
 from coldchain.records.health import STALE_AFTER_S, Beat, beats
 from coldchain.records.journal import JournalReader, Latest, merge_latest
@@ -28,12 +31,14 @@ from coldchain.records.registry import Command, Desk, Registry, RegistryReader, 
 from coldchain.settings import Settings
 from dashboards.console.series import Series, series_of, steps
 from dashboards.console.times import clock, zone_named
-from dashboards.console.views import Fleet, fleet_view
+from dashboards.console.views import LOST_PROBE, Fleet, fleet_view
 from dashboards.console.words import t
 
 FOLLOW_MAX = 500
 """So many batches are followed one by one; further behind, the newest readings are asked for as a whole."""
 ALARMS_SHOWN = 50
+MIXED_MAX = 20
+"""So many steps of a chart that mix temperatures and error codes are looked into."""
 STORE_FAULTS = (ColdChainError, sqlite3.Error, OSError, ValueError, struct.error, zlib.error)
 """Not there, busy, damaged, of another version: told, and tried again at the next look."""
 
@@ -134,7 +139,12 @@ class Records:
         """Lowest and highest in at most `points` steps. StoreUnavailable while there is no journal."""
         first, step, n = steps(start_ms, end_ms, points, sensor.every_s)
         with self._lock, _plain_errors():
-            _, vmin, vmax, count = self._journal.reader().min_max(sensor.id, first, first + n * step, n)
+            reader = self._journal.reader()
+            _, vmin, vmax, count = reader.min_max(sensor.id, first, first + n * step, n)
+            # Where error codes hide the lowest temperature of a step, its readings tell it.
+            for i in np.flatnonzero((vmin == LOST_PROBE) & (vmax > LOST_PROBE))[:MIXED_MAX].tolist():
+                value = reader.readings(sensor.id, first + i * step, first + (i + 1) * step)["value"]
+                vmin[i] = value[(value != LOST_PROBE) & (value != NO_VALUE)].min()
         give_back_memory()
         return series_of(sensor.id, first, step, min(end_ms, self.wall_ms()), vmin, vmax, count)
 

@@ -175,6 +175,17 @@ def test_a_peak_shows_in_every_range(client: Client, seed: Seed) -> None:
     assert max(client.get(f"/api/v1/appliances/{cold}/series?range=1y&points=3").json()["n"]) > 0
 
 
+def test_an_error_code_does_not_bend_the_chart(client: Client, seed: Seed) -> None:
+    """Five minutes of -127.000: a gap, and around it the true lowest and highest."""
+    other = REG.appliances[10].id
+    before = client.get(f"/api/v1/appliances/{other}/series?range=7d&points=50").json()
+    for minute in range(5):
+        seed.report(f"{other}/load", -127_000, NOW_MS - 90 * MINUTE + minute * MINUTE + 7_000)
+    after = client.get(f"/api/v1/appliances/{other}/series?range=7d&points=50").json()
+    assert sum(after["n"]) == sum(before["n"]) + 5
+    assert (after["low"], after["high"]) == (before["low"], before["high"])
+
+
 def test_series_by_sensor_and_span(client: Client) -> None:
     start, end = rfc3339(NOW_MS - HOUR), rfc3339(NOW_MS)
     params = {"from": start, "to": end, "points": 30, "sensor": f"{WARM}/door"}
