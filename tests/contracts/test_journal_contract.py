@@ -173,6 +173,13 @@ def test_the_same_name_with_another_value_is_dead_lettered_once(store: Store) ->
     assert (counters["dead_lettered"], counters["duplicates"]) == (1, 1)
 
 
+def test_link_numbers_used_twice_hide_no_reading(store: Store) -> None:
+    """A gateway whose spool came back from a backup may number new readings as old ones."""
+    store.record([batch(1, some(5))], T0)
+    store.record([batch(1, some(5, start=50))], T0)
+    assert store.readings("a/0", *ALL)["seq"].tolist() == [*range(5), *range(50, 55)]
+
+
 def test_the_same_name_twice_in_one_batch(store: Store) -> None:
     one, two, lie = ("a", 1, 0, 0, T0, 1), ("a", 1, 0, 0, T0, 1), ("a", 1, 0, 0, T0, 2)
     (receipt,) = store.record([batch(1, [one, two, lie])], T0)

@@ -14,6 +14,7 @@ from coldchain.kernel.link import MAX_PAYLOAD, Batch, decode_batch, encode_batch
 from coldchain.kernel.ranges import RangeSet
 from coldchain.kernel.readings import SPOOLED
 from coldchain.kernel.words import NO_VALUE, ClockQuality, Flag, Quantity, Status
+from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, Sensor
 from ingest import journal as journal_module
 from ingest.admission import INSTANT_MAX_MS, Bounds, Reason, Verdict, admit, why_refused
@@ -262,6 +263,31 @@ def test_a_batch_on_which_admission_fails_is_set_aside_and_receipted(tmp_path, m
     assert receipt.dead == [(1, 1)]
     (data,) = journal.db.execute("SELECT bytes FROM dead_letter WHERE reason = 'broken'").fetchone()
     assert decode_batch(data).rows.tolist() == one().rows.tolist()
+    journal.close()
+
+
+def test_what_waited_as_another_quantity_is_dead_lettered_when_adopted(tmp_path) -> None:
+    """Adopted as a temperature, but some of what waited said it was a door."""
+    path = tmp_path / "readings.db"
+    journal = SqliteJournal(path)
+    for number, quantity in enumerate((1, 2, 1), start=1):
+        came = one(quantity=quantity, seq=number)
+        journal.record([Batch("gw", "e", [(number, number)], came.nodes, came.rows)], NOW)
+    assert journal.counters["waiting"] == 3
+    assert journal.readmit(NOW).readings == 0, "nobody has adopted it yet"
+    journal.rewire(REGISTRY)
+    done = journal.readmit(NOW + 5)
+    assert (done.readings, done.more) == (2, False)
+    counts = [journal.counters[name] for name in ("waiting", "journalled", "readmitted", "dead_lettered")]
+    assert counts == [0, 2, 2, 1]
+    rows = JournalReader(path).readings("s/load", 0, 2**60)
+    assert rows["seq"].tolist() == [1, 3]
+    assert all(Flag(flags) & Flag.READMITTED for flags in rows["flags"].tolist())
+    assert set(rows["arrived_ms"].tolist()) == {NOW}, "its own arrival, not that of its adoption"
+    again = one(seq=3)
+    (receipt,) = journal.record([Batch("gw", "e", [(3, 3)], again.nodes, again.rows)], NOW)
+    assert receipt is not None
+    assert (receipt.recorded, journal.counters["duplicates"]) == ([(3, 3)], 1)
     journal.close()
 
 
