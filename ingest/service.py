@@ -125,7 +125,7 @@ class IngestService:
         client.max_queued_messages_set(UNSENT_RECEIPTS_MAX)
         client.max_inflight_messages_set(100)
         client.on_connect = guarded(self._on_connect, _callback_failed)
-        client.on_subscribe = guarded(lambda *_: self.subscribed.set(), _callback_failed)
+        client.on_subscribe = guarded(self._on_subscribe, _callback_failed)
         client.on_message = guarded(self._on_message, _callback_failed)
         start_client(client, self._settings.mqtt)
         return client
@@ -137,6 +137,17 @@ class IngestService:
         self._connection += 1
         client.subscribe([(BATCHES, 1), (STATUSES, 1)])
         log.info("mqtt.connected")
+
+    def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            log.error(
+                "mqtt.subscription_refused",
+                why=refused,
+                hint="may this account read gw/+/batch and gw/+/status?",
+            )
+        else:
+            self.subscribed.set()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         came = Message(
