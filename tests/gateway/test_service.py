@@ -97,11 +97,11 @@ class Node:
         for seq in seqs:
             channels = tuple((c, 1, 0, 4000 + seq) for c in range(readings))
             frame = binary.encode_report(Report(node, 1, seq, seq * 1000, 0, 0, 0, channels))
-            while True:
-                with contextlib.suppress(BlockingIOError):
-                    os.write(self.master, frame)
-                    break
-                time.sleep(0.001)
+            while frame:
+                try:
+                    frame = frame[os.write(self.master, frame) :]
+                except BlockingIOError:
+                    time.sleep(0.001)
 
     def raw(self, data: bytes) -> None:
         os.write(self.master, data)
@@ -165,6 +165,13 @@ def settings_for(folder: Path, port: int, name: str, node: Node | None, **more) 
     }  # fmt: skip
     mqtt = MqttSettings(port=port, reconnect_max=timedelta(seconds=1))
     return Settings(data_dir=folder / name, mqtt=mqtt, gateway=GatewaySettings(**gateway))
+
+
+@pytest.fixture(autouse=True)
+def _quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests look at the beats: do not make them wait for each."""
+    monkeypatch.setattr("gateway.service.BEAT_EVERY_S", 0.1)
+    monkeypatch.setattr("coldchain.records.health.BEAT_EVERY_S", 0.1)
 
 
 @pytest.fixture

@@ -60,15 +60,15 @@ def address_of(broker: Broker, **more) -> MqttSettings:
     return MqttSettings(port=broker.port, reconnect_max=timedelta(seconds=1), **more)
 
 
-@pytest.fixture(params=["3.1.1", "5"])
-def address(request: pytest.FixtureRequest, broker: Broker) -> MqttSettings:
-    if request.param == "5" and not broker.mqtt5:
-        return address_of(broker)  # this broker has 3.1.1 alone
-    return address_of(broker, protocol=request.param)
-
-
-def test_what_was_not_acknowledged_comes_again_to_the_next_run(address: MqttSettings, broker: Broker) -> None:
-    name = f"again-{broker.program.kind}-{address.protocol.replace('.', '')}"
+@pytest.mark.parametrize(
+    ("kind", "protocol"), [("nats", "3.1.1"), ("mosquitto", "3.1.1"), ("mosquitto", "5")]
+)
+def test_what_was_not_acknowledged_comes_again_to_the_next_run(
+    kind: str, protocol: str, request: pytest.FixtureRequest
+) -> None:
+    broker: Broker = request.getfixturevalue(f"{kind}_broker")
+    address = address_of(broker, protocol=protocol)
+    name = f"again-{kind}-{protocol.replace('.', '')}"
     first = Listener(address, name, keeps=lambda payload: payload == b"1")
     first.say(b"1", b"2", b"3")
     until(lambda: len(first.heard) == 3, "the messages")
