@@ -190,8 +190,14 @@ class GatewayService:
 
     def _hold(self, *, held: bool) -> None:
         self._held = held
+        self._tell("lines_held" if held else "lines_read_again", {"backlog": self._writer.backlog})
         for driver in self._drivers:
             driver.hold(held=held)
+
+    def _let_go(self) -> None:
+        """Read the lines again once the disk has caught up."""
+        if self._held and self._writer.backlog <= BACKLOG_MAX_REPORTS // 2:
+            self._hold(held=False)
 
     def _committed(self, outcome: Outcome) -> None:
         """The commit is on disk: answer the nodes, offer the readings to the link."""
@@ -207,8 +213,7 @@ class GatewayService:
             route.committed()
         self._link.stored(outcome.stored)
         self._show(outcome.stored)
-        if self._held and self._writer.backlog < BACKLOG_MAX_REPORTS // 2:
-            self._hold(held=False)
+        self._let_go()
 
     def _show(self, stored: Iterable[Stored]) -> None:
         """To the page, where there is one."""
@@ -260,6 +265,7 @@ class GatewayService:
         while True:
             self._figures = await self.figures()
             self._heart.beat(self._figures)
+            self._let_go()  # after a full disk no commit may come that does
             await asyncio.sleep(BEAT_EVERY_S)
 
     async def _last_beat(self) -> None:

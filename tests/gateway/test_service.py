@@ -210,6 +210,32 @@ def test_from_bytes_to_receipts(broker: Broker, node: Node, tmp_path: Path) -> N
     assert read_accounts(settings.spool_db)[1:] == (400, RangeSet())
 
 
+def test_lines_wait_while_the_disk_is_behind(
+    nats_broker: Broker, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes then stay in the port's own buffer; nothing is lost, and reading goes on by itself."""
+    monkeypatch.setattr("gateway.service.BACKLOG_MAX_REPORTS", 3)
+    settings = settings_for(
+        tmp_path, nats_broker.port, "behind", node, commit_linger=timedelta(seconds=0.2), mqtt_nodes=False
+    )
+    gateway = Gateway(settings)
+    told: list[bool] = []
+    hold = gateway.service._hold
+
+    def watched(*, held: bool) -> None:
+        told.append(held)
+        hold(held=held)
+
+    monkeypatch.setattr(gateway.service, "_hold", watched)
+    try:
+        node.say(*range(300))
+        until(lambda: node.listen().covers(0, 299), "the acknowledgement")
+    finally:
+        gateway.stop()
+    assert told[:2] == [True, False]
+    assert read_accounts(settings.spool_db)[1] == 300
+
+
 def test_mqtt_5_where_the_broker_has_it(mosquitto_broker: Broker, node: Node, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, mosquitto_broker.port, "five", node)
     settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"protocol": "5"})})
