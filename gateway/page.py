@@ -61,8 +61,11 @@ def places(day: Day, registry: Registry, now_ms: int) -> list[Place]:
     found = []
     for number_of, channels in known.items():
         appliance = registry.appliance_by_id[number_of]
-        found.append(Place(appliance.name, PROFILES.get(appliance.carries(now_ms) or ""), channels))
-    return sorted(found) + [Place(node, None, channels) for node, channels in sorted(unknown.items())]
+        name = f"{appliance.name} ({appliance.id})"  # the id is what a message calls it
+        found.append(Place(name, PROFILES.get(appliance.carries(now_ms) or ""), channels))
+    return sorted(found, key=lambda place: place.name) + [
+        Place(node, None, channels) for node, channels in sorted(unknown.items())
+    ]
 
 
 def _label(sensor: Sensor) -> str:

@@ -241,3 +241,17 @@ def test_the_service_serves_its_page(nats_broker, tmp_path: Path) -> None:
     finally:
         service.stop()
         thread.join(10)
+
+
+def test_two_appliances_of_one_name_are_two_appliances(tmp_path: Path) -> None:
+    """Every site calls its first one "Blood refrigerator 1"."""
+    one = registry()
+    twin = one.appliances[0].model_copy(
+        update={"id": "br-2", "assignments": (Assignment(carries="plasma@eu"),)}
+    )
+    probe = Sensor(id="br-2/load", appliance="br-2", probe="load", node="n2", channel=0)
+    both = Registry(sites=one.sites, appliances=(*one.appliances, twin), sensors=(*one.sensors, probe))
+    day = day_of(tmp_path, report(0, 4000, NOW_MS), report(0, -30_000, NOW_MS, node="n2"))
+    page = text_of(day, both)
+    assert "(br-1)" in page
+    assert "(br-2)" in page
