@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long until the limit: three estimators on slots, the one that did best lately, and its 90 % interval.
+"""How long until the limit: four estimators on slots, the one that did best lately, and its 90 % interval.
 
-linear   the slope of the last half hour goes on
+linear   the slope of the last minutes goes on
+bent     that slope still grows or fades as it lately did, less and less: a load that lags its air does so
 newton   dT/dt = k (ambient - T), k fitted since the turn, the room's temperature known
 free     dT/dt = a T + b, both fitted since the turn; silent where the asymptote does not pass the limit
 
@@ -29,13 +30,13 @@ from alerts.insight.scan import (
 from alerts.insight.slots import Slots
 from alerts.rules.flat import Bools, Ints, Segments
 
-LINEAR, NEWTON, FREE = 0, 1, 2
-NAMES = ("linear", "newton", "free")
+LINEAR, NEWTON, FREE, BENT = 0, 1, 2, 3
+NAMES = ("linear", "newton", "free", "bent")
 
 TREND_S = 600.0
 """Lag of the smoothing that decides the direction."""
-LINEAR_S, FIT_S = 1800.0, 4 * 3600.0
-"""Memory of the linear slope and of the two fits [s]."""
+LINEAR_S, SLOW_S, NEWTON_S, FREE_S = 1200.0, 3600.0, 1800.0, 7200.0
+"""Memory of the two slopes and of the two fits [s]."""
 BREAK_S = 3600.0
 """A gap this long ends a drift: what came between is unknown."""
 USUAL_MOVES = 50
@@ -43,16 +44,21 @@ USUAL_MOVES = 50
 BEYOND, LEAST_MOVE_K = 2.5, 0.25
 """A drift is a move of so many usual ones, and at least this: four steps of a 12-bit probe."""
 LEAST_AGE_S = 900.0
+BEND_S, BEND_LEAST, BEND_MOST = 2700.0, 0.3, 2.5
+"""The slope goes on bending for so long; it ends between these parts of what it is."""
+BEND_APART_S = 150.0  # nearer, the two say nothing of a bend [s]
+OFF_MOVE_K, OFF_AGE_S = 0.06, 300.0
+"""Enough where cooling is known to be off."""
 BACKTEST = 6
 """Slots between two looks back: what did each estimator say half an hour ago?"""
-PRIOR_K = np.array([0.10, 0.04, 0.08])
+PRIOR_K = np.array([0.10, 0.08, 0.12, 0.06])
 """Error that each estimator is thought to have over half an hour before it was seen [K]; by simulation."""
 DOUBT = 0.35
 """Weight of a new half hour in the mean of errors."""
 HORIZON_MAX_S = 48 * 3600.0
 Z90 = 1.645
 
-ANCHOR = [(n, "<f8") for n in ("at", "level", "turn", "slope", "k", "ambient", "a", "b")]
+ANCHOR = [(n, "<f8") for n in ("at", "level", "turn", "slope", "k", "ambient", "a", "b", "ends")]
 STATE = np.dtype(
     [
         ("seen", "<i8"),
@@ -65,9 +71,9 @@ STATE = np.dtype(
         ("trend", scan_of(1)),
         ("trend2", scan_of(1)),
         ("usual", scan_of(1)),
-        ("fit", scan_of(9)),
+        ("fit", scan_of(13)),
         ("anchor", ANCHOR),
-        ("error", scan_of(3)),
+        ("error", scan_of(4)),
     ],
     align=True,
 )
@@ -104,8 +110,13 @@ def blank(n: int) -> Table:
     return table
 
 
-def advance(table: Table, slots: Slots, high_c: Floats, low_c: Floats, ambient_c: Floats) -> Forecast:
-    """Step over closed slots. Limits and ambient are (M,) [°C], NaN where there is none."""
+def advance(
+    table: Table, slots: Slots, high_c: Floats, low_c: Floats, ambient_c: Floats, off: Bools
+) -> Forecast:
+    """Step over closed slots. Limits and ambient are (M,) [°C], NaN where there is none.
+
+    off  (M,) cooling is known to be off (mains, siblings, compressor): a drift is believed sooner
+    """
     seg = slots.seg
     was = table[seg.series]
     lengths = seg.last - seg.first + 1
@@ -116,10 +127,10 @@ def advance(table: Table, slots: Slots, high_c: Floats, low_c: Floats, ambient_c
     fresh = (before_at == NEVER) | (at - before_at > BREAK_S)
     step = np.maximum(np.where(fresh, 300.0, at - before_at), 1.0)
     moves = _moves(was, level, before, at, step, fresh, group, seg)
-    fit = _fits(was, level, before, step, moves.turns, ambient_c, group, seg)
-    drift = (moves.moved_k > np.maximum(LEAST_MOVE_K, BEYOND * moves.usual_k)) & (
-        at - moves.turn_at >= LEAST_AGE_S
-    )
+    fit = _fits(was, level, before, step, moves, ambient_c, group, seg)
+    enough = np.where(off, OFF_MOVE_K, np.maximum(LEAST_MOVE_K, BEYOND * moves.usual_k))
+    age = at - moves.turn_at
+    drift = (moves.moved_k > enough) & (age >= np.where(off, OFF_AGE_S, LEAST_AGE_S))
     error = _backtest(was, slots, level, fit, moves, ambient_c, group)
     forecast = _answer(
         level, at, np.where(moves.direction > 0, high_c, low_c), ambient_c, fit, moves, drift, error
@@ -138,6 +149,7 @@ class _Moves:
     turns: Bools
     turn_at: Floats
     turn_c: Floats
+    age_s: Floats
     moved_k: Floats
     usual_k: Floats
 
@@ -186,17 +198,21 @@ def _moves(
     head = seg.first[first]
     a_usual[head], b_usual[head] = 0.0, 0.3  # until it is learnt
     usual, was["usual"] = affine(a_usual[:, None], b_usual[:, None], group, seg, was["usual"])
-    return _Moves(direction, turns, turn_at, turn_c, moved, usual[:, 0])
+    return _Moves(direction, turns, turn_at, turn_c, at - turn_at, moved, usual[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """slope [K/s]; k [1/s], NaN unknown; a [1/s] and b [K/s] of the free law about the turn's temperature."""
+    """k [1/s], NaN unknown; a [1/s] and b [K/s] of the free law about the turn's temperature.
+
+    slope is that of now; ends is what it comes to [K/s]
+    """
 
     slope: Floats
     k: Floats
     a: Floats
     b: Floats
+    ends: Floats
 
 
 def _fits(
@@ -204,59 +220,82 @@ def _fits(
     level: Floats,
     before: Floats,
     step: Floats,
-    turns: Bools,
+    moves: _Moves,
     ambient: Floats,
     group: Ints,
     seg: Segments,
 ) -> _Fit:
+    turns = moves.turns
     rate, middle = (level - before) / step, 0.5 * (level + before)
     gap = np.where(np.isnan(ambient), 0.0, ambient - middle)
-    known = ~np.isnan(ambient)
     offset = middle + 40.0  # any origin: the sums are of moderate size
-    b = np.empty((seg.n, 9))
-    b[:, 0], b[:, 1] = step, rate * step
-    b[:, 2], b[:, 3] = np.where(known, rate * gap * step, 0.0), gap * gap * step
-    b[:, 4], b[:, 5], b[:, 6] = step, offset * step, rate * step
-    b[:, 7], b[:, 8] = offset * offset * step, offset * rate * step
-    a = np.empty((seg.n, 9))
-    a[:, :2] = decay(step / LINEAR_S)[:, None]
-    a[:, 2:] = decay(step / FIT_S)[:, None]
+    age = moves.age_s
+    moved, aged = rate * step, (age - 0.5 * step) * step
+    columns = (
+        (step, LINEAR_S),
+        (moved, LINEAR_S),
+        (aged, LINEAR_S),
+        (step, SLOW_S),
+        (moved, SLOW_S),
+        (aged, SLOW_S),
+        (moved * gap, NEWTON_S),
+        (gap * gap * step, NEWTON_S),
+        (step, FREE_S),
+        (offset * step, FREE_S),
+        (moved, FREE_S),
+        (offset * offset * step, FREE_S),
+        (offset * moved, FREE_S),
+    )
+    b = np.column_stack([column for column, _ in columns])
+    a = np.column_stack([decay(step / memory_s) for _, memory_s in columns])
     a[turns] = 0.0
     b[turns & (level == before)] = 0.0
     s, was["fit"] = affine(a, b, group, seg, was["fit"])
+    s = np.ascontiguousarray(s.T)
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(s[:, 0] > 0, s[:, 1] / s[:, 0], 0.0)
-        k = np.where(s[:, 3] > 0, s[:, 2] / s[:, 3], np.nan)
-        mean_x, mean_y = s[:, 5] / s[:, 4], s[:, 6] / s[:, 4]
-        spread = s[:, 7] / s[:, 4] - mean_x * mean_x
-        slant = (s[:, 8] / s[:, 4] - mean_x * mean_y) / spread
-    sound = spread > 0.04
-    slant = np.where(sound, slant, np.nan)
-    return _Fit(slope, k, slant, mean_y - slant * (mean_x - 40.0))
+        k = np.where(s[7] > 0, s[6] / s[7], np.nan)
+        mean_x, mean_y = s[9] / s[8], s[10] / s[8]
+        spread = s[11] / s[8] - mean_x * mean_x
+        slant = (s[12] / s[8] - mean_x * mean_y) / spread
+        slope, ends = _bend(s[1] / s[0], age - s[2] / s[0], s[4] / s[3], age - s[5] / s[3])
+    slant = np.where(spread > 0.04, slant, np.nan)
+    return _Fit(slope, k, slant, mean_y - slant * (mean_x - 40.0), ends)
+
+
+def _bend(quick: Floats, quick_lag: Floats, slow: Floats, slow_lag: Floats) -> tuple[Floats, Floats]:
+    """The slope now, and what it comes to, from two means of it that look back differently far [K/s, s]."""
+    apart = slow_lag - quick_lag
+    bend = np.where(apart > BEND_APART_S, (quick - slow) / apart, 0.0)
+    bend = np.where(np.isfinite(bend), bend, 0.0)
+    quick = np.where(np.isfinite(quick), quick, 0.0)
+    part = np.where(quick != 0.0, bend / np.where(quick == 0.0, 1.0, quick), 0.0)
+    now = quick * np.clip(1.0 + part * quick_lag, 0.6, 1.5)
+    return now, now * np.clip(1.0 + part * BEND_S, BEND_LEAST, BEND_MOST)
 
 
 def _project(level: Floats, ahead_s: Floats, fit: _Fit, ambient: Floats) -> Floats:
-    """(M, 3) where each estimator sees the temperature after `ahead_s`; NaN where it has no say."""
+    """(M, 4) where each estimator sees the temperature after `ahead_s`; NaN where it has no say."""
     k, a = np.maximum(fit.k, 0.0), -fit.a
     newton = ambient - (ambient - level) * decay(k * ahead_s)
     slow = np.maximum(a, 1e-9)
     asymptote = fit.b / slow
     free = np.where(a > 1e-9, asymptote - (asymptote - level) * decay(slow * ahead_s), np.nan)
-    return np.column_stack([level + fit.slope * ahead_s, newton, free])
+    bent = level + fit.ends * ahead_s - (fit.ends - fit.slope) * BEND_S * (1.0 - decay(ahead_s / BEND_S))
+    return np.column_stack([level + fit.slope * ahead_s, newton, free, bent])
 
 
 def _backtest(
     was: Table, slots: Slots, level: Floats, fit: _Fit, moves: _Moves, ambient: Floats, group: Ints
 ) -> Floats:
-    """(M, 3) mean error of each estimator over the last half hours of this drift [K]."""
+    """(M, 4) mean error of each estimator over the last half hours of this drift [K]."""
     seg = slots.seg
     turn = slots.slot // BACKTEST
     carried = np.where(was["slot"] == NEVER, NEVER, was["slot"] // BACKTEST)
     looks = turn != shifted(turn, seg, carried)
     now = np.zeros(seg.n, ANCHOR)
     for name, column in zip(
-        ("at", "level", "turn", "slope", "k", "ambient", "a", "b"),
-        (slots.at_s, level, moves.turn_at, fit.slope, fit.k, ambient, fit.a, fit.b),
+        ("at", "level", "turn", "slope", "k", "ambient", "a", "b", "ends"),
+        (slots.at_s, level, moves.turn_at, fit.slope, fit.k, ambient, fit.a, fit.b, fit.ends),
         strict=True,
     ):
         now[name] = column
@@ -265,7 +304,7 @@ def _backtest(
     anchor = np.where(index >= 0, now[index], np.repeat(was["anchor"], lengths))
     then = shifted(anchor, seg, was["anchor"])
     same = looks & (then["at"] != NEVER) & (then["turn"] == moves.turn_at)
-    told = _Fit(then["slope"], then["k"], then["a"], then["b"])
+    told = _Fit(then["slope"], then["k"], then["a"], then["b"], then["ends"])
     saw = _project(then["level"], np.maximum(slots.at_s - then["at"], 0.0), told, then["ambient"])
     miss = np.abs(saw - level[:, None])
     tells = same[:, None] & np.isfinite(miss)
@@ -281,7 +320,7 @@ def _backtest(
 
 
 def _times(level: Floats, limit: Floats, fit: _Fit, ambient: Floats) -> Floats:
-    """(M, 3) seconds until each estimator's temperature reaches the limit; NaN where it has no say."""
+    """(M, 4) seconds until each estimator's temperature reaches the limit; NaN where it has no say."""
     to_go = limit - level
     with np.errstate(divide="ignore", invalid="ignore"):
         linear = to_go / fit.slope
@@ -293,7 +332,18 @@ def _times(level: Floats, limit: Floats, fit: _Fit, ambient: Floats) -> Floats:
     newton_reaches = (fit.k > 0) & (np.sign(ambient - limit) == np.sign(to_go))
     linear = np.where(linear >= 0, linear, np.nan)
     newton = np.where(newton_reaches, newton, np.nan)
-    return np.column_stack([linear, newton, np.where(reaches, free, np.nan)])
+    free = np.where(reaches, free, np.nan)
+    return np.column_stack([linear, newton, free, _bent_time(to_go, linear, fit)])
+
+
+def _bent_time(to_go: Floats, guess: Floats, fit: _Fit) -> Floats:
+    """Seconds until the bending course has gone `to_go`; six steps of a contraction."""
+    late = (fit.ends - fit.slope) * BEND_S
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        time = guess
+        for _ in range(6):
+            time = np.maximum((to_go + late * (1.0 - decay(np.maximum(time, 0.0) / BEND_S))) / fit.ends, 0.0)
+    return np.where(np.isfinite(guess) & (fit.ends * to_go > 0), time, np.nan)
 
 
 def _answer(
@@ -335,7 +385,8 @@ def _spread(
     chosen: Floats, age: Floats, seconds: Floats, usable: Bools, error: Floats, slope: Floats
 ) -> Floats:
     """(M,) factor above and below the middle that holds 90 %: grows with how far it looks beyond what it saw,
-    with its errors so far and with how the estimators disagree."""
+    with its errors so far and with how the estimators disagree.
+    """
     ratio = np.where(np.isfinite(chosen), chosen / age, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.where(usable & (seconds > 0), np.log(np.where(usable, seconds, 1.0)), np.nan)
@@ -344,5 +395,5 @@ def _spread(
     bottom = np.min(np.where(np.isnan(logs), np.inf, logs), axis=1)
     apart = np.where(top > bottom, top - bottom, 0.0)
     relative = np.minimum(error / np.maximum(np.abs(slope) * 1800.0, 0.05), 1.0)
-    sigma = 0.02 + 0.03 * np.sqrt(ratio) + 0.15 * np.minimum(apart, 1.5) + 0.15 * relative
+    sigma = 0.05 + 0.07 * np.sqrt(ratio) + 0.15 * np.minimum(apart, 1.5) + 0.25 * relative
     return np.asarray(np.exp(Z90 * np.minimum(sigma, 1.2)))

@@ -21,7 +21,9 @@ def run(table, readings, ambient=25.0):
         return {}
     m = len(closed.slot)
     known = np.full(m, ambient)
-    told = time_to_limit.advance(table["limit"], closed, np.full(m, 6.0), np.full(m, 2.0), known)
+    told = time_to_limit.advance(
+        table["limit"], closed, np.full(m, 6.0), np.full(m, 2.0), known, np.zeros(m, bool)
+    )
     return {
         "series": closed.series,
         "slot": closed.slot,
