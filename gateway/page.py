@@ -43,6 +43,7 @@ class Place(NamedTuple):
     """One appliance (or a node of which the registry knows none) and its channels."""
 
     name: str
+    site: str
     profile: Profile | None
     channels: list[tuple[str, bool, Channel]]  # label, is it the load that limits apply to, channel
 
@@ -61,11 +62,12 @@ def places(day: Day, registry: Registry, now_ms: int) -> list[Place]:
     found = []
     for number_of, channels in known.items():
         appliance = registry.appliance_by_id[number_of]
+        site = registry.site_by_id[appliance.site].name
+        profile = PROFILES.get(appliance.carries(now_ms) or "")
         name = f"{appliance.name} ({appliance.id})"  # the id is what a message calls it
-        found.append(Place(name, PROFILES.get(appliance.carries(now_ms) or ""), channels))
-    return sorted(found, key=lambda place: place.name) + [
-        Place(node, None, channels) for node, channels in sorted(unknown.items())
-    ]
+        found.append(Place(name, site, profile, channels))
+    found.sort(key=lambda place: (place.site, place.name))
+    return [*found, *(Place(node, "", None, channels) for node, channels in sorted(unknown.items()))]
 
 
 def _label(sensor: Sensor) -> str:
@@ -158,8 +160,9 @@ def _section(place: Place, now_ms: int) -> str:
     ]
     if others:
         rows.append(f'<p class="dim">{" · ".join(others)}</p>')
-    carries = f" <small>{escape(place.profile.name)}</small>" if place.profile else ""
-    return f'<section class="{word}"><h2>{escape(place.name)}{carries}</h2>{"".join(rows)}</section>'
+    about = " · ".join(word for word in (place.site, place.profile.name if place.profile else "") if word)
+    head = f"{escape(place.name)} <small>{escape(about)}</small>" if about else escape(place.name)
+    return f'<section class="{word}"><h2>{head}</h2>{"".join(rows)}</section>'
 
 
 def clock_text(at_ms: int, zone: str) -> str:

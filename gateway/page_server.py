@@ -26,8 +26,10 @@ Contents = dict[str, Callable[[], str]]
 class PageServer:
     """Listens until cancelled. A page that cannot be made is a 503, never the end of the gateway."""
 
-    def __init__(self, host: str, port: int, contents: Contents) -> None:
-        self._host, self._port, self._contents = host, port, contents
+    def __init__(
+        self, host: str, port: int, contents: Contents, on_error: Callable[[Exception], None] = lambda _: None
+    ) -> None:
+        self._host, self._port, self._contents, self._on_error = host, port, contents, on_error
         self._clients = 0
 
     async def run(self) -> None:
@@ -73,5 +75,6 @@ class PageServer:
         try:
             body = make().encode()
         except Exception as bad:  # noqa: BLE001  the page must not end the gateway
+            self._on_error(bad)
             return 503, "text/plain", f"the page cannot be made: {type(bad).__name__}\n".encode()
         return 200, TYPES[path], b"" if method == "HEAD" else body

@@ -258,7 +258,12 @@ class GatewayService:
             "/metrics": lambda: metrics(self._figures),
             "/figures.json": lambda: json.dumps(self._figures),
         }
-        return PageServer(self._gateway.page_host, self._gateway.page_port, contents)
+        return PageServer(
+            self._gateway.page_host,
+            self._gateway.page_port,
+            contents,
+            lambda bad: self._log.error("page_failed", kind=type(bad).__name__, why=str(bad)),
+        )
 
     async def _beat(self) -> None:
         """Round after round through the loop and the writer's thread: the beat stops when either is stuck."""

@@ -73,7 +73,7 @@ def test_the_page_shows_appliances_now_and_the_last_day(tmp_path: Path) -> None:
     assert "Blood &lt;1&gt; &amp; Co" in page
     assert '<b class="now">4.0 °C</b>' in page
     assert "door: open" in page
-    assert "red-cells@eu" in page
+    assert "<small>Vientiane · red-cells@eu</small>" in page
     assert page.count("M") >= 20
     assert "7 readings, the oldest of 90 s ago" in page
     assert '<section class="ok">' in page
