@@ -5,7 +5,7 @@
 
     how 0..64    body: that many bits a number, counted from `least`, after the exceptions
                  | count varint | places u32 each | numbers i64 each | bits, lowest first |
-    how 65       body: | length varint | zlib of 8 planes of n bytes |
+    how 65       body: | width u8 | length varint | zlib of `width` planes of n bytes, lowest first |
 
 Numbers outside [least, least + 2^bits) are exceptions: one gap in a thousand steady steps costs twelve bytes
 rather than a wider column. Repeating patterns go to zlib when that is smaller. Arithmetic wraps at 64 bits.
@@ -14,6 +14,7 @@ rather than a wider column. Repeating patterns go to zlib when that is smaller. 
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ Longs = npt.NDArray[np.int64]
 
 ZLIB = 65
 EXCEPTION_BYTES = 12
+WINDOW_BITS = 57
+"""The widest number that a window of eight bytes holds wherever in its first byte it begins."""
 TRY_ZLIB_FROM = 2
 """Narrower columns than this [bits] are not worth a try with zlib."""
 
@@ -47,9 +50,11 @@ def put_column(column: Longs) -> bytes:
     packed = _put_bits(column, least, bits)
     if bits < TRY_ZLIB_FROM:
         return packed
-    planes = (column - np.int64(least)).view(np.uint8).reshape(-1, 8).T.tobytes()
-    folded = zlib.compress(planes, 6)
-    other = bytes((ZLIB,)) + put_varint(least) + put_varint(len(folded)) + folded
+    least = int(column.min())
+    rest = (column - np.int64(least)).view(np.uint64)
+    width = (int(rest.max()).bit_length() + 7) // 8
+    folded = zlib.compress(rest.view(np.uint8).reshape(-1, 8)[:, :width].T.tobytes(), 6)
+    other = bytes((ZLIB,)) + put_varint(least) + bytes((width,)) + put_varint(len(folded)) + folded
     return min(packed, other, key=len)
 
 
@@ -108,8 +113,7 @@ class Columns:
         least = self.varint()
         n = self._n
         if how == ZLIB:
-            planes = np.frombuffer(zlib.decompress(self._bytes(self.varint())), np.uint8).reshape(8, n)
-            return np.ascontiguousarray(planes.T).view(np.int64)[:, 0] + np.int64(least)
+            return self._planes() + np.int64(least)
         count = self.varint()
         places = np.frombuffer(self._bytes(4 * count), "<u4")
         numbers = np.frombuffer(self._bytes(8 * count), "<i8")
@@ -118,11 +122,31 @@ class Columns:
             column[places] = numbers
         return column
 
+    def _planes(self) -> Longs:
+        width = self._data[self._at]
+        self._at += 1
+        planes = np.frombuffer(zlib.decompress(self._bytes(self.varint())), np.uint8).reshape(width, self._n)
+        whole: Longs = planes[0].astype(np.int64)
+        for place in range(1, width):
+            whole |= planes[place].astype(np.int64) << (8 * place)
+        return whole
+
     def _bits(self, bits: int) -> Longs:
         n = self._n
-        packed = np.frombuffer(self._bytes((n * bits + 7) // 8), np.uint8)
-        width = 16 if bits <= 16 else 32 if bits <= 32 else 64
-        spread = np.zeros((n, width), np.uint8)
-        spread[:, :bits] = np.unpackbits(packed, count=n * bits, bitorder="little").reshape(n, bits)
-        whole = np.packbits(spread, axis=1, bitorder="little").view(f"<u{width // 8}")[:, 0]
-        return whole.astype(np.int64)
+        packed = bytes(self._bytes((n * bits + 7) // 8))
+        if bits > WINDOW_BITS:
+            spread = np.zeros((n, 64), np.uint8)
+            flat = np.unpackbits(np.frombuffer(packed, np.uint8), count=n * bits, bitorder="little")
+            spread[:, :bits] = flat.reshape(n, bits)
+            return np.packbits(spread, axis=1, bitorder="little").view(np.int64)[:, 0]
+        # At each byte a window of eight: a number of up to 57 bits lies within the one where it begins.
+        windows = np.ndarray((len(packed),), "<u8", packed + bytes(8), strides=(1,))
+        begin, shift = _places(n, bits)
+        return ((windows[begin] >> shift) & np.uint64((1 << bits) - 1)).view(np.int64)
+
+
+@lru_cache(maxsize=256)
+def _places(n: int, bits: int) -> tuple[Longs, npt.NDArray[np.uint64]]:
+    """The byte in which each of n numbers begins, and the bit in that byte."""
+    at = np.arange(n, dtype=np.int64) * bits
+    return at >> 3, (at & 7).astype(np.uint64)
