@@ -139,7 +139,11 @@ def sparkline(channel: Channel, profile: Profile | None, now_ms: int) -> str:
     )
 
 
-def _section(place: Place, now_ms: int) -> str:
+WORST_FIRST = ("out", "silent", "ok")
+
+
+def _section(place: Place, now_ms: int) -> tuple[int, str]:
+    """(rank, HTML) of an appliance."""
     temperatures = [c for c in place.channels if c[2].quantity == Quantity.TEMPERATURE]
     lead = next((c for c in temperatures if c[1]), temperatures[0] if temperatures else None)
     rows = []
@@ -162,7 +166,8 @@ def _section(place: Place, now_ms: int) -> str:
         rows.append(f'<p class="dim">{" · ".join(others)}</p>')
     about = " · ".join(word for word in (place.site, place.profile.name if place.profile else "") if word)
     head = f"{escape(place.name)} <small>{escape(about)}</small>" if about else escape(place.name)
-    return f'<section class="{word}"><h2>{head}</h2>{"".join(rows)}</section>'
+    html = f'<section class="{word}"><h2>{head}</h2>{"".join(rows)}</section>'
+    return WORST_FIRST.index(word), html
 
 
 def clock_text(at_ms: int, zone: str) -> str:
@@ -195,7 +200,8 @@ def render(
         ),
     ]
     table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in rows)
-    sections = "".join(_section(place, now_ms) for place in places(day, registry, now_ms))
+    ranked = sorted((_section(place, now_ms) for place in places(day, registry, now_ms)), key=lambda s: s[0])
+    sections = "".join(html for _, html in ranked)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -92,6 +92,15 @@ def test_it_says_when_something_is_wrong(tmp_path: Path) -> None:
     assert "Nothing has reported" in text_of(Day(), Registry())
 
 
+def test_the_worst_comes_first(tmp_path: Path) -> None:
+    one = registry()
+    warm = one.appliances[0].model_copy(update={"id": "zz-9", "name": "Zulu"})
+    probe = Sensor(id="zz-9/load", appliance="zz-9", probe="load", node="n2", channel=0)
+    known = Registry(sites=one.sites, appliances=(*one.appliances, warm), sensors=(*one.sensors, probe))
+    page = text_of(day_of(tmp_path, report(0, 4000, NOW_MS), report(0, 9000, NOW_MS, "n2")), known)
+    assert page.index("Zulu") < page.index("Blood &lt;1&gt;")
+
+
 def test_without_a_registry_nodes_and_channels_are_named(tmp_path: Path) -> None:
     page = text_of(day_of(tmp_path, report(0, 4000, NOW_MS)), Registry())
     assert "<h2>n1</h2>" in page
