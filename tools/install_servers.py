@@ -28,6 +28,7 @@ PACKAGES = {
     "openssl": "openssl",
     "gammu": "gammu",
     "gcc": "gcc libc6-dev",
+    "chromium": "chromium",
 }
 """Program: the Debian packages that bring it."""
 

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import PROGRAM, Chromium
+from chromium import Chromium
 from console_seed import NOW_MS, Seed, Story, registry
 
 from coldchain.wiring.web import WebService
 from dashboards.console.app import create_app
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium; apt-get install chromium")
 
 REG = registry(12)
 WARM, QUIET, CALM = (REG.appliances[i].id for i in (0, 1, 2))

@@ -4,25 +4,24 @@
 import base64
 import json
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from rig.programs import need
 
 
 class Chromium:
     """One browser with one page. `faults` collects what its console complains about."""
 
     def __init__(self, folder: Path, width: int = 360, height: int = 800, *, script: bool = True) -> None:
-        assert PROGRAM is not None
+        program = str(need("chromium"))
         (to_read, self._write), (self._read, to_write) = os.pipe(), os.pipe()
         self._number, self._buffer = 0, b""
         self.faults: list[str] = []
         command = [
-            PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+            program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
             "--disable-dev-shm-usage", "--remote-debugging-pipe", f"--user-data-dir={folder}", "about:blank",
         ]  # fmt: skip
         # Chromium reads its orders from descriptor 3 and answers on 4.
