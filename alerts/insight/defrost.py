@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Defrosts learnt from each sensor's own bumps: rises above its usual peak that come again at intervals.
+
+A bump belongs to the candidate whose height, duration and spacing it shares. A candidate seen three times
+at intervals that agree is the template: by clock when they agree closely, else by run time. Only what lies
+inside the template is a defrost: no longer than 1.5 times its duration, no higher than its margin, never above the
+caller's ceiling, and only when one was due. Everything else is judged as if nothing had been learnt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alerts.insight.cycles import PEAK, TROUGH
+from alerts.insight.scan import NEVER, Floats, Readings, Table, last_true
+from alerts.rules.flat import Bools, Ints, segments_of
+from alerts.rules.limits import LEAST, Carried, latch
+
+CANDIDATES = 4
+LEARNT = 3
+"""Bumps of one kind before it may be a template."""
+RISE_K, RISE_PART = 0.4, 0.4
+"""A bump begins above the usual peak by this, or by this part of the usual swing, whichever is more."""
+SHORTEST_S, LONGEST_S, CLOSEST_S = 600.0, 3 * 3600.0, 2 * 3600.0
+"""A bump shorter or longer is none; openings are shorter. Nothing defrosts oftener than the third."""
+ALIKE = 1.7
+"""Bumps whose heights and durations differ by less than this factor may be of one kind; beside it:"""
+ALIKE_K, ALIKE_S = 0.4, 300.0
+EARLY = 0.6
+"""Part of the usual interval after which the next defrost may come."""
+AGREES, BY_CLOCK = 0.35, 0.04
+"""Mean deviation of intervals, as a part of them: a template; one kept by a clock."""
+WEIGHT = 0.3
+TOO_LONG = 1.5
+"""Times the learnt duration: longer is no defrost any more."""
+TOO_HIGH, TOO_HIGH_K = 1.4, 0.5
+MISSING = 2.2
+"""Usual intervals without one: it is missing (one may be skipped)."""
+
+BUMP = [("since", "<i8"), ("standing", "?"), ("announced", "?"), ("spent", "?"), ("peak", "<i8")]
+CANDIDATE = [
+    ("seen", "<f8"),
+    ("height", "<f8"),
+    ("lasts", "<f8"),
+    ("began", "<f8"),
+    ("every", "<f8"),
+    ("strays", "<f8"),
+]
+STATE = np.dtype([("bump", BUMP), ("kind", CANDIDATE, CANDIDATES), ("missed", "?")], align=True)
+"""height [K] over the usual peak, lasts [s], began [s since epoch], every [s] between beginnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defrosts:
+    """For each reading (N,), and bumps that ended (B,).
+
+    inside    it belongs to a defrost as learnt: its height says nothing about the appliance
+    overlong  it belongs to one that lasts longer than it may
+    missing   none came for MISSING intervals
+    began     (N,) when the bump that is open began [ms]; NEVER if none
+    ended_by  (B,) reading that ended a bump; ended_began (B,) [ms]; ended_is (B,) it was a defrost
+    """
+
+    inside: Bools
+    overlong: Bools
+    missing: Bools
+    began: Ints
+    ended_by: Ints
+    ended_began: Ints
+    ended_is: Bools
+
+
+def blank(n: int) -> Table:
+    table = np.zeros(n, STATE)
+    table["bump"]["since"], table["bump"]["peak"] = NEVER, LEAST
+    table["kind"]["began"] = -1e18
+    return table
+
+
+def template(rows: Table) -> Table:
+    """(S,) each sensor's template: the candidate seen most often that is learnt; `seen` is 0 if none."""
+    kinds = rows["kind"]
+    good = (kinds["seen"] >= LEARNT) & (kinds["strays"] <= AGREES * kinds["every"])
+    good &= kinds["every"] >= CLOSEST_S
+    size = np.where(good, kinds["height"] * np.sqrt(np.minimum(kinds["seen"], 20.0)), -1.0)
+    best = np.argmax(size, axis=1)
+    index = np.arange(len(rows))
+    found = kinds[index, best].copy()
+    found["seen"] = np.where(good[index, best], found["seen"], 0.0)
+    return np.asarray(found)
+
+
+def advance(table: Table, readings: Readings, usual: Floats, ceiling_c: Floats) -> Defrosts:
+    """Follow bumps. usual (N, 6): the cycles' figures known at each reading; ceiling_c (N,) [°C]."""
+    seg = readings.seg
+    was = table[seg.series]
+    line, back = _lines(usual)
+    value = readings.milli
+    bump = was["bump"]
+    carried = Carried(bump["since"], bump["standing"], bump["announced"], bump["peak"])
+    none = np.zeros(seg.n, np.bool_)
+    did = latch(value > line, value <= back, value, readings.at, 0, none, seg, carried)
+    began = _open(readings, did.raised, did.raised_since, did.returned, bump)
+    before = template(was)
+    height = did.returned_peak / 1000.0 - usual[did.returned, PEAK]
+    is_one, news = _learn(was, readings, did.returned, did.returned_since, height)
+    known = np.repeat(before, seg.last - seg.first + 1)
+    if len(news):
+        ends = np.zeros(seg.n, np.bool_)
+        ends[did.returned] = True
+        source = last_true(ends, seg)
+        shown = np.zeros(seg.n, known.dtype)
+        shown[did.returned] = news
+        known = np.where(source >= 0, shown[source], known)
+    inside, overlong, missing = _against(known, readings, usual, ceiling_c, began)
+    spent = _spent(inside, began, bump, readings)
+    bump["since"], bump["standing"], bump["peak"] = did.after.since, did.after.standing, did.after.peak
+    bump["spent"] = spent[seg.last]
+    table[seg.series] = was
+    inside &= ~spent
+    return Defrosts(inside, overlong, missing, began, did.returned, did.returned_since, is_one)
+
+
+def _spent(inside: Bools, began: Ints, bump: Table, readings: Readings) -> Bools:
+    """(N,) the open bump has once left the template: it is no defrost until it ends."""
+    seg = readings.seg
+    outside = (began != NEVER) & ~inside
+    index = last_true(outside, seg)
+    lengths = seg.last - seg.first + 1
+    carried = np.repeat(bump["spent"] & bump["standing"], lengths) & (
+        began == np.repeat(bump["since"], lengths)
+    )
+    spent: Bools = (began != NEVER) & (carried | ((index >= 0) & (began[index] == began)))
+    return spent
+
+
+def _lines(usual: Floats) -> tuple[Ints, Ints]:
+    """(N,) above which a bump begins, at or below which it ends [thousandths]."""
+    swing = usual[:, PEAK] - usual[:, TROUGH]
+    known = np.isfinite(swing)
+    rise = np.maximum(RISE_K, RISE_PART * np.where(known, swing, 0.0))
+    peak = np.where(known, usual[:, PEAK], 1e6)
+    line = np.rint((peak + rise) * 1000.0).astype(np.int64)
+    return line, np.rint((peak + 0.5 * rise) * 1000.0).astype(np.int64)
+
+
+def _open(readings: Readings, raised: Ints, since: Ints, returned: Ints, bump: Table) -> Ints:
+    """(N,) the beginning of the bump that each reading belongs to; NEVER outside."""
+    n, seg = readings.seg.n, readings.seg
+    mark = np.zeros(n, np.int64)  # 0 no news, else instant + 2 or 1 for "none"
+    mark[seg.first] = np.where(bump["standing"], bump["since"] + 2, 1)
+    mark[returned] = 1
+    mark[raised] = since + 2
+    index = np.maximum.accumulate(np.where(mark != 0, np.arange(n), 0))
+    found = mark[index]
+    return np.where(found > 1, found - 2, NEVER)
+
+
+def _against(
+    known: Table, readings: Readings, usual: Floats, ceiling_c: Floats, began: Ints
+) -> tuple[Bools, Bools, Bools]:
+    at_s = readings.at / 1000.0
+    learnt, is_open = known["seen"] >= LEARNT, began != NEVER
+    began_s = began / 1000.0
+    due = began_s - known["began"] >= EARLY * known["every"]
+    age = at_s - began_s
+    value = readings.celsius
+    peak = np.where(np.isfinite(usual[:, PEAK]), usual[:, PEAK], 0.0)
+    low = value <= peak + TOO_HIGH * known["height"] + TOO_HIGH_K
+    short = age <= TOO_LONG * known["lasts"]
+    under = ~(value > ceiling_c)
+    defrost = learnt & is_open & due
+    missing = learnt & (at_s - known["began"] > MISSING * known["every"])
+    return defrost & low & short & under, defrost & ~short, missing
+
+
+def _learn(was: Table, readings: Readings, ended: Ints, began: Ints, height: Floats) -> tuple[Bools, Table]:
+    """Give ended bumps (B,) to their candidates, one after the other of each sensor.
+
+    Returns whether each was of the template's kind, and (B,) the template after it.
+    """
+    is_one = np.zeros(len(ended), np.bool_)
+    news = np.zeros(len(ended), CANDIDATE)
+    if not len(ended):
+        return is_one, news
+    series = readings.series[ended]
+    seg = segments_of(series)
+    sensor = np.searchsorted(readings.seg.series, seg.series)
+    lasts = (readings.at[ended] - began) / 1000.0
+    fits = (lasts >= SHORTEST_S) & (lasts <= LONGEST_S) & np.isfinite(height) & (height > 0)
+    many = seg.last - seg.first + 1
+    for turn in range(int(many.max())):
+        which = np.flatnonzero(many > turn)
+        bump, row = seg.first[which] + turn, sensor[which]
+        known = template(was[row])
+        learns = fits[bump]
+        which, bump = row[learns], bump[learns]
+        kinds = was["kind"][which]
+        is_one[bump] = _alike(known[learns], height[bump], lasts[bump]) & (known["seen"][learns] >= LEARNT)
+        was["kind"][which] = _given(kinds, began[bump] / 1000.0, height[bump], lasts[bump])
+        news[seg.first[many > turn] + turn] = template(was[row])
+    return is_one, news
+
+
+def _alike(kind: Table, height: Floats, lasts: Floats) -> Bools:
+    high = np.abs(np.log(np.maximum(kind["height"], 0.05) / np.maximum(height, 0.05)))
+    long = np.abs(np.log(np.maximum(kind["lasts"], 1.0) / np.maximum(lasts, 1.0)))
+    near_high = (high < np.log(ALIKE)) | (np.abs(kind["height"] - height) < ALIKE_K)
+    near_long = (long < np.log(ALIKE)) | (np.abs(kind["lasts"] - lasts) < ALIKE_S)
+    return np.asarray((kind["seen"] > 0) & near_high & near_long)
+
+
+def _given(kinds: Table, began: Floats, height: Floats, lasts: Floats) -> Table:
+    """The candidates (B, K) after each took its bump, or after it took the place of the least of them."""
+    index = np.arange(len(kinds))
+    alike = _alike(kinds, height[:, None], lasts[:, None])
+    since = began[:, None] - kinds["began"]
+    early = (kinds["seen"] >= LEARNT) & (since < EARLY * kinds["every"])
+    match = alike & ~early
+    has = match.any(axis=1)
+    drop = alike.any(axis=1) & ~has  # one of a kind, but not due: an opening that looks like it
+    # The one seen most often of those that match; else the least and oldest gives way.
+    take = np.argmax(np.where(match, kinds["seen"], -1.0), axis=1)
+    weakest = np.argmin(kinds["seen"] * 1e6 + kinds["began"] / 1e6, axis=1)
+    place = np.where(has, take, weakest)
+    k = kinds[index, place].copy()
+    gap = began - k["began"]
+    steps = np.where(k["seen"] >= 2, np.maximum(np.rint(gap / np.maximum(k["every"], 1.0)), 1.0), 1.0)
+    every = gap / np.where(steps > 3, 1.0, steps)
+    strays = np.abs(every - k["every"])
+    first, second = ~has, has & (k["seen"] == 1)
+    k["height"] = np.where(first, height, k["height"] + WEIGHT * (height - k["height"]))
+    k["lasts"] = np.where(first, lasts, k["lasts"] + WEIGHT * (lasts - k["lasts"]))
+    old_every = k["every"]
+    k["every"] = np.where(first, 0.0, np.where(second, every, old_every + WEIGHT * (every - old_every)))
+    third = has & (k["seen"] == 2)
+    k["strays"] = np.where(
+        first | second, 0.0, np.where(third, strays, k["strays"] + WEIGHT * (strays - k["strays"]))
+    )
+    k["began"] = began
+    k["seen"] = np.where(first, 1.0, k["seen"] + 1.0)
+    after = kinds.copy()
+    after[index[~drop], place[~drop]] = k[~drop]
+    return after
