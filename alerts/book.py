@@ -6,25 +6,24 @@ Every entry has an identity made of the data (sensor, kind, start), so that writ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from alerts.engine import Events, What
 from alerts.lifecycle import Event, State, advance
-from alerts.messages import Facts, raised, released, returned
 from alerts.rules import CONDITIONS, RULES
 from alerts.rules.limits import LEAST
 from alerts.rules.table import RuleTable
-from alerts.store import AlarmStore, Draft
+from alerts.store import AlarmStore
+from alerts.telling import Teller
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records.alarms import Alarm, Excursion
-from coldchain.records.registry import Person, Registry
+from coldchain.records.registry import Registry
 
-TOLD_FIRST = ("on-call", "technician")
-"""Roles that are told of an alarm at once; if a site has neither, everybody of the site is."""
-
-CHANNEL = "sms"
 RELEASED = "no longer in the registry"
+
+Newest = Callable[[str], tuple[int, int] | None]
+"""A sensor's newest (value in thousandths, instant), if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,10 @@ class Case:
 
 
 class Book:
-    """Writes; decides nothing about temperatures. `tells` False: there is no channel, so no notices."""
+    """Writes; decides nothing about temperatures. Whom to tell, and when again, the teller knows."""
 
-    def __init__(self, store: AlarmStore, *, tells: bool = True) -> None:
-        self._store, self._tells = store, tells
+    def __init__(self, store: AlarmStore, teller: Teller, newest: Newest) -> None:
+        self._store, self.teller, self._newest = store, teller, newest
 
     # --- what the engine found
 
@@ -129,7 +128,7 @@ class Book:
         if known is None:
             alarm = self._store.add_alarm(_alarm(case, scene))
             self._store.note(alarm.id, case.at_ms, "raised", case.sensor)
-            self._tell_raised(alarm, case, scene)
+            self.teller.raised(alarm, case.value, case.appliances, scene, again=False)
             return alarm.id
         after = advance(State(known.state), Event.RAISE, known.kind)
         if after is State(known.state):
@@ -151,7 +150,7 @@ class Book:
         )
         self._store.change_alarm(again)
         self._store.note(known.id, case.at_ms, "raised_again", case.sensor)
-        self._tell_raised(again, case, scene)
+        self.teller.raised(again, case.value, case.appliances, scene, again=True)
         return known.id
 
     def over(self, alarm_id: str, at_ms: int, value: int | None, scene: Scene, *, why: str = "") -> None:
@@ -166,9 +165,7 @@ class Book:
         self._store.note(alarm.id, at_ms, "returned", why)
         if after is State.CLOSED:
             self._store.note(alarm.id, at_ms, "closed")
-        facts = self._facts(alarm, at_ms, value, scene)
-        text = released(facts) if why == RELEASED else returned(facts)
-        self._tell(alarm, "returned", text, self._store.told(alarm.id), scene)
+        self.teller.returned(alarm, at_ms, value, scene, gone=why == RELEASED)
 
     def release(self, scene: Scene) -> None:
         """Alarms of what is no longer in the registry return: nothing will ever be heard of it again."""
@@ -178,57 +175,45 @@ class Book:
                 self._store.end_excursions(alarm.id, scene.now_ms)
                 self.over(alarm.id, scene.now_ms, None, scene, why=RELEASED)
 
-    def acknowledge(self, name: str, person: str, scene: Scene) -> str:
-        """One alarm, by number or id. What came of it, in words."""
+    def acknowledge(self, name: str, person: str, scene: Scene, *, action: str = "", target: str = "") -> str:
+        """One alarm, by number or id. What came of it, in words.
+
+        action  what the person does about it: door, power, moved, coming, work; or nothing said
+        target  of `moved`: the appliance that holds the blood now, where its time outside is counted on
+        """
         alarm = self._store.alarm_named(name)
         if alarm is None:
             return f"refused: there is no alarm {name}"
         after = advance(State(alarm.state), Event.ACKNOWLEDGE, alarm.kind)
         if after is State(alarm.state):
             return f"nothing to do: alarm {alarm.number} is {alarm.state}"
-        self._store.change_alarm(
-            replace(alarm, state=after.value, acknowledged_ms=scene.now_ms, acknowledged_by=person)
-        )
-        self._store.note(alarm.id, scene.now_ms, "acknowledged", person)
+        taken = replace(alarm, state=after.value, acknowledged_ms=scene.now_ms, acknowledged_by=person)
+        self._store.change_alarm(taken)
+        said = " ".join(word for word in (person, action, target) if word)
+        self._store.note(alarm.id, scene.now_ms, "acknowledged", said)
+        if target:
+            self._store.moved(alarm.id, alarm.appliance, target, person, scene.now_ms)
         if after is State.CLOSED:
             self._store.note(alarm.id, scene.now_ms, "closed")
+        self.teller.answered(taken, person, action, scene)
         return f"applied: alarm {alarm.number} is {after.value}"
 
-    # --- notices
+    # --- what is measured now
 
-    def _tell_raised(self, alarm: Alarm, case: Case, scene: Scene) -> None:
-        facts = self._facts(alarm, case.at_ms, case.value, scene)
-        people = [(p.id, p.phone) for p in told_first(scene.registry.people_for(alarm.site))]
-        text = raised(replace(facts, appliances=case.appliances))
-        self._tell(alarm, "raised", text, people, scene)
+    def newest_value(self, sensor: str) -> int | None:
+        """Thousandths, or None where the newest reading has none."""
+        newest = self._newest(sensor)
+        return newest[0] if newest else None
 
-    def _tell(
-        self, alarm: Alarm, about: str, text: str, people: Iterable[tuple[str, str]], scene: Scene
-    ) -> None:
-        if not self._tells:
-            return
-        step = self._store.next_step(alarm.id)
-        for person, address in people:
-            draft = Draft(alarm.id, about, step, person, address, text, alarm.site)
-            self._store.add_notice(draft, CHANNEL, scene.now_ms)
-
-    def _facts(self, alarm: Alarm, at_ms: int, value: int | None, scene: Scene) -> Facts:
-        site = scene.registry.site_by_id.get(alarm.site)
-        appliance = scene.registry.appliance_by_id.get(alarm.appliance)
-        return Facts(
-            number=alarm.number,
-            scope=alarm.scope,
-            appliance=alarm.appliance,
-            name=appliance.name if appliance and alarm.scope == "appliance" else "",
-            place=site.name if site else "",
-            zone=site.zone if site else "UTC",
-            kind=alarm.kind,
-            since_ms=alarm.since_ms,
-            at_ms=at_ms,
-            value=value,
-            limit=alarm.limit_value,
-            peak=alarm.peak,
-        )
+    def newest_of(self, appliance: str, scene: Scene) -> tuple[int, int] | None:
+        """(value, instant) of the appliance's temperature that was heard last, load before air."""
+        sensors = [
+            s for s in scene.registry.sensors if s.appliance == appliance and s.quantity == "temperature"
+        ]
+        found = [(s.probe == "load", newest) for s in sensors if (newest := self._newest(s.id))]
+        if not found:
+            return None
+        return max(found, key=lambda one: (one[0], one[1][1]))[1]
 
 
 def excursion_id(sensor: str, kind: str, since_ms: int) -> str:
@@ -264,10 +249,6 @@ def in_use(registry: Registry, appliance: str, at_ms: int) -> bool:
     """Does it carry anything then? An empty one wakes nobody: not when silent, not with a broken probe."""
     known = registry.appliance_by_id.get(appliance)
     return known is not None and known.carries(at_ms) not in (None, "empty")
-
-
-def told_first(people: list[Person]) -> list[Person]:
-    return [p for p in people if p.role in TOLD_FIRST] or people
 
 
 def worse(kind: str, a: int | None, b: int | None) -> int | None:

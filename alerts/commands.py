@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from alerts.answers.parse import Action
 from alerts.book import Book, Scene
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
@@ -16,6 +18,8 @@ from coldchain.records.registry import DESK_MIGRATIONS, Registry
 from coldchain.records.sql import open_reader
 
 log = structlog.get_logger()
+
+ACTIONS = tuple(action.value for action in Action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Command:
     person: str
     verb: str
     alarm: str
+    body: str = "{}"
 
 
 class Commands:
@@ -49,7 +54,19 @@ class Commands:
 
     def _do(self, command: Command, scene: Scene) -> str:
         if command.verb == "acknowledge":
-            return self._book.acknowledge(command.alarm, command.person, scene)
+            said = _body(command.body)
+            action = said.get("action", "")
+            if action not in ACTIONS:
+                return f"refused: {action!r} is no action; one of {', '.join(a for a in ACTIONS if a)}"
+            return self._book.acknowledge(
+                command.alarm, command.person, scene, action=action, target=said.get("target", "")
+            )
+        if command.verb == "pass":
+            alarm = self._store.alarm_named(command.alarm)
+            if alarm is None:
+                return f"refused: there is no alarm {command.alarm}"
+            done = self._book.teller.pass_on(alarm, command.person, scene)
+            return f"applied: alarm {alarm.number} is passed on" if done else "nothing to do"
         return f"refused: {command.verb} is not known"
 
     def registry(self, version: int) -> Registry | None:
@@ -72,7 +89,20 @@ class Commands:
         if db is None:
             return []
         found = db.execute(
-            "SELECT rowid, id, person, verb, coalesce(alarm, '') FROM command WHERE rowid > ? ORDER BY rowid",
+            "SELECT rowid, id, person, verb, coalesce(alarm, ''), body FROM command WHERE rowid > ? ORDER BY rowid",
             (self._row,),
         )
         return [Command(*row) for row in found.fetchall()]
+
+
+def _body(text: str) -> dict[str, str]:
+    """The words of a command's body; what is no word is left out."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return (
+        {key: value for key, value in said.items() if isinstance(value, str)}
+        if isinstance(said, dict)
+        else {}
+    )

@@ -22,12 +22,15 @@ class Event(StrEnum):
     RAISE = "raise"
     ACKNOWLEDGE = "acknowledge"
     RETURN = "return"
+    LAPSE = "lapse"
+    """An acknowledgement has come to nothing."""
 
 
 TRANSITIONS = {
     (State.UNACKNOWLEDGED, Event.ACKNOWLEDGE): State.ACKNOWLEDGED,
     (State.UNACKNOWLEDGED, Event.RETURN): State.RETURNED,
     (State.ACKNOWLEDGED, Event.RETURN): State.CLOSED,
+    (State.ACKNOWLEDGED, Event.LAPSE): State.UNACKNOWLEDGED,
     (State.RETURNED, Event.ACKNOWLEDGE): State.CLOSED,
     (State.RETURNED, Event.RAISE): State.UNACKNOWLEDGED,
 }

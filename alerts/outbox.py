@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The outbox: notices leave one try at a time, each try committed before it is made.
 
-due -> sending -> sent; or failed / unknown, tried again later; or given_up. A notice found in `sending` at
-the start was cut off by a crash: it may have gone out, and is tried once more (one voice: at most one extra
-message). Notices never tried come first, so that a dead number holds up nobody else.
+due -> sending -> sent; or failed / unknown, tried again later; or given_up, cancelled. A notice found in `sending`
+by a new holder of the lease was cut off by a crash: it may have gone out, and is tried once more (one voice: at
+most one extra message). Notices never tried come first, critical ones before others, so that a dead number holds
+up nobody else. What comes in between sends (reports, answers, rings) is written down before it is deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import structlog
 
-from alerts.messages import digest
+from alerts.bundle import Due, bundle, told_in
+from alerts.lease import Lease
 from coldchain.kernel.clocks import WallClock
-from coldchain.ports.notifier import Delivery, Notifier, Sent
+from coldchain.ports.notifier import Delivery, Heard, Kind, Listener, Notifier, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer, transaction
 
@@ -29,52 +32,45 @@ TRIES_MAX = 12
 UNKNOWN_MAX = 3
 """So many tries may end without an answer: each repetition may be a duplicate on the phone."""
 BACKOFF_MS, BACKOFF_MAX_MS = 5_000, 300_000
-BUNDLE_OVER = 3
-"""More than so many alarms of one site, due to one person together, become one message."""
-BUNDLE_WITHIN_MS = 60_000
 WAIT_S = 1.0
+HEAR_S = 0.25
+"""While nothing is due, the modem is listened to in such pieces, so that a new notice waits no longer [s]."""
 BUSY_MS = 30_000
 """How long the outcome of a try may wait for the judge to finish writing."""
+REPORT_MAX_MS = 3 * 86_400_000
+"""A delivery report is matched with a message no older than this: references wrap at 256."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    id: int
-    alarm: str
-    person: str
-    channel: str
-    address: str
-    text: str
-    site: str
-    about: str
-    created_ms: int
-    tries: int
-
-
-_DUE = "SELECT id, alarm, person, channel, address, text, site, about, created_ms, tries FROM notice"
+Persona = Callable[[str, str], tuple[str, str]]
+"""(person, site) -> (their language, the site's name)"""
 
 
 class Outbox:
     """One thread, one connection of its own. `send_one` is a round; `run` repeats it until `stop`.
 
-    places  site id -> its name, for the digest
+    channels  by name; a notifier alone is the channel `sms`
     """
 
     def __init__(
-        self, path: Path, notifier: Notifier, wall_ms: WallClock, places: Callable[[str], str]
+        self,
+        path: Path,
+        channels: Notifier | Mapping[str, Notifier],
+        wall_ms: WallClock,
+        persona: Persona,
+        *,
+        hourly: int = 0,
     ) -> None:
+        """`hourly`: beyond so many tries within an hour only first critical messages leave; 0: no bound."""
         self._db: sqlite3.Connection = open_writer(path, ALARMS_MIGRATIONS)
         self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         self.broken: sqlite3.Error | None = None
-        self._notifier, self._wall_ms, self._places = notifier, wall_ms, places
+        self.channels: dict[str, Notifier] = (
+            dict(channels) if isinstance(channels, Mapping) else {"sms": channels}
+        )
+        self._wall_ms, self._persona, self._hourly = wall_ms, persona, hourly
         self._wake, self._stopping = threading.Event(), threading.Event()
-        with transaction(self._db) as db:
-            # A crash came between the try and its outcome.
-            db.execute(
-                "UPDATE notice SET state = 'unknown', due_ms = ?, detail = 'cut off by a restart'"
-                " WHERE state = 'sending'",
-                (wall_ms(),),
-            )
+        self.lease = Lease(self._db, wall_ms, self._succeed)
+
+    # --- life
 
     def start(self) -> threading.Thread:
         """Run in a thread of its own."""
@@ -86,14 +82,22 @@ class Outbox:
         """Until `stop`. A store that fails ends it; `broken` then says why."""
         try:
             while not self._stopping.is_set():
-                if not self.send_one():
-                    self._wake.wait(WAIT_S)
+                if self.send_one():
+                    continue
+                if not self.hear(HEAR_S):
+                    self._wake.wait(0.0 if self._listeners() else WAIT_S)
                     self._wake.clear()
         except sqlite3.Error as bad:
             log.exception("outbox_broke")
             self.broken = bad
         finally:
-            self._db.close()
+            self.close()
+
+    def close(self) -> None:
+        """Leave the lease to others and let go of the file."""
+        with contextlib.suppress(sqlite3.Error):
+            self.lease.release()
+        self._db.close()
 
     def wake(self) -> None:
         """Something may be due."""
@@ -103,90 +107,159 @@ class Outbox:
         self._stopping.set()
         self._wake.set()
 
+    def _succeed(self, fence: int) -> None:
+        """The lease is ours now: what others were sending may or may not have gone out."""
+        self._db.execute(
+            "UPDATE notice SET state = 'unknown', due_ms = ?, detail = 'cut off by a restart'"
+            " WHERE state = 'sending'",
+            (self._wall_ms(),),
+        )
+        log.info("lease", fence=fence)
+
+    # --- sending
+
     def send_one(self) -> bool:
-        """Try the notice that is due first. False when none is."""
+        """Try the notice that is due first. False when none is, or another sender has the lease."""
+        if not self.lease.hold():
+            return False
         claimed = self._claim()
         if claimed is None:
             return False
+        fence = self.lease.fence
         sent = self._try(claimed)
-        self._settle(claimed, sent)
+        self._settle(claimed, sent, fence)
         return True
 
-    def _try(self, due: _Due) -> Sent:
+    def _try(self, due: Due) -> Sent:
+        channel = self.channels.get(due.channel)
+        if channel is None:
+            return Sent(
+                Delivery.FAILED_FINAL, f"there is no channel {due.channel}: set it up, or use another"
+            )
         try:
-            return self._notifier.send(due.address, due.text)
+            return channel.send(due.address, due.text)
         except Exception as bad:
             log.exception("notifier_broke", notice=due.id)
             return Sent(Delivery.FAILED_RETRY, f"the channel broke: {type(bad).__name__}")
 
-    def _claim(self) -> _Due | None:
+    def _claim(self) -> Due | None:
+        """The next notice to try, marked as being sent; holds back what waits for a digest or a budget."""
         now = self._wall_ms()
-        row = self._db.execute(
-            f"{_DUE} WHERE state IN ('due', 'failed', 'unknown') AND due_ms <= ?"
-            " ORDER BY tries, due_ms, id LIMIT 1",
-            (now,),
-        ).fetchone()
-        if row is None:
-            return None
-        due = _Due(*row)
-        with transaction(self._db) as db:
-            if due.about == "raised" and due.tries == 0:
-                due = self._bundle(db, due)
-            db.execute(
-                "UPDATE notice SET state = 'sending', tries = tries + 1,"
-                " first_try_ms = coalesce(first_try_ms, ?) WHERE id = ?",
-                (now, due.id),
-            )
-        return due
-
-    def _bundle(self, db: sqlite3.Connection, due: _Due) -> _Due:
-        """Take along what else of that site waits for that person, when it is many."""
-        found = db.execute(
-            f"{_DUE} WHERE state = 'due' AND tries = 0 AND about = 'raised' AND person = ? AND channel = ?"
-            " AND site = ? AND created_ms BETWEEN ? AND ? ORDER BY id",
-            (
-                due.person,
-                due.channel,
-                due.site,
-                due.created_ms - BUNDLE_WITHIN_MS,
-                due.created_ms + BUNDLE_WITHIN_MS,
-            ),
-        ).fetchall()
-        together = [_Due(*row) for row in found]
-        if len(together) <= BUNDLE_OVER:
-            return due
-        alarms = [
-            db.execute("SELECT appliance, number FROM alarm WHERE id = ?", (one.alarm,)).fetchone()
-            for one in together
-        ]
-        text = digest(self._places(due.site), [a for a, _ in alarms], [n for _, n in alarms])
-        db.execute("UPDATE notice SET text = ? WHERE id = ?", (text, due.id))
-        for one in together:
-            if one.id != due.id:
+        while (due := self._first(now)) is not None:
+            with transaction(self._db) as db:
+                chosen = bundle(db, due, now, self._persona)
+                if chosen is None:
+                    continue  # held back until later: there may be another
                 db.execute(
-                    "UPDATE notice SET state = 'bundled', detail = ? WHERE id = ?",
-                    (_told_in(due), one.id),
+                    "UPDATE notice SET state = 'sending', tries = tries + 1,"
+                    " first_try_ms = coalesce(first_try_ms, ?) WHERE id = ?",
+                    (now, chosen.id),
                 )
-        return _Due(due.id, due.alarm, due.person, due.channel, due.address, text, due.site, due.about, 0, 0)
+                db.execute(
+                    "INSERT INTO delivery (notice, priority, receipt_s, fence) VALUES (?, 2, 0, ?)"
+                    " ON CONFLICT (notice) DO UPDATE SET fence = excluded.fence",
+                    (chosen.id, self.lease.fence),
+                )
+            return chosen
+        return None
 
-    def _settle(self, due: _Due, sent: Sent) -> None:
+    def _first(self, now: int) -> Due | None:
+        priority = 2 if not self._over_budget(now) else 0
+        row = self._db.execute(
+            "SELECT n.id, n.alarm, n.person, n.channel, n.address, n.text, n.site, n.about, n.tries,"
+            " coalesce(d.priority, 2) AS priority FROM notice n LEFT JOIN delivery d ON d.notice = n.id"
+            " WHERE n.state IN ('due', 'failed', 'unknown') AND n.due_ms <= ? AND coalesce(d.priority, 2) <= ?"
+            " ORDER BY n.tries > 0, priority, n.tries, n.due_ms, n.id LIMIT 1",
+            (now, priority),
+        ).fetchone()
+        return Due(*row) if row else None
+
+    def _over_budget(self, now: int) -> bool:
+        if not self._hourly:
+            return False
+        (spent,) = self._db.execute(
+            "SELECT count(*) FROM notice WHERE first_try_ms > ? AND state <> 'bundled'", (now - 3_600_000,)
+        ).fetchone()
+        return int(spent) >= self._hourly
+
+    def _settle(self, due: Due, sent: Sent, fence: int) -> None:
         now, tries = self._wall_ms(), due.tries + 1
         state, due_ms = verdict(sent.delivery, tries, now)
         with transaction(self._db) as db:
-            db.execute(
-                "UPDATE notice SET state = ?, due_ms = ?, detail = ?, sent_ms = ? WHERE id = ?",
-                (state, due_ms, sent.detail[:400], now if state == "sent" else None, due.id),
+            done = db.execute(
+                "UPDATE notice SET state = ?, due_ms = ?, detail = ?, sent_ms = ? WHERE id = ? AND state = 'sending'"
+                " AND (SELECT fence FROM delivery WHERE notice = notice.id) = ?",
+                (state, due_ms, sent.detail[:400], now if state == "sent" else None, due.id, fence),
             )
+            if not done.rowcount:  # another sender took over meanwhile: its word counts
+                return
             if state in ("sent", "given_up"):  # what was told in it shares its fate
                 db.execute(
                     "UPDATE notice SET state = ?, sent_ms = ? WHERE state = 'bundled' AND detail = ?",
-                    (state, now if state == "sent" else None, _told_in(due)),
+                    (state, now if state == "sent" else None, told_in(due.id)),
+                )
+            if sent.references:
+                db.execute(
+                    "UPDATE delivery SET refs = ?, delivered_ms = NULL, fate = '', receipt_due_ms = CASE"
+                    " WHEN receipt_s > 0 AND ? = 'sent' THEN ? + receipt_s * 1000 END WHERE notice = ?",
+                    (",".join(map(str, sent.references)), state, now, due.id),
                 )
         log.info("notice", id=due.id, person=due.person, state=state, tries=tries, detail=sent.detail[:120])
 
+    # --- hearing
 
-def _told_in(due: _Due) -> str:
-    return f"told in notice {due.id}"
+    def _listeners(self) -> list[Listener]:
+        return [cast("Listener", c) for c in self.channels.values() if hasattr(c, "hear")]
+
+    def hear(self, within_s: float) -> bool:
+        """Take in what has arrived; False when that was nothing."""
+        if not self.lease.fence:
+            return False
+        any_ = False
+        for listener in self._listeners():
+            try:
+                heard = listener.hear(within_s)
+            except Exception:
+                log.exception("listener_broke")
+                continue
+            if heard:
+                any_ = True
+                self._keep(heard)
+                listener.forget(heard)
+        return any_
+
+    def _keep(self, heard: list[Heard]) -> None:
+        now = self._wall_ms()
+        with transaction(self._db) as db:
+            for one in heard:
+                if one.kind is Kind.REPORT:
+                    self._reported(db, one, now)
+                else:
+                    db.execute(
+                        "INSERT OR IGNORE INTO incoming (id, at_ms, kind, sender, text) VALUES (?,?,?,?,?)",
+                        (one.id, now, one.kind.value, one.sender, one.text),
+                    )
+
+    def _reported(self, db: sqlite3.Connection, report: Heard, now: int) -> None:
+        """Tie a delivery report to the newest message of that reference to that telephone."""
+        row = db.execute(
+            "SELECT n.id FROM notice n JOIN delivery d ON d.notice = n.id WHERE n.sent_ms > ?"
+            " AND ',' || d.refs || ',' LIKE ? AND substr(n.address, -8) = substr(?, -8)"
+            " AND d.delivered_ms IS NULL ORDER BY n.sent_ms DESC LIMIT 1",
+            (now - REPORT_MAX_MS, f"%,{report.reference},%", report.sender),
+        ).fetchone()
+        if row is None:
+            log.info("report_of_nothing", reference=report.reference)
+        elif report.delivered:
+            db.execute(
+                "UPDATE delivery SET delivered_ms = ?, fate = 'delivered', receipt_due_ms = NULL WHERE notice = ?",
+                (now, row[0]),
+            )
+        else:
+            db.execute(
+                "UPDATE delivery SET fate = 'failed', receipt_due_ms = ? WHERE notice = ? AND chased = 0",
+                (now, row[0]),
+            )
 
 
 def verdict(delivery: Delivery, tries: int, now_ms: int) -> tuple[str, int]:

@@ -9,12 +9,17 @@ state, judges from there to `judged` without writing, and goes on. Ingest keeps 
 from __future__ import annotations
 
 import math
+import secrets
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 import structlog
 
+from alerts.answers.codes import Draw
+from alerts.answers.desk import Answers
 from alerts.book import Book, Scene
+from alerts.chains import Chains
 from alerts.commands import Commands
 from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
 from alerts.late import HOUR_MS, Revision
@@ -23,10 +28,12 @@ from alerts.rules.flat import block_of
 from alerts.rules.limits import NEVER
 from alerts.rules.table import build_table
 from alerts.store import AlarmStore, Saved
+from alerts.telling import Teller
 from alerts.watch import Watch
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.readings import Rows
+from coldchain.kernel.words import NO_VALUE
 from coldchain.ports.clock import steady_s as system_steady_s
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.ports.notifier import Notifier
@@ -45,6 +52,8 @@ SAVE_EVERY_S = 60.0
 SAVE_AFTER_READINGS = 50_000
 IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 500
 LOOK_EVERY_S = 1.0
+PEOPLE_EVERY_S = 0.25
+"""In a backlog, answers and due steps are looked for so often."""
 LATE_WAIT_S, LATE_PATIENCE_S = 1.0, 4.0
 """Late readings come in crowds: judge again when none came for so long, or after so long anyway [s]."""
 LATE_SHARE = 20.0
@@ -58,28 +67,37 @@ CHANGED_RULES_MS = 24 * HOUR_MS
 class AlertService:
     """`run` blocks until `stop`. `tick` is one round, for those who keep their own time.
 
-    notifier  None: alarms are kept, nobody is told
+    notifier  the channels by name, or one that is `sms`; None: alarms are kept, nobody is told
+    draw      where codes come from
     The outbox has a thread of its own while `run` runs; otherwise call `outbox.send_one`.
     """
 
     def __init__(
         self,
         settings: Settings,
-        notifier: Notifier | None,
+        notifier: Notifier | Mapping[str, Notifier] | None,
         *,
         wall_ms: WallClock = system_wall_ms,
         steady_s: SteadyClock = system_steady_s,
+        draw: Draw = secrets.randbelow,
     ) -> None:
         self._settings, self._wall_ms, self._steady_s = settings, wall_ms, steady_s
         self._lateness_ms = round(settings.alerts.lateness.total_seconds() * 1000)
         self._silent_after_ms = round(settings.alerts.silent_after.total_seconds() * 1000)
         self._store = AlarmStore(settings.alarms_db)
-        self._book = Book(self._store, tells=notifier is not None)
+        channels: dict[str, Notifier] = (
+            dict(notifier) if isinstance(notifier, Mapping) else {"sms": notifier} if notifier else {}
+        )
+        self._series: dict[str, int] = {}
+        chains = Chains(self._store.db, draw)
+        self._teller = Teller(self._store, chains, channels, self._newest_value)
+        self._book = Book(self._store, self._teller, self._newest)
+        self._answers = Answers(self._store, self._book, chains)
         self._registry = RegistryReader(settings.desk_db)
         self._commands = Commands(settings.desk_db, self._store, self._book)
         self._revision = Revision(self._store, self._book, self._rows, self._lateness_ms)
         self._watch = Watch(self._store, self._book, self._silent_after_ms)
-        self.outbox = Outbox(settings.alarms_db, notifier, wall_ms, self._place) if notifier else None
+        self.outbox = Outbox(settings.alarms_db, channels, wall_ms, self._persona) if channels else None
         self._figures = AlarmsReader(settings.alarms_db)
         self._heart = Heart(settings.data_dir, "alerts", wall_ms)
         self._journal: JournalReader | None = None
@@ -91,6 +109,7 @@ class AlertService:
         self._rules = build_table(Registry(), {}, fault_after_ms=self._silent_after_ms)
         self._unsaved = self._n_judged = 0
         now_s = steady_s()
+        self._people_at_s = now_s
         self._saved_at_s = self._look_at_s = self._beat_at_s = self._late_rest_until_s = now_s
         self._late_first_s = self._late_last_s = math.inf
         self._began_ms = wall_ms()
@@ -112,6 +131,7 @@ class AlertService:
             if self.outbox and sender:
                 self.outbox.stop()
                 sender.join(timeout=2.0)
+                self.outbox = None  # it closes its file itself
             self.close()
 
     def stop(self) -> None:
@@ -121,6 +141,8 @@ class AlertService:
     def close(self) -> None:
         """Save, and let go of the files."""
         self._save()
+        if self.outbox:
+            self.outbox.close()
         self._store.close()
         self._figures.close()
         if self._journal is not None:
@@ -138,11 +160,10 @@ class AlertService:
         now_s = self._steady_s()
         if self._late_is_due(now_s, drained=drained):
             self._settle(now_s)
-        if drained:
-            self._commands.apply(self._scene)
-            if now_s >= self._look_at_s:
-                self._look_at_s = now_s + LOOK_EVERY_S
-                self._look()
+        self._hear_and_tell(now_s, hurry=drained)
+        if drained and now_s >= self._look_at_s:
+            self._look_at_s = now_s + LOOK_EVERY_S
+            self._look()
         if self._save_is_due(now_s, drained=drained):
             self._save()
         if now_s >= self._beat_at_s:
@@ -193,6 +214,34 @@ class AlertService:
             self._position,
             self._wall_ms(),
         )
+
+    # --- people
+
+    def _hear_and_tell(self, now_s: float, *, hurry: bool) -> None:
+        """Commands and answers before what time brings: who has answered is not called again."""
+        if not hurry and now_s < self._people_at_s:
+            return
+        self._people_at_s = now_s + PEOPLE_EVERY_S
+        self._commands.apply(self._scene)
+        heard = self._answers.apply(self._scene)
+        if self._teller.run(self._scene) or heard:
+            self._wake_outbox()
+
+    def _newest(self, sensor: str) -> tuple[int, int] | None:
+        series = self._series.get(sensor)
+        table = self._state.table
+        if series is None or series >= len(table) or table["value"][series] == NO_VALUE:
+            return None
+        return int(table["value"][series]), int(table["at"][series])
+
+    def _newest_value(self, sensor: str) -> int | None:
+        newest = self._newest(sensor)
+        return newest[0] if newest else None
+
+    def _persona(self, person: str, site: str) -> tuple[str, str]:
+        registry = self._registry.registry
+        somebody, place = registry.person_by_id.get(person), registry.site_by_id.get(site)
+        return somebody.language if somebody else "en", place.name if place else site
 
     # --- late readings
 
@@ -272,16 +321,13 @@ class AlertService:
     def _rebuild(self) -> None:
         series = self._journal.series() if self._journal is not None else {}
         self._names = {number: sensor for number, (sensor, _) in series.items()}
+        self._series = {sensor: number for number, sensor in self._names.items()}
         self._rules = build_table(self._registry.registry, series, fault_after_ms=self._silent_after_ms)
         self._state = self._state.grown(len(self._rules))
 
     def _wake_outbox(self) -> None:
         if self.outbox:
             self.outbox.wake()
-
-    def _place(self, site: str) -> str:
-        known = self._registry.registry.site_by_id.get(site)
-        return known.name if known else site
 
     # --- state
 

@@ -24,19 +24,6 @@ class Saved:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A notice to be: one message to one person."""
-
-    alarm: str
-    about: str
-    step: int
-    person: str
-    address: str
-    text: str
-    site: str
-
-
 _EXCURSION = "INSERT OR REPLACE INTO excursion VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _ALARM = "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
@@ -194,27 +181,8 @@ class AlarmStore:
     def applied(self, command: str, outcome: str, now_ms: int) -> None:
         self.db.execute("INSERT INTO command_applied VALUES (?,?,?)", (command, now_ms, outcome))
 
-    # --- notices
-
-    def next_step(self, alarm: str) -> int:
-        (step,) = self.db.execute(
-            "SELECT coalesce(max(step), -1) + 1 FROM notice WHERE alarm = ?", (alarm,)
-        ).fetchone()
-        return int(step)
-
-    def add_notice(self, draft: Draft, channel: str, now_ms: int) -> None:
-        d = draft
+    def moved(self, alarm: str, source: str, target: str, person: str, now_ms: int) -> None:
         self.db.execute(
-            "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site,"
-            " created_ms, due_ms, state) VALUES (?,?,?,?,?,0,?,?,?,?,?,'due')",
-            (d.alarm, d.about, d.step, d.person, channel, d.address, d.text, d.site, now_ms, now_ms),
+            "INSERT INTO moved (alarm, source, target, person, at_ms) VALUES (?,?,?,?,?)",
+            (alarm, source, target, person, now_ms),
         )
-
-    def told(self, alarm: str) -> list[tuple[str, str]]:
-        """(person, address) of everybody who was, or is about to be, told of the alarm's raise."""
-        found = self.db.execute(
-            "SELECT DISTINCT person, address FROM notice WHERE alarm = ? AND about = 'raised'"
-            " ORDER BY person",
-            (alarm,),
-        )
-        return list(found.fetchall())

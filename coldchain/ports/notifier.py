@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Delivery", "Notifier", "Sent"]
+__all__ = ["Delivery", "Heard", "Kind", "Listener", "Notifier", "Sent"]
 
 
 class Delivery(StrEnum):
@@ -52,4 +52,43 @@ class Notifier(Protocol):
         arrives as written or in an equivalent the channel can carry; no character is
         replaced by a placeholder in silence.
         """
+        ...
+
+
+class Kind(StrEnum):
+    """What a channel may hear."""
+
+    SMS = "sms"
+    RING = "ring"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something that came in.
+
+    id         the same for the same message, however often it is read
+    sender     a telephone number as the network gives it; of a report: who was written to
+    places     where the channel keeps it until it is forgotten
+    delivered  of a report: True, or False when the carrier has given up
+    """
+
+    id: str
+    kind: Kind
+    sender: str
+    text: str = ""
+    places: tuple[int, ...] = ()
+    reference: int = -1
+    delivered: bool = False
+
+
+class Listener(Protocol):
+    """A channel that also hears. Nothing heard is lost before `forget`, nor twice different."""
+
+    def hear(self, within_s: float) -> list[Heard]:
+        """What has come in, after waiting for at most `within_s`. A dead line hears nothing."""
+        ...
+
+    def forget(self, heard: list[Heard]) -> None:
+        """These are safe elsewhere: delete them here."""
         ...

@@ -54,4 +54,45 @@ CREATE INDEX notice_alarm ON notice (alarm);
 CREATE TABLE command_applied (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL);
 """
 
-ALARMS_MIGRATIONS = (FIRST,)
+ON_CALL = """
+-- Where the escalation of an alarm stands. `state`: calling (`step` runs at `due_ms`), held (somebody answered; at
+-- `due_ms` we look whether it helps), ended. `rounds`: repeats of the last step. `postponed`: the one missed call
+-- has been used. `person`, `action`, `value`, `at_ms`: the answer, and the value when it came.
+CREATE TABLE escalation (
+    alarm TEXT PRIMARY KEY, state TEXT NOT NULL, step INTEGER NOT NULL, rounds INTEGER NOT NULL,
+    due_ms INTEGER, postponed INTEGER NOT NULL DEFAULT 0, person TEXT NOT NULL DEFAULT '',
+    action TEXT NOT NULL DEFAULT '', value INTEGER, at_ms INTEGER NOT NULL);
+CREATE INDEX escalation_due ON escalation (due_ms) WHERE due_ms IS NOT NULL;
+INSERT INTO escalation (alarm, state, step, rounds, due_ms, at_ms)
+    SELECT id, 'calling', 1, 0, decided_ms, decided_ms FROM alarm WHERE state = 'unacknowledged';
+-- Codes that people reply: one for a person and an alarm until it is used. No live code twice.
+CREATE TABLE code (
+    code TEXT NOT NULL, person TEXT NOT NULL, alarm TEXT NOT NULL, made_ms INTEGER NOT NULL, used_ms INTEGER);
+CREATE UNIQUE INDEX code_live ON code (code) WHERE used_ms IS NULL;
+CREATE INDEX code_person ON code (person, alarm);
+-- Wrong codes by telephone, to stop guessing.
+CREATE TABLE wrong_code (number TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE INDEX wrong_code_number ON wrong_code (number, at_ms);
+-- What telephones sent us, written before it is deleted from the modem; `kind`: sms, ring. Each is applied once.
+CREATE TABLE incoming (
+    id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, sender TEXT NOT NULL, text TEXT NOT NULL,
+    handled_ms INTEGER, outcome TEXT NOT NULL DEFAULT '');
+CREATE INDEX incoming_new ON incoming (at_ms) WHERE handled_ms IS NULL;
+-- How a notice fares: `priority` 0 first and critical, 1 critical, 2 other; `fence`: under which lease it was tried;
+-- `refs`: the carrier's references; a report is due at `receipt_due_ms`; `chased`: its failure has been acted on.
+CREATE TABLE delivery (
+    notice INTEGER PRIMARY KEY, priority INTEGER NOT NULL, receipt_s INTEGER NOT NULL, fence INTEGER,
+    refs TEXT NOT NULL DEFAULT '', receipt_due_ms INTEGER, delivered_ms INTEGER, fate TEXT NOT NULL DEFAULT '',
+    chased INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX delivery_due ON delivery (receipt_due_ms) WHERE receipt_due_ms IS NOT NULL;
+-- Who may send. `fence` grows with every change of hands.
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1), holder TEXT NOT NULL, fence INTEGER NOT NULL, until_ms INTEGER NOT NULL);
+-- Blood that somebody moved while an alarm was open: from here its time outside is counted there.
+CREATE TABLE moved (
+    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+    person TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE INDEX notice_person ON notice (person, first_try_ms);
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.lifecycle import TRANSITIONS, Event, State, advance
-from alerts.messages import LETTERS_MAX, SAFE, Facts, digest, raised, returned
 from alerts.rules.flat import Block, Segments, in_order
 from alerts.rules.silence import Silence, judge_silence
 from alerts.rules.table import RuleTable, build_table, judging_sensors
@@ -147,44 +146,3 @@ def test_no_arrow_leaves_the_alarm_where_it_is() -> None:
             after = advance(state, event, "high")
             assert after is TRANSITIONS.get((state, event), state)
     assert advance(State.CLOSED, Event.RAISE, "high") is State.CLOSED
-
-
-names = st.text(max_size=80)
-
-
-@given(
-    name=names,
-    place=names,
-    kind=st.sampled_from(["high", "low", "sensor_fault", "silence"]),
-    scope=st.sampled_from(["appliance", "gateway"]),
-    value=st.none() | st.integers(-200_000, 200_000),
-    lasted=st.integers(0, 2**36),
-)
-def test_a_message_is_one_segment_of_letters_every_phone_has(name, place, kind, scope, value, lasted) -> None:
-    facts = Facts(
-        99_999,
-        scope,
-        "a" * 48,
-        name,
-        place,
-        "Asia/Vientiane",
-        kind,
-        10**12,
-        10**12 + lasted,
-        value,
-        value,
-        value,
-        9,
-    )
-    for text, tail in ((raised(facts), "Reply OK 99999"), (returned(facts), "Alarm 99999")):
-        assert len(text) <= LETTERS_MAX
-        assert SAFE.issuperset(text)
-        assert text.endswith(tail)
-
-
-@given(st.lists(st.sampled_from(["vte-br-01", "x" * 48, "y"]), min_size=4, max_size=200), names)
-def test_a_digest_is_one_segment(appliances, place) -> None:
-    text = digest(place, appliances, range(1, len(appliances) + 1))
-    assert len(text) <= LETTERS_MAX
-    assert SAFE.issuperset(text)
-    assert text.endswith(f"Reply OK 1-{len(appliances)}")

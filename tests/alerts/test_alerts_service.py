@@ -85,7 +85,7 @@ def test_a_crash_in_the_middle_of_a_try_costs_at_most_one_extra_message(tmp_path
     """The try was committed before it was made: after the restart it is repeated, and once."""
     ward = Ward(tmp_path)
     ward.fridge("br-1")
-    ward.outbox._notifier = Dying(ward.phones, sends=sends)
+    ward.outbox.channels["sms"] = Dying(ward.phones, sends=sends)
     with pytest.raises(KeyboardInterrupt):
         ward.temperature("br-1", 9.0).run_until("08:06")
     (notice,) = ward.alarms.notices()
@@ -105,12 +105,12 @@ def test_a_broken_channel_does_not_end_the_outbox(tmp_path) -> None:
         def send(self, to: str, text: str) -> Sent:
             raise ValueError("our bug")
 
-    ward.outbox._notifier = Broken()
+    ward.outbox.channels["sms"] = Broken()
     ward.temperature("br-1", 9.0).run_until("08:06")
     (notice,) = ward.alarms.notices()
     assert notice.state == "failed"
     assert "our bug" not in notice.detail
-    ward.outbox._notifier = ward.phones
+    ward.outbox.channels["sms"] = ward.phones
     ward.run_until("08:10")
     ward.phone("technician").expect_sms("br-1")
 

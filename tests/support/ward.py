@@ -13,7 +13,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from random import Random
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from alerts.outbox import Outbox
 from alerts.service import AlertService
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import NO_VALUE, Flag, Status
-from coldchain.ports.notifier import Delivery, Sent
+from coldchain.ports.notifier import Delivery, Heard, Kind, Sent
 from coldchain.records.alarms import AlarmsReader
+from coldchain.records.duty import Policy, Step
 from coldchain.records.registry import (
     Appliance,
     Assignment,
@@ -53,7 +55,10 @@ def instant(clock: str) -> int:
 class Phone:
     """What one person's phone has received and not yet been asked for."""
 
+    number: str = ""
+    phones: Phones | None = None
     inbox: deque[str] = field(default_factory=deque)
+    rings: int = 0
 
     def expect_sms(self, *parts: str) -> str:
         assert self.inbox, f"no message; expected one with {parts}"
@@ -65,16 +70,47 @@ class Phone:
     def expect_nothing(self) -> None:
         assert not self.inbox, list(self.inbox)
 
+    def forget(self) -> None:
+        """What it has received so far is not asked about."""
+        self.inbox.clear()
+        self.rings = 0
+
+    def expect_ring(self) -> None:
+        assert self.rings, "it did not ring"
+        self.rings -= 1
+
+    def replies(self, text: str) -> None:
+        """Sends that to the modem."""
+        assert self.phones is not None
+        self.phones.incoming(Kind.SMS, self.number, text)
+
+    def calls(self) -> None:
+        """Rings the modem and hangs up."""
+        assert self.phones is not None
+        self.phones.incoming(Kind.RING, self.number, "")
+
 
 class Phones:
-    """A notifier into phones. `answers`: what the next tries come to, in turn."""
+    """A notifier into phones, which can answer. `answers`: what the next tries come to, in turn.
+
+    dead       telephones that the carrier refuses
+    swallowed  telephones that get nothing although the carrier says OK
+    reports    the carrier sends delivery reports; without, it names no reference either
+    """
 
     def __init__(self) -> None:
         self.by_number: dict[str, Phone] = {}
         self.answers: deque[Delivery] = deque()
         self.dead: set[str] = set()
+        self.swallowed: set[str] = set()
+        self.reports = False
         self.tries = 0
         self.order: list[str] = []
+        self.forgotten = 0
+        self._heard: list[Heard] = []
+
+    def phone(self, number: str) -> Phone:
+        return self.by_number.setdefault(number, Phone(number, self))
 
     def send(self, to: str, text: str) -> Sent:
         self.tries += 1
@@ -82,21 +118,66 @@ class Phones:
         if to in self.dead:
             return Sent(Delivery.FAILED_RETRY, "no such subscriber; check the number")
         delivery = self.answers.popleft() if self.answers else Delivery.ACCEPTED
-        if delivery in (Delivery.ACCEPTED, Delivery.UNKNOWN):
-            self.by_number.setdefault(to, Phone()).inbox.append(text)
-        return Sent(delivery, "as told")
+        if delivery in (Delivery.ACCEPTED, Delivery.UNKNOWN) and to not in self.swallowed:
+            self.phone(to).inbox.append(text)
+            if self.reports and delivery is Delivery.ACCEPTED:
+                reference = self.tries % 256
+                report = Heard(f"r{self.tries}", Kind.REPORT, to, reference=reference, delivered=True)
+                self._heard.append(report)
+        references = (self.tries % 256,) if self.reports and delivery is Delivery.ACCEPTED else ()
+        return Sent(delivery, "as told", references)
+
+    def hear(self, within_s: float) -> list[Heard]:
+        return list(self._heard)
+
+    def forget(self, heard: list[Heard]) -> None:
+        self.forgotten += len(heard)
+        self._heard = [one for one in self._heard if one not in heard]
+
+    def incoming(self, kind: Kind, number: str, text: str) -> None:
+        self._heard.append(
+            Heard(f"{kind}-{self.tries}-{self.forgotten}-{len(self._heard)}", kind, number, text)
+        )
+
+
+class Calls:
+    """A notifier that rings the same phones."""
+
+    def __init__(self, phones: Phones) -> None:
+        self._phones = phones
+
+    def send(self, to: str, text: str) -> Sent:
+        self._phones.phone(to).rings += 1
+        return Sent(Delivery.ACCEPTED, "it rang")
+
+
+ONCE = tuple(
+    Policy(id=severity, severity=severity, steps=(Step(after_s=0, tell=("duty:1",)),), repeat_s=0)
+    for severity in ("critical", "warning")
+)
+"""For stories that are about judgement: everybody is told once, nobody is asked again."""
 
 
 class Ward:
     """One site, its appliances and people. Readings come every minute once a temperature is set."""
 
-    def __init__(self, folder: Path, start: str = "08:00", *, lateness_min: int = 10) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        start: str = "08:00",
+        *,
+        lateness_min: int = 10,
+        policies: tuple[Policy, ...] = ONCE,
+        channels: tuple[str, ...] = ("sms",),
+    ) -> None:
         self.settings = Settings(
             data_dir=folder, alerts=AlertSettings(lateness=timedelta(minutes=lateness_min))
         )
         self.now_ms = instant(start)
         self.phones = Phones()
-        self.registry = Registry(sites=(Site(id="vte", name="Vientiane"),))
+        self._random = Random(7)
+        self.channels = channels
+        self.registry = Registry(sites=(Site(id="vte", name="Vientiane"),), policies=policies)
         self._desk = Desk(self.settings.desk_db, lambda: self.now_ms)
         self._desk._db.execute("PRAGMA synchronous=OFF")
         self.journal = SqliteJournal(self.settings.readings_db)
@@ -110,8 +191,8 @@ class Ward:
 
     # --- who and what there is
 
-    def person(self, name: str, phone: str, role: str = "technician") -> None:
-        person = Person(id=name, name=name, phone=phone, role=role)  # type: ignore[arg-type]
+    def person(self, name: str, phone: str, role: str = "technician", **more: Any) -> None:
+        person = Person(id=name, name=name, phone=phone, role=role, **more)  # type: ignore[arg-type]
         self._publish(people=(*self.registry.people, person))
 
     def fridge(self, name: str, profile: str = "red-cells@eu", *, site: str = "vte", probes: int = 1) -> None:
@@ -205,6 +286,8 @@ class Ward:
             pass
         while self.outbox.send_one():
             pass
+        if self.outbox.hear(0.0):
+            self.settle()
 
     def acknowledge(self, alarm: int, person: str = "technician") -> None:
         self._commands += 1
@@ -215,6 +298,7 @@ class Ward:
     def restart_alerts(self, *, killed: bool = True) -> None:
         """Killed: what was not committed is gone."""
         if killed:
+            self.outbox.lease.forget()
             self.service._store.close()
         else:
             self.service.close()
@@ -224,7 +308,7 @@ class Ward:
 
     def phone(self, name: str) -> Phone:
         number = next(p.phone for p in self.registry.people if p.id == name)
-        return self.phones.by_number.setdefault(number, Phone())
+        return self.phones.phone(number)
 
     @property
     def outbox(self) -> Outbox:
@@ -237,7 +321,11 @@ class Ward:
 
     def _new_service(self) -> AlertService:
         service = AlertService(
-            self.settings, self.phones, wall_ms=lambda: self.now_ms, steady_s=lambda: self.now_ms / 1000
+            self.settings,
+            {name: self.phones if name == "sms" else Calls(self.phones) for name in self.channels},
+            wall_ms=lambda: self.now_ms,
+            steady_s=lambda: self.now_ms / 1000,
+            draw=self._random.randrange,
         )
         assert service.outbox is not None
         for db in (service._store.db, service.outbox._db, self.journal.db):

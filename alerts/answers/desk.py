@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers by telephone: each is applied once, in one transaction with what came of it and with its reply.
+
+A known number and a code that was sent to it; anything else changes nothing. Everybody known is answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from alerts.answers.codes import WRONG_MAX, WRONG_WITHIN_MS, can_be_answered, people_at
+from alerts.answers.parse import Action, Verb, Wish, parse
+from alerts.chains import Chains, Draft
+from alerts.words import compose
+from alerts.words.texts import answer, celsius, clock, span
+from coldchain.records.alarms import Alarm
+from coldchain.records.registry import Person
+
+if TYPE_CHECKING:
+    from alerts.book import Book, Scene
+    from alerts.store import AlarmStore
+
+log = structlog.get_logger()
+
+ANSWERS_MAX = 20
+"""So many replies an hour to one telephone; beyond that it is a machine, or a game."""
+STALE_MS = 3_600_000
+"""An `ask` is answered with `unknown, was ...` when the last value is older than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A row of `incoming`."""
+
+    id: str
+    at_ms: int
+    kind: str
+    sender: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a message, for the record; the person to answer and with what."""
+
+    outcome: str
+    text: str = ""
+    alarm: str = ""
+
+
+class Answers:
+    """`newest(sensor)` is (value in thousandths, instant) or None."""
+
+    def __init__(self, store: AlarmStore, book: Book, chains: Chains) -> None:
+        self._store, self._book, self._chains = store, book, chains
+
+    def apply(self, scene: Scene) -> bool:
+        """Everything that has come in. False when nothing had."""
+        found = self._store.db.execute(
+            "SELECT id, at_ms, kind, sender, text FROM incoming WHERE handled_ms IS NULL ORDER BY at_ms, rowid"
+            " LIMIT 100"
+        ).fetchall()
+        for row in found:
+            one = Incoming(*row)
+            with self._store.transaction():
+                reply = self._handle(one, scene)
+                self._store.db.execute(
+                    "UPDATE incoming SET handled_ms = ?, outcome = ? WHERE id = ?",
+                    (scene.now_ms, reply.outcome, one.id),
+                )
+            log.info("answer", kind=one.kind, outcome=reply.outcome)
+        return bool(found)
+
+    def _handle(self, one: Incoming, scene: Scene) -> Reply:
+        people = people_at(one.sender, scene.registry.people)
+        if one.kind == "ring":
+            if not people:
+                return Reply("unknown caller: nothing done")
+            alarms = self._book.teller.postpone([p.id for p in people], scene)
+            return Reply(f"seen by {people[0].id}: {len(alarms)} postponed")
+        reply = self._sms(one, people, scene) if people else self._stranger(one, scene)
+        if reply.text and can_be_answered(one.sender) and self._may_answer(one.sender, scene):
+            person = people[0].id if people else "unknown"
+            draft = Draft(
+                reply.alarm or f"answer:{one.id}", "answer", self._chains.next_step(reply.alarm or f"answer:{one.id}"),
+                person, "sms", 0, one.sender, reply.text, "", 1,
+            )  # fmt: skip
+            self._chains.add(draft, scene.now_ms)
+        return reply
+
+    def _may_answer(self, number: str, scene: Scene) -> bool:
+        (answered,) = self._store.db.execute(
+            "SELECT count(*) FROM notice WHERE about = 'answer' AND address = ? AND created_ms > ?",
+            (number, scene.now_ms - 3_600_000),
+        ).fetchone()
+        return int(answered) < ANSWERS_MAX
+
+    def _stranger(self, one: Incoming, scene: Scene) -> Reply:
+        """Nothing for an unknown number, but that a code of somebody else's is not its own; once a day."""
+        code = parse(one.text).code
+        if not code or self._chains.code_row(code) is None:
+            return Reply("unknown number: nothing done")
+        (before,) = self._store.db.execute(
+            "SELECT count(*) FROM wrong_code WHERE number = ? AND at_ms > ?",
+            (one.sender, scene.now_ms - 86_400_000),
+        ).fetchone()
+        self._wrong(one.sender, scene)
+        text = "" if before else answer("en", "not_yours")
+        return Reply("refused: unknown number with somebody's code", text)
+
+    def _sms(self, one: Incoming, people: list[Person], scene: Scene) -> Reply:
+        person, wish = people[0], parse(one.text)
+        language = person.language
+        if wish.verb is Verb.ASK:
+            return self._ask(wish, person, scene)
+        if until := self._locked_until(one.sender, scene):
+            already = until - scene.now_ms < WRONG_WITHIN_MS - 60_000
+            text = "" if already else answer(language, "locked", clock=self._clock(until, scene))
+            return Reply("refused: too many wrong codes", text)
+        if not wish.code:
+            key = "which" if len(wish.codes) > 1 else ("unclear" if wish.verb is Verb.UNCLEAR else "no_code")
+            return Reply(f"refused: {key}", answer(language, key))
+        row = self._chains.code_row(wish.code)
+        if row is None:
+            self._wrong(one.sender, scene)
+            until = self._locked_until(one.sender, scene)
+            if until:
+                return Reply("refused: locked", answer(language, "locked", clock=self._clock(until, scene)))
+            return Reply("refused: wrong code", answer(language, "wrong"))
+        owner, alarm_id, used_ms = row
+        holder = next((p for p in people if p.id == owner), None)
+        if holder is None:
+            self._wrong(one.sender, scene)
+            return Reply("refused: somebody else's code", answer(language, "not_yours"))
+        alarm = self._store.alarm(alarm_id)
+        if alarm is None:
+            return Reply("refused: no such alarm", answer(language, "wrong"))
+        return self._with_code(wish, holder, alarm, scene, used=used_ms is not None)
+
+    def _with_code(self, wish: Wish, person: Person, alarm: Alarm, scene: Scene, *, used: bool) -> Reply:
+        language = person.language
+        if wish.verb is Verb.DETAIL:
+            return self._detail(wish.code, person, alarm, scene)
+        if wish.verb is Verb.UNCLEAR:
+            return Reply("refused: unclear", answer(language, "unclear"), alarm.id)
+        signed = self._signature(wish, person, scene)
+        if signed is None:
+            return Reply("refused: initials wanted", answer(language, "initials", code=wish.code), alarm.id)
+        if alarm.state == "closed":
+            text = answer(language, "closed", appliance=alarm.appliance, number=alarm.number)
+            return Reply("nothing to do: closed", text, alarm.id)
+        if wish.verb is Verb.ALL:
+            return self._all(person, signed, wish, alarm, scene)
+        if alarm.state == "acknowledged" or used:
+            return self._already(person, alarm, scene)
+        if wish.verb is Verb.PASS:
+            done = self._book.teller.pass_on(alarm, person.id, scene)
+            text = answer(language, "passed", appliance=alarm.appliance)
+            return Reply(f"passed on by {signed}" if done else "nothing to do", text, alarm.id)
+        return self._take(wish, person, signed, alarm, scene)
+
+    def _take(self, wish: Wish, person: Person, signed: str, alarm: Alarm, scene: Scene) -> Reply:
+        language, target = person.language, ""
+        if wish.action is Action.MOVED:
+            target = self._target(wish.target, alarm, scene)
+            if not target:
+                text = answer(language, "where_to", code=wish.code)
+                return Reply("refused: moved where", text, alarm.id)
+        outcome = self._book.acknowledge(alarm.id, signed, scene, action=wish.action.value, target=target)
+        at = self._clock(scene.now_ms, scene, alarm)
+        row = self._chains.chain(alarm.id)
+        if target:
+            text = answer(language, "moved", appliance=alarm.appliance, target=target, clock=at)
+        elif row is not None and row.due_ms is not None:
+            again = self._clock(row.due_ms, scene, alarm)
+            text = answer(language, "taken", appliance=alarm.appliance, clock=again)
+        else:
+            text = answer(language, "closed", appliance=alarm.appliance, number=alarm.number)
+        return Reply(outcome, text, alarm.id)
+
+    def _already(self, person: Person, alarm: Alarm, scene: Scene) -> Reply:
+        who = scene.registry.person_by_id.get(alarm.acknowledged_by or "")
+        text = answer(
+            person.language,
+            "already",
+            appliance=alarm.appliance,
+            person=who.name if who else (alarm.acknowledged_by or "?"),
+            person_id=alarm.acknowledged_by or "?",
+            clock=self._clock(alarm.acknowledged_ms or scene.now_ms, scene, alarm),
+        )
+        return Reply("nothing to do: already taken", text, alarm.id)
+
+    def _all(self, person: Person, signed: str, wish: Wish, alarm: Alarm, scene: Scene) -> Reply:
+        """Every open alarm that this person has been told of, and only those."""
+        mine = self._store.db.execute(
+            "SELECT DISTINCT a.id, a.appliance, a.number FROM alarm a JOIN notice n ON n.alarm = a.id"
+            " WHERE n.person = ? AND n.about = 'raised' AND n.state IN ('sent', 'unknown', 'sending')"
+            " AND a.state IN ('unacknowledged', 'returned') ORDER BY a.number",
+            (person.id,),
+        ).fetchall()
+        for id_, _, _ in mine:
+            self._book.acknowledge(id_, signed, scene, action=wish.action.value)
+        names = list(dict.fromkeys(name for _, name, _ in mine))
+        shown = ", ".join(names[:4]) + (f" +{len(names) - 4}" if len(names) > 4 else "")
+        text = answer(person.language, "taken_all", count=len(mine), list=shown)
+        return Reply(f"applied: {len(mine)} alarms", text, alarm.id)
+
+    def _detail(self, code: str, person: Person, alarm: Alarm, scene: Scene) -> Reply:
+        facts = self._book.teller.facts(alarm, scene.now_ms, self._newest_value(alarm), scene)
+        fields = {
+            "appliance": alarm.appliance,
+            "value": celsius(facts.value),
+            "limit": celsius(alarm.limit_value),
+            "clock": clock(alarm.since_ms, facts.zone),
+            "peak": celsius(alarm.peak),
+            "code": code,
+        }
+        return Reply("detail", compose(person.language, ("detail",), fields, optional=("actions",)), alarm.id)
+
+    def _ask(self, wish: Wish, person: Person, scene: Scene) -> Reply:
+        """`vte-br-01?`: value, age, state; for appliances of that person's sites."""
+        sites = {*person.sites} or {site.id for site in scene.registry.sites}
+        mine = [a for a in scene.registry.appliances if a.site in sites]
+        named = [a for a in mine if a.id == wish.target] or [
+            a for a in mine if a.id.endswith(f"-{wish.target}")
+        ]
+        if len(named) != 1:
+            return Reply(
+                "ask: no such appliance", answer(person.language, "no_appliance", target=wish.target)
+            )
+        (appliance,) = named
+        newest = self._book.newest_of(appliance.id, scene)
+        if newest is None:
+            text = answer(person.language, "asked_silent", appliance=appliance.id, value="?", span="?")
+            return Reply("ask: never heard", text)
+        value, at_ms = newest
+        fields: dict[str, object] = {
+            "appliance": appliance.id,
+            "value": celsius(value),
+            "span": span(scene.now_ms - at_ms),
+        }
+        if scene.now_ms - at_ms > STALE_MS:
+            return Reply("ask: silent", answer(person.language, "asked_silent", **fields))
+        open_ = self._store.db.execute(
+            "SELECT number FROM alarm WHERE appliance = ? AND state IN ('unacknowledged', 'acknowledged')"
+            " ORDER BY severity, number LIMIT 1",
+            (appliance.id,),
+        ).fetchone()
+        if open_:
+            state = compose(person.language, ("in_alarm",), {"number": open_[0]})
+        else:
+            state = compose(person.language, ("in_range",), {})
+        return Reply("ask: answered", answer(person.language, "asked", state=state, **fields))
+
+    # --- small things
+
+    def _signature(self, wish: Wish, person: Person, scene: Scene) -> str | None:
+        """Who has answered: the person, or on a shared telephone whoever signed; None: nobody did."""
+        if not person.shared:
+            return person.id
+        signed = [p for p in scene.registry.people if p.initials and p.initials == wish.initials]
+        return signed[0].id if len(signed) == 1 else None
+
+    def _target(self, target: str, alarm: Alarm, scene: Scene) -> str:
+        """An appliance of the same site by its name, or the one whose name ends in that number."""
+        here = [a.id for a in scene.registry.appliances if a.site == alarm.site and a.id != alarm.appliance]
+        if target in here:
+            return target
+        if not target.isdecimal():
+            return ""
+        kind = next((a.kind for a in scene.registry.appliances if a.id == alarm.appliance), "")
+        fitting = [
+            a.id
+            for a in scene.registry.appliances
+            if a.id in here and a.kind == kind and (tail := a.id.rpartition("-")[2]).isdecimal()
+            and int(tail) == int(target)
+        ]  # fmt: skip
+        return fitting[0] if len(fitting) == 1 else ""
+
+    def _newest_value(self, alarm: Alarm) -> int | None:
+        return self._book.newest_value(alarm.sensor)
+
+    def _wrong(self, number: str, scene: Scene) -> None:
+        self._store.db.execute("INSERT INTO wrong_code VALUES (?,?)", (number, scene.now_ms))
+
+    def _locked_until(self, number: str, scene: Scene) -> int:
+        """0, or when that telephone may try codes again [ms]."""
+        times = self._store.db.execute(
+            "SELECT at_ms FROM wrong_code WHERE number = ? AND at_ms > ? ORDER BY at_ms DESC",
+            (number, scene.now_ms - WRONG_WITHIN_MS),
+        ).fetchall()
+        return times[WRONG_MAX - 1][0] + WRONG_WITHIN_MS if len(times) >= WRONG_MAX else 0
+
+    def _clock(self, at_ms: int, scene: Scene, alarm: Alarm | None = None) -> str:
+        site = scene.registry.site_by_id.get(alarm.site) if alarm else None
+        zone = site.zone if site else (scene.registry.sites[0].zone if scene.registry.sites else "UTC")
+        return clock(at_ms, zone)

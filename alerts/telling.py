@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling people, until one has answered: chains of steps as rows, run by whatever clock the service has.
+
+Everything here happens inside a transaction of the caller, together with what caused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from alerts.chains import CALLING, ENDED, HELD, ChainRow, Chains, Draft, Failure
+from alerts.lifecycle import Event, State, advance
+from alerts.oncall.policy import (
+    POSTPONE_MS,
+    Chain,
+    after,
+    first_routes,
+    people_of,
+    policy_for,
+    quiet_until,
+    routes,
+)
+from alerts.words.texts import TEMPERATURES, Facts, lapsed, raised, released, returned
+from coldchain.records.alarms import Alarm
+from coldchain.records.registry import Person
+
+if TYPE_CHECKING:
+    from alerts.book import Scene
+    from alerts.store import AlarmStore
+
+Latest = Callable[[str], int | None]
+"""A sensor's newest value in thousandths, if it has one."""
+
+BENDS = {"door": 15 * 60_000, "power": 30 * 60_000}
+"""By when the load should turn back after that action [ms]; other actions bend nothing by themselves."""
+WORK_MS = 60 * 60_000
+"""`I am working on it`: at most an hour; to be silent longer takes two people."""
+BENT = 300
+"""Back by so much, in thousandths of a degree: the deadband of a resting refrigerator."""
+
+
+class Teller:
+    """`channels` empty: there is nobody to tell by, and nothing is written."""
+
+    def __init__(self, store: AlarmStore, chains: Chains, channels: Iterable[str], latest: Latest) -> None:
+        self._store, self.chains = store, chains
+        self.channels = frozenset(channels)
+        self._latest = latest
+
+    # --- what happens to alarms
+
+    def raised(self, alarm: Alarm, value: int | None, appliances: int, scene: Scene, *, again: bool) -> None:
+        """The first step runs at once. Raised again: those who were told before are told too."""
+        if not self.channels:
+            return
+        told = self.chains.told(alarm.id) if again else []
+        row = ChainRow(alarm.id, CALLING, 0, 0, scene.now_ms, False, "", "", value, scene.now_ms)
+        self._step(alarm, row, scene, value=value, appliances=appliances, besides=told)
+
+    def returned(self, alarm: Alarm, at_ms: int, value: int | None, scene: Scene, *, gone: bool) -> None:
+        """It is over, and nobody is called any more; those who were told are told."""
+        self._end(alarm.id)
+        if not self.channels:
+            return
+        facts = self.facts(alarm, at_ms, value, scene)
+        step = self.chains.next_step(alarm.id)
+        for person in self._people(self.chains.told(alarm.id), scene):
+            text = released(facts, person.language) if gone else returned(facts, person.language)
+            self._draft(alarm, "returned", step, person, ("sms",), text, scene)
+
+    def answered(self, alarm: Alarm, person: str, action: str, scene: Scene) -> int | None:
+        """Somebody is on it: until when the chain rests [ms]. Codes of that person for it are used."""
+        self.chains.cancel(alarm.id)
+        self.chains.use(person, alarm.id, scene.now_ms)
+        row = self.chains.chain(alarm.id)
+        if alarm.state != State.ACKNOWLEDGED.value:
+            self._end(alarm.id)
+            return None
+        policy = policy_for(scene.registry, alarm.severity, alarm.site)
+        rest_ms = policy.lapse_s * 1000
+        if alarm.kind in TEMPERATURES and action in BENDS:
+            rest_ms = min(rest_ms, BENDS[action])
+        if action == "work":
+            rest_ms = WORK_MS
+        step, rounds = (row.step, row.rounds) if row else (0, 0)
+        value = self._latest(alarm.sensor)
+        until = scene.now_ms + rest_ms
+        self.chains.put(
+            ChainRow(alarm.id, HELD, step, rounds, until, True, person, action, value, scene.now_ms)
+        )
+        return until
+
+    def pass_on(self, alarm: Alarm, person: str, scene: Scene) -> bool:
+        """Not me: the next step runs now."""
+        row = self.chains.chain(alarm.id)
+        if row is None or row.state != CALLING:
+            return False
+        self.chains.cancel(alarm.id, person=person)
+        self._store.note(alarm.id, scene.now_ms, "passed_on", person)
+        self._step(alarm, row, scene)
+        return True
+
+    def postpone(self, people: list[str], scene: Scene) -> list[str]:
+        """They rang: seen. Each alarm's next step waits ten minutes longer, once."""
+        alarms = self.chains.postpone(people, POSTPONE_MS)
+        for alarm in alarms:
+            self._store.note(alarm, scene.now_ms, "postponed", ",".join(people))
+        return alarms
+
+    # --- what time brings
+
+    def run(self, scene: Scene) -> bool:
+        """Everything that is due now. False when nothing was."""
+        if not self.channels:
+            return False
+        due = self.chains.due(scene.now_ms)
+        failures = self.chains.failures(scene.now_ms)
+        for row in due:
+            with self._store.transaction():
+                self._wake(row, scene)
+        for failure in failures:
+            with self._store.transaction():
+                self._chase(failure, scene)
+        return bool(due or failures)
+
+    def _wake(self, row: ChainRow, scene: Scene) -> None:
+        alarm = self._store.alarm(row.alarm)
+        if alarm is None or not alarm.standing:
+            self._end(row.alarm)
+        elif row.state == CALLING and alarm.state == State.UNACKNOWLEDGED.value:
+            self._step(alarm, row, scene)
+        elif row.state == HELD:
+            self._review(alarm, row, scene)
+        else:
+            self._end(row.alarm)
+
+    def _review(self, alarm: Alarm, row: ChainRow, scene: Scene) -> None:
+        """Does it help? If not, or if nothing can be seen to bend, the alarm opens again."""
+        value = self._latest(alarm.sensor)
+        if row.action in BENDS and alarm.kind in TEMPERATURES and bent(alarm.kind, row.value, value):
+            policy = policy_for(scene.registry, alarm.severity, alarm.site)
+            self._store.note(alarm.id, scene.now_ms, "bending", str(value))
+            self.chains.put(replace(row, value=value, due_ms=scene.now_ms + policy.lapse_s * 1000))
+            return
+        opened = replace(alarm, state=advance(State(alarm.state), Event.LAPSE, alarm.kind).value)
+        self._store.change_alarm(opened)
+        self._store.note(alarm.id, scene.now_ms, "lapsed", row.person)
+        told = self.chains.told(alarm.id)
+        calling = replace(row, state=CALLING, postponed=False)
+        self._step(opened, calling, scene, besides=[row.person, *told], answered_ms=row.at_ms)
+
+    def _chase(self, failure: Failure, scene: Scene) -> None:
+        """It did not arrive: another way to the same person, else the next person now."""
+        self.chains.chased(failure.notice)
+        alarm = self._store.alarm(failure.alarm)
+        if alarm is None or failure.about != "raised" or alarm.state != State.UNACKNOWLEDGED.value:
+            return
+        tried = self.chains.attempts(alarm.id, failure.step, failure.person)
+        person = scene.registry.person_by_id.get(failure.person)
+        others = [r for r in routes(person, self.channels) if r not in tried] if person else []
+        if others:
+            policy = policy_for(scene.registry, alarm.severity, alarm.site)
+            channel, address = others[0]
+            draft = Draft(
+                alarm.id, "raised", failure.step, failure.person, channel, len(tried), address,
+                failure.text, alarm.site, _priority(alarm), policy.receipt_s,
+            )  # fmt: skip
+            self.chains.add(draft, scene.now_ms)
+            self._store.note(alarm.id, scene.now_ms, "not_delivered", f"{failure.person}: now by {channel}")
+            return
+        self._store.note(alarm.id, scene.now_ms, "not_delivered", failure.person)
+        row = self.chains.chain(alarm.id)
+        if row is None or row.state != CALLING or row.due_ms is None or row.rounds:
+            return  # at the end of the chain nothing comes faster
+        if not self.chains.reached(alarm.id, failure.step):
+            self.chains.put(replace(row, due_ms=min(row.due_ms, scene.now_ms)))
+
+    # --- a step
+
+    def _step(
+        self,
+        alarm: Alarm,
+        row: ChainRow,
+        scene: Scene,
+        *,
+        value: int | None = None,
+        appliances: int = 0,
+        besides: Iterable[str] = (),
+        answered_ms: int | None = None,
+    ) -> None:
+        """Tell the step's people, and set the next one. A step that names nobody is passed over."""
+        policy = policy_for(scene.registry, alarm.severity, alarm.site)
+        chain = Chain(min(row.step, len(policy.steps) - 1), scene.now_ms, row.rounds)
+        people = people_of(scene.registry, alarm.site, policy.steps[chain.step].tell, scene.now_ms)
+        while not people and chain.step + 1 < len(policy.steps):
+            self._store.note(alarm.id, scene.now_ms, "nobody", " ".join(policy.steps[chain.step].tell))
+            chain = replace(chain, step=chain.step + 1)
+            people = people_of(scene.registry, alarm.site, policy.steps[chain.step].tell, scene.now_ms)
+        people = people or people_of(scene.registry, alarm.site, ("everybody",), scene.now_ms)
+        first = chain.step == 0 and not chain.rounds
+        people = [*people, *(p for p in self._people(besides, scene) if p not in people)]
+        if not people:
+            self._store.note(alarm.id, scene.now_ms, "nobody", "everybody")
+        value = self._latest(alarm.sensor) if value is None else value
+        at_ms = scene.now_ms if not first or answered_ms else alarm.raised_ms
+        facts = self.facts(alarm, at_ms, value if value is not None else alarm.value, scene, appliances)
+        step = self.chains.next_step(alarm.id)
+        for person in people:
+            code = self.chains.code(person.id, alarm.id, scene.now_ms)
+            if answered_ms is None:
+                text = raised(facts, person.language, code)
+            else:
+                text = lapsed(facts, answered_ms, person.language, code)
+            self._draft(alarm, "raised", step, person, policy.steps[chain.step].by, text, scene, first=first)
+        following = after(policy, chain, scene.now_ms)
+        self.chains.put(
+            replace(
+                row,
+                step=following.step if following else chain.step,
+                rounds=following.rounds if following else chain.rounds,
+                due_ms=following.due_ms if following else None,
+            )
+        )
+        if not first:
+            self._store.note(alarm.id, scene.now_ms, "escalated", ",".join(p.id for p in people))
+
+    def _draft(
+        self,
+        alarm: Alarm,
+        about: str,
+        step: int,
+        person: Person,
+        by: Iterable[str],
+        text: str,
+        scene: Scene,
+        *,
+        first: bool = False,
+    ) -> None:
+        policy = policy_for(scene.registry, alarm.severity, alarm.site)
+        urgent = alarm.severity == "critical" and about == "raised"
+        due = None if urgent else quiet_until(person, self._zone(alarm, scene), scene.now_ms)
+        for attempt, (channel, address) in enumerate(first_routes(person, by, self.channels)):
+            draft = Draft(
+                alarm.id, about, step, person.id, channel, attempt, address, text, alarm.site,
+                (0 if first else 1) if urgent else 2,
+                policy.receipt_s if about == "raised" else 0,
+            )  # fmt: skip
+            self.chains.add(draft, scene.now_ms, due)
+
+    # --- small things
+
+    def facts(self, alarm: Alarm, at_ms: int, value: int | None, scene: Scene, appliances: int = 0) -> Facts:
+        site = scene.registry.site_by_id.get(alarm.site)
+        appliance = scene.registry.appliance_by_id.get(alarm.appliance)
+        if not appliances and alarm.scope != "appliance":
+            appliances = sum(a.site == alarm.site for a in scene.registry.appliances)
+        return Facts(
+            number=alarm.number,
+            scope=alarm.scope,
+            appliance=alarm.appliance,
+            name=appliance.name if appliance and alarm.scope == "appliance" else "",
+            place=site.name if site else "",
+            zone=site.zone if site else "UTC",
+            kind=alarm.kind,
+            since_ms=alarm.since_ms,
+            at_ms=at_ms,
+            value=value,
+            limit=alarm.limit_value,
+            peak=alarm.peak,
+            appliances=appliances,
+            site=alarm.site,
+        )
+
+    def _zone(self, alarm: Alarm, scene: Scene) -> str:
+        site = scene.registry.site_by_id.get(alarm.site)
+        return site.zone if site else "UTC"
+
+    def _people(self, ids: Iterable[str], scene: Scene) -> list[Person]:
+        known = scene.registry.person_by_id
+        return [known[id_] for id_ in dict.fromkeys(ids) if id_ in known]
+
+    def _end(self, alarm: str) -> None:
+        row = self.chains.chain(alarm)
+        if row is not None:
+            self.chains.put(replace(row, state=ENDED, due_ms=None))
+
+
+def bent(kind: str, then: int | None, now: int | None) -> bool:
+    """Has the load turned back since somebody answered?
+
+    >>> bent("high", 9000, 8600), bent("high", 9000, 8800), bent("low", 500, 900), bent("high", None, 8000)
+    (True, False, True, False)
+    """
+    if then is None or now is None:
+        return False
+    return now <= then - BENT if kind == "high" else now >= then + BENT
+
+
+def _priority(alarm: Alarm) -> int:
+    return 1 if alarm.severity == "critical" else 2
