@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -18,6 +19,7 @@ from typing import IO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from coldchain.files import swift
 from coldchain.files.formats import (
     CELSIUS_MAX,
     KNOWN_HEADERS,
@@ -34,6 +36,7 @@ from coldchain.kernel.errors import BadData
 
 Read = TypeVar("Read")
 _BLOCK_ROWS = 20_000
+_BLOCK_BYTES = 2**21
 _LAST_MS = LAST_S * 1000
 
 
@@ -67,32 +70,77 @@ def read_readings(path: Path) -> Iterator[FileReading]:
             yield FileReading(name, at_ms, None if math.isnan(celsius) else celsius)
 
 
-def read_columns(path: Path) -> FileColumns:
-    """A whole recording at once. BadData as `read_readings`."""
+def read_columns(path: Path, *, as_written: bool = False) -> FileColumns:
+    """A whole recording at once. BadData as `read_readings`.
+
+    as_written  sensors keep the names that the file gives them, instead of names that the registry would take
+    """
+    swift = _swiftly(path, as_written=as_written)
+    if swift is not None:
+        return swift
     numbers: dict[str, int] = {}
     sensors, instants, values = [], [], []
-    for block in _blocks(path):
+    for block in _blocks(path, as_written=as_written):
         for name in dict.fromkeys(block.names):
             numbers.setdefault(name, len(numbers))
         sensors.append(np.fromiter((numbers[name] for name in block.names), np.int32, len(block.names)))
         instants.append(block.at_ms)
         values.append(block.celsius)
+    return _whole(tuple(numbers), sensors, instants, values)
+
+
+def _whole(
+    names: tuple[str, ...],
+    sensors: list[npt.NDArray[np.int32]],
+    instants: list[npt.NDArray[np.int64]],
+    values: list[npt.NDArray[np.float64]],
+) -> FileColumns:
     return FileColumns(
-        tuple(numbers),
+        names,
         np.concatenate([np.empty(0, np.int32), *sensors]),
         np.concatenate([np.empty(0, np.int64), *instants]),
         np.concatenate([np.empty(0, np.float64), *values]),
     )
 
 
-def _blocks(path: Path) -> Iterator[_Block]:
+def _swiftly(path: Path, *, as_written: bool) -> FileColumns | None:
+    """The same, for files that are plain through and through; None for all others."""
+    reader: _Reader | None = None
+    numbers: dict[str, int] = {}
+    sensors, instants, values = [], [], []
+    with _bytes(path) as file:
+        header = file.readline(10_000)
+        if not header.isascii() and not header.startswith(codecs.BOM_UTF8):
+            return None
+        names = header.decode("utf-8-sig", errors="replace").strip().split(",")
+        layout = sniff(names)
+        if layout is None or len(layout.times) != 1 or '"' in header.decode(errors="replace"):
+            return None
+        reader = _Reader(path, layout, as_written=as_written)
+        columns = {"sensor": layout.sensor, "time": layout.times[0], "celsius": layout.celsius}
+        while data := file.read(_BLOCK_BYTES):
+            rows = swift.columns_of(data + file.readline(), len(names), **columns)
+            if rows is None:
+                return None
+            try:
+                known = [reader.name_of(name if layout.sensor is not None else None) for name in rows.names]
+            except ValueError:
+                return None
+            places = [numbers.setdefault(name, len(numbers)) for name in known]
+            sensors.append(np.array(places, np.int32)[rows.name])
+            instants.append(rows.at_ms)
+            values.append(rows.celsius)
+    return _whole(tuple(numbers), sensors, instants, values)
+
+
+def _blocks(path: Path, *, as_written: bool = False) -> Iterator[_Block]:
     with _text(path) as text:
         rows = csv.reader(text, strict=True)
         header = next(rows, None)
         layout = sniff(header) if header else None
         if layout is None:
             raise BadData(f"{path}:1: this header is unknown; known are {KNOWN_HEADERS}")
-        reader = _Reader(path, layout)
+        reader = _Reader(path, layout, as_written=as_written)
         block: list[list[str]] = []
         lines: list[int] = []
         for row in rows:
@@ -110,12 +158,17 @@ def _blocks(path: Path) -> Iterator[_Block]:
 @contextmanager
 def _text(path: Path) -> Iterator[IO[str]]:
     """The file as text, unpacked; whatever breaks while reading it is told as BadData."""
+    with _bytes(path) as plain:
+        yield io.TextIOWrapper(plain, encoding="utf-8-sig", newline="")
+
+
+@contextmanager
+def _bytes(path: Path) -> Iterator[IO[bytes]]:
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            plain = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
-            yield io.TextIOWrapper(plain, encoding="utf-8-sig", newline="")
+            yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
     except UnicodeDecodeError as bad:
         raise BadData(f"{path}: this is not UTF-8 text; save it as CSV in UTF-8") from bad
     except (EOFError, gzip.BadGzipFile, zlib.error) as bad:
@@ -129,8 +182,8 @@ def _text(path: Path) -> Iterator[IO[str]]:
 class _Reader:
     """Blocks of rows of one file to columns."""
 
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self._path, self._layout = path, layout
+    def __init__(self, path: Path, layout: Layout, *, as_written: bool = False) -> None:
+        self._path, self._layout, self._as_written = path, layout, as_written
         self._names = Names()
         self._own_name = name_of_file(path)
 
@@ -152,8 +205,14 @@ class _Reader:
         if layout.sensor is None:
             names = [self._own_name] * len(rows)
         else:
-            names = self._each(self._names.of, [row[layout.sensor] for row in rows], lines)
+            names = self._each(self.name_of, [row[layout.sensor] for row in rows], lines)
         return _Block(names, at_ms, celsius)
+
+    def name_of(self, written: str | None) -> str:
+        """What a sensor is called; None: the file names none. ValueError when the name is blank."""
+        if written is None:
+            return self._own_name
+        return written if self._as_written and written.strip() else self._names.of(written)
 
     def _each(self, read: Callable[[str], Read], texts: list[str], lines: list[int]) -> list[Read]:
         found: list[Read] = []
