@@ -22,7 +22,7 @@ import numpy.typing as npt
 from alerts.rules import CONDITIONS, RULES, Seen
 from alerts.rules.flat import Block, Bools, Ints, Segments, in_order, latest, segments_of
 from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch
-from alerts.rules.table import RuleTable
+from alerts.rules.terms import RuleTable
 from alerts.rules.validity import UNKNOWN, faults
 from coldchain.kernel.errors import SchemaTooNew
 from coldchain.kernel.limits import PROFILES

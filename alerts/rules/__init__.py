@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alerts.rules.flat import Block, Bools, Ints, Numbers
-from alerts.rules.table import Terms
+from alerts.rules.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

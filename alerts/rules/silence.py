@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alerts.rules.flat import Bools, Ints
-from alerts.rules.table import RuleTable
+from alerts.rules.terms import RuleTable
 
 NOT_YET = 2**62
 """Later than any instant."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the registry asks of every series, as columns for rules: limits in force, expected interval.
+"""From the registry to the terms of every series.
 
 Built once for each version of the registry; the loops here run over its entries, never over readings.
 """
@@ -7,81 +7,14 @@ Built once for each version of the registry; the loops here run over its entries
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from alerts.rules.flat import Bools, Ints, Numbers
+from alerts.rules.flat import Ints
+from alerts.rules.terms import AT_BITS, NO_HIGH, NO_LOW, SERIES_MAX, RuleTable, Terms
 from coldchain.kernel.limits import PROFILES, Profile
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Registry, Sensor
-
-NO_HIGH, NO_LOW = 2**40, -(2**40)
-"""Stand where there is no limit on that side [thousandths]."""
-
-SERIES_MAX = 2**20
-_AT_BITS = 43
-"""Instants below 2^43 ms (the year 2248) and series below 2^20 share one 63-bit key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The limits in force for each of N readings: columns (N,), values in the readings' own unit.
-
-    out beyond high or low; back inside at or below high_back, at or above low_back
-    """
-
-    high: Numbers
-    high_back: Numbers
-    low: Numbers
-    low_back: Numbers
-    delay_ms: Ints
-    profile: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class RuleTable:
-    """Every series' terms, piece by piece in time, and what silence needs to know.
-
-    judged    (S,) a temperature inside an appliance; terms without limits where another probe counts
-    piece     (S + 1,) where each series' pieces begin; `key` sorts pieces by (series, start)
-    terms     columns over pieces
-    every_ms  (S,) expected interval; 0 for a series the registry does not know
-    unit      (S,) number of its appliance, -1 if none; `units` are their ids
-    group     (S,) number of what it is heard through, -1 if none; `groups` are (scope, id)
-    profiles  names with version, by number; 0 is none
-    """
-
-    judged: Bools
-    piece: Ints
-    key: Ints
-    terms: Terms
-    every_ms: Ints
-    unit: Ints
-    units: tuple[str, ...]
-    group: Ints
-    groups: tuple[tuple[str, str], ...]
-    profiles: tuple[str, ...]
-    fault_after_ms: int
-
-    def terms_at(self, series: Ints, at: Ints) -> Terms:
-        """The terms of each reading. Every series must be known to the table."""
-        index = self.piece[series]
-        if (self.piece[series + 1] - index > 1).any():
-            wanted = (series << _AT_BITS) | np.clip(at, 0, 2**_AT_BITS - 1)
-            index = np.searchsorted(self.key, wanted, side="right") - 1
-        t = self.terms
-        return Terms(
-            t.high[index],
-            t.high_back[index],
-            t.low[index],
-            t.low_back[index],
-            t.delay_ms[index],
-            t.profile[index],
-        )
-
-    def __len__(self) -> int:
-        return len(self.judged)
 
 
 def build_table(
@@ -115,7 +48,7 @@ def build_table(
     return RuleTable(
         judged=judged,
         piece=np.searchsorted(at_pieces, np.arange(size + 1)),
-        key=np.array([(number << _AT_BITS) | at for number, at, _ in pieces], np.int64),
+        key=np.array([(number << AT_BITS) | at for number, at, _ in pieces], np.int64),
         terms=_columns([p for _, _, p in pieces], names),
         every_ms=every,
         unit=unit,

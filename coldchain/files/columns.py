@@ -117,9 +117,11 @@ def _swiftly(path: Path, *, as_written: bool) -> FileColumns | None:
         if layout is None or len(layout.times) != 1 or '"' in header.decode(errors="replace"):
             return None
         reader = _Reader(path, layout, as_written=as_written)
-        columns = {"sensor": layout.sensor, "time": layout.times[0], "celsius": layout.celsius}
         while data := file.read(_BLOCK_BYTES):
-            rows = swift.columns_of(data + file.readline(), len(names), **columns)
+            data += file.readline()
+            rows = swift.columns_of(
+                data, len(names), sensor=layout.sensor, time=layout.times[0], celsius=layout.celsius
+            )
             if rows is None:
                 return None
             try:

@@ -13,7 +13,8 @@ from alerts import engine
 from alerts.engine import EngineState, What, rejudge, step
 from alerts.rules import CONDITIONS
 from alerts.rules.flat import Block
-from alerts.rules.table import RuleTable, build_table
+from alerts.rules.table import build_table
+from alerts.rules.terms import RuleTable
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Assignment, Registry, Sensor, Site
 

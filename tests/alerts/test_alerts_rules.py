@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from alerts.lifecycle import TRANSITIONS, Event, State, advance
 from alerts.rules.flat import Block, Segments, in_order
 from alerts.rules.silence import Silence, judge_silence
-from alerts.rules.table import RuleTable, build_table, judging_sensors
+from alerts.rules.table import build_table, judging_sensors
+from alerts.rules.terms import RuleTable
 from alerts.rules.validity import UNKNOWN, faults
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Assignment, GatewayEntry, Registry, Sensor, Site
