@@ -13,7 +13,7 @@ from alerts.engine import Events, What
 from alerts.lifecycle import Event, State, advance
 from alerts.rules import CONDITIONS, RULES
 from alerts.rules.limits import LEAST
-from alerts.rules.table import RuleTable
+from alerts.rules.terms import RuleTable
 from alerts.store import AlarmStore
 from alerts.telling import Teller
 from coldchain.kernel.words import NO_VALUE
