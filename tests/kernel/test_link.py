@@ -121,6 +121,18 @@ def test_a_receipt_survives_the_link() -> None:
     assert decode_receipt(encode_receipt(receipt)) == receipt
 
 
+@given(st.integers(0, 10_000), st.integers(0, 7))
+def test_one_bit_wrong_and_a_receipt_says_nothing_else(at: int, bit: int) -> None:
+    """It is refused, or still the same receipt; never one that lets a gateway forget more."""
+    receipt = Receipt("gw-1", "e0", [(1, 9), (12, 12)], [(10, 11)], [3], 1_700_000_000_000)
+    spoilt = bytearray(encode_receipt(receipt))
+    spoilt[at % len(spoilt)] ^= 1 << bit
+    try:
+        assert decode_receipt(bytes(spoilt)) == receipt
+    except BatchError:
+        return
+
+
 @given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
 def test_noise_is_no_receipt(noise: bytes) -> None:
     with pytest.raises(BatchError):
