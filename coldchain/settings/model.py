@@ -8,6 +8,7 @@ the file. Environment variables `COLDCHAIN__SECTION__KEY` win over the file.
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -170,6 +171,9 @@ class ConsoleSettings(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    trusted: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks besides loopback from which the form is taken; under Compose, its bridge"
+    )
 
 
 class Settings(BaseSettings):

@@ -99,6 +99,7 @@ silent_after = "PT5M"            # at least this long without a reading is silen
 [console]
 host = "127.0.0.1"               # put a proxy with TLS and accounts in front before you open it to a network
 port = {answers.console_port}
+# trusted = ["172.18.0.1/32"]    # who, besides this machine, may acknowledge here: see docs/deploy.md
 """
 
 

@@ -45,10 +45,11 @@ def build_alerts(settings: Settings) -> Service:
 
 
 def build_console(settings: Settings) -> Service:
+    from alerts.oncall.rota import on_duty
     from coldchain.wiring.web import WebService
     from dashboards.console.app import create_app
 
-    return WebService(create_app(settings), settings.console.host, settings.console.port)
+    return WebService(create_app(settings, on_duty=on_duty), settings.console.host, settings.console.port)
 
 
 PROCESSES: dict[str, Callable[[Settings], Service]] = {

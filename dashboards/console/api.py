@@ -64,6 +64,20 @@ class LimitsOut(BaseModel):
     carries: str | None
 
 
+class SpanOut(BaseModel):
+    from_ms: int
+    until_ms: int
+    label: str
+
+
+class LaneOut(BaseModel):
+    """Stretches of one kind along the axis: `alarm`, `door` (open) or `mains` (absent)."""
+
+    kind: str
+    name: str
+    spans: list[SpanOut]
+
+
 class SeriesOut(BaseModel):
     """Steps of `step_ms` from `start_ms`: lowest, highest (null: no valid reading), readings of each."""
 
@@ -78,6 +92,7 @@ class SeriesOut(BaseModel):
     n: list[int]
     gaps: list[tuple[int, int]]
     limits: list[LimitsOut]
+    events: list[LaneOut] = []
 
 
 class AlarmOut(BaseModel):
@@ -189,9 +204,12 @@ def _then(routes: APIRouter, console: Console) -> None:
         appliance, which = _find(console, appliance_id, sensor)
         start_ms, end_ms = span_of(console.wall_ms(), from_, to, range_)
         found = console.records.series(which, start_ms, end_ms, points)
-        limits = []
-        if which == main_sensor(s for s in console.records.registry().sensors if s.appliance == appliance.id):
+        limits, events = [], []
+        sensors = [s for s in console.records.registry().sensors if s.appliance == appliance.id]
+        if which == main_sensor(sensors):
             limits = limits_between(appliance, found.start_ms, found.end_ms)
+            history = console.records.history(appliance.id, start_ms, end_ms)
+            events = console.events(sensors, history.alarms, found)
         return SeriesOut(
             appliance=appliance.id, sensor=which.id, quantity=which.quantity, unit=UNITS.get(which.code, ""),
             start_ms=found.start_ms, step_ms=found.step_ms,
@@ -203,6 +221,15 @@ def _then(routes: APIRouter, console: Console) -> None:
                     low_c=celsius_of(s.limit.low), high_c=celsius_of(s.limit.high),
                 )
                 for s in limits
+            ],
+            events=[
+                LaneOut(
+                    kind=lane.kind, name=lane.name,
+                    spans=[
+                        SpanOut(from_ms=s.from_ms, until_ms=s.until_ms, label=s.label) for s in lane.spans
+                    ],
+                )
+                for lane in events
             ],
         )  # fmt: skip
 

@@ -16,14 +16,15 @@ from coldchain.settings import Settings
 from dashboards.console import api, pages, problems
 from dashboards.console.console import Console
 from dashboards.console.security import SafeHeaders
+from dashboards.console.site import OnDuty, nobody
 
 
-def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms) -> FastAPI:
-    """The whole console. It needs no file of the record to be there yet.
+def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms, on_duty: OnDuty = nobody) -> FastAPI:
+    """The whole console. It needs no file of the record to be there yet. `on_duty` reads the rotas.
 
     `app.state.stop_streams()` ends the open event streams; call it when the server is to stop.
     """
-    console = Console(settings, wall_ms)
+    console = Console(settings, wall_ms, on_duty)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

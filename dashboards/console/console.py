@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from markupsafe import Markup
 
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.instants import rfc3339
+from coldchain.records.alarms import Alarm
 from coldchain.records.health import Heart
+from coldchain.records.registry import Sensor
 from coldchain.settings import Settings
 from dashboards.console.assets import Asset, load_assets
+from dashboards.console.events import TOLD, Lane, lanes
 from dashboards.console.hub import Hub
 from dashboards.console.problems import Problem
-from dashboards.console.series import RANGES_MS
+from dashboards.console.series import RANGES_MS, Series
+from dashboards.console.site import OnDuty, masked, nobody
 from dashboards.console.source import Look, Records
 from dashboards.console.sparks import SPARK_KEEP_MS, Sparks
 from dashboards.console.strip import facts
@@ -41,8 +46,8 @@ LIVE_WORDS = {key: t(f"live.{key}", at="{at}", n="{n}") for key in ("on", "conne
 class Console:
     """Everything the routes need. One per application."""
 
-    def __init__(self, settings: Settings, wall_ms: WallClock) -> None:
-        self.settings, self.wall_ms = settings, wall_ms
+    def __init__(self, settings: Settings, wall_ms: WallClock, on_duty: OnDuty = nobody) -> None:
+        self.settings, self.wall_ms, self.on_duty = settings, wall_ms, on_duty
         self.assets: dict[str, Asset] = load_assets()
         self.records = Records(settings, wall_ms)
         self.env = self._environment()
@@ -76,6 +81,7 @@ class Console:
             "ago": age,
             "zone_name": self.settings.zone,
             "rfc3339": rfc3339,
+            "masked": masked,
             "full": lambda at_ms: full(at_ms, zone),
             "ranges": list(RANGES_MS),
         }
@@ -131,6 +137,13 @@ class Console:
     def spark(self, appliance_id: str) -> str:
         """The last 24 hours as a small picture, at most SPARK_KEEP_MS old."""
         return self._sparks.svg(appliance_id)
+
+    def events(self, sensors: list[Sensor], alarms: Sequence[Alarm], series: Series) -> list[Lane]:
+        """Alarms, doors and mains along the chart's axis."""
+        points, end_ms = len(series.n), min(series.end_ms, self.wall_ms())
+        told = [sensor for sensor in sensors if sensor.quantity in TOLD]
+        day = self.records.day(told, series.start_ms, series.end_ms, points)
+        return lanes(alarms, told, day, series.start_ms, end_ms)
 
     def close(self) -> None:
         self.hub.close()

@@ -18,7 +18,8 @@ from dashboards.console.detail import sensor_lines, table
 from dashboards.console.problems import Problem
 from dashboards.console.security import may_write
 from dashboards.console.series import RANGES_MS, limits_between, unknown_ms
-from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts
+from dashboards.console.site import site_page
+from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts, heard
 from dashboards.console.svg import chart
 from dashboards.console.views import Row, main_sensor
 from dashboards.console.words import t
@@ -33,12 +34,22 @@ def router(console: Console) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     _fleet(routes, console)
     _appliance(routes, console)
+    _site(routes, console)
     _desk(routes, console)
     _small(routes, console)
     return routes
 
 
 def _fleet(routes: APIRouter, console: Console) -> None:
+    @routes.get("/wall")
+    async def wall(request: Request) -> Response:
+        look = await console.hub.look()
+        return await asyncio.to_thread(
+            console.render, request, "fleet.html",
+            look=look, facts=facts(look, look.fleet.now_ms), q="", state="", shown=lambda _row: True,
+            since=console.hub.number, wall=True,
+        )  # fmt: skip
+
     @routes.get("/")
     async def fleet(request: Request, q: str = "", state: str = "") -> Response:
         look = await console.hub.look()
@@ -50,7 +61,7 @@ def _fleet(routes: APIRouter, console: Console) -> None:
         return await asyncio.to_thread(
             console.render, request, "fleet.html",
             look=look, facts=facts(look, look.fleet.now_ms), q=q, state=state, shown=shown,
-            since=console.hub.number,
+            since=console.hub.number, wall=False,
         )  # fmt: skip
 
     @routes.get("/events")
@@ -83,24 +94,41 @@ def _appliance_page(
     silent_after = round(console.settings.alerts.silent_after.total_seconds() * 1000)
     lines = sensor_lines(sensors, console.records.latest(), now_ms=now_ms, silent_after=silent_after)
     values: dict[str, Any] = {"series": None, "svg": "", "table": [], "gaps": 0, "unknown_ms": 0}
+    values["events"] = []
+    history = console.records.history(appliance.id, start_ms, now_ms)
     main = main_sensor(sensors)
     if main is not None and console.settings.readings_db.exists():
         series = console.records.series(main, start_ms, now_ms, CHART_POINTS)
         spans = limits_between(appliance, series.start_ms, series.end_ms)
+        events = console.events(sensors, history.alarms, series)
         label = f"{appliance.name}: {t('appliance.chart')}"
         values = {
             "series": series,
-            "svg": chart(series, spans, console.records.zone, label),
+            "svg": chart(series, spans, console.records.zone, label, events),
+            "events": events,
             "table": table(series),
             "gaps": len(series.gaps()),
             "unknown_ms": unknown_ms(series),
         }
-    history = console.records.history(appliance.id, start_ms, now_ms)
     return console.render(
         request, "appliance.html",
         appliance=appliance, row=row, main=main, lines=lines, history=history, range=name, start_ms=start_ms,
         **values,
     )  # fmt: skip
+
+
+def _site(routes: APIRouter, console: Console) -> None:
+    @routes.get("/site/{site_id}")
+    async def site(request: Request, site_id: str) -> Response:
+        look = await console.hub.look()
+        found = look.registry.site_by_id.get(site_id)
+        if found is None:
+            raise Problem(404, "unknown-site", site_id)
+        page = site_page(look, found, console.records.latest(), console.on_duty)
+        return await asyncio.to_thread(
+            console.render, request, "site.html",
+            page=page, heard=lambda gateway: heard(gateway, look.fleet.now_ms),
+        )  # fmt: skip
 
 
 def _desk(routes: APIRouter, console: Console) -> None:
@@ -112,12 +140,13 @@ def _desk(routes: APIRouter, console: Console) -> None:
         return console.render(
             request, "alarms.html",
             open=open_, closed=closed, asked=asked, appliances=registry.appliance_by_id,
-            sites=registry.site_by_id, may_write=may_write(request), new_id=lambda: uuid.uuid4().hex,
+            sites=registry.site_by_id, may_write=may_write(request, console.settings.console.trusted),
+            new_id=lambda: uuid.uuid4().hex,
         )  # fmt: skip
 
     @routes.post("/acknowledge")
     async def acknowledge(request: Request) -> Response:
-        if not may_write(request):
+        if not may_write(request, console.settings.console.trusted):
             raise Problem(403, "not-from-here")
         raw = b""
         async for chunk in request.stream():

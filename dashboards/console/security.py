@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -52,10 +54,24 @@ def host_name(netloc: str) -> str:
     return urlsplit(f"//{netloc}").hostname or ""
 
 
-def may_write(request: Request) -> bool:
-    """Only a browser on this very machine, on a page of ours: no proxy, no other site, no rebound name."""
+def trusted_peer(host: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Is it this very machine, or an address of one of the networks that the settings name?"""
+    if host in LOOPBACK:
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+def may_write(request: Request, networks: Sequence[IPv4Network | IPv6Network] = ()) -> bool:
+    """Only a browser on this very machine, on a page of ours: no proxy, no other site, no rebound name.
+
+    Under Compose the same browser arrives from the bridge's address: `networks` names it.
+    """
     headers: Headers = request.headers
-    if request.client is None or request.client.host not in LOOPBACK:
+    if request.client is None or not trusted_peer(request.client.host, networks):
         return False
     if "forwarded" in headers or "x-forwarded-for" in headers:
         return False

@@ -11,11 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from markupsafe import escape
+
+from dashboards.console.events import Lane
 from dashboards.console.series import LimitSpan, Series
 from dashboards.console.times import DAY_MS, local
 from dashboards.console.values import decimal
 from dashboards.console.words import t
 
+LANE_PX = 18
 XMLNS = "http://www.w3.org/2000/svg"
 LINE, BEYOND, LIMIT = "#5b86a8", "#d9480f", "#8a94a0"
 """Blue-grey, vermilion and grey: told apart also by people who see no red or no green."""
@@ -150,7 +154,26 @@ def time_ticks(from_ms: int, until_ms: int, zone: tzinfo) -> list[tuple[int, str
     return found
 
 
-def chart(series: Series, spans: Sequence[LimitSpan], zone: tzinfo, label: str) -> str:
+def lane_marks(events: Sequence[Lane], frame: Frame, top: int) -> str:
+    """One row a kind beneath the axis; the shortest stretch still shows."""
+    marks = []
+    for i, lane in enumerate(events):
+        y = top + i * LANE_PX
+        marks.append(f'<text class="axis end" x="{frame.left - 8}" y="{y + 6}" dy=".32em">{lane.name}</text>')
+        marks.append(f'<path class="grid" d="M{frame.left} {y + 6}h{frame.width}"/>')
+        for span in lane.spans:
+            x = float(frame.x(span.from_ms))
+            width = max(2.0, float(frame.x(span.until_ms)) - x)
+            marks.append(
+                f'<rect class="lane {lane.kind}" x="{_px(x)}" y="{y}" width="{_px(width)}" height="12">'
+                f"<title>{escape(span.label)}</title></rect>"
+            )
+    return "".join(marks)
+
+
+def chart(
+    series: Series, spans: Sequence[LimitSpan], zone: tzinfo, label: str, events: Sequence[Lane] = ()
+) -> str:
     """The whole chart, inline in a page: styled by the page's classes."""
     low, high = scale(series, spans)
     frame = Frame(52, 10, 760, 270, series.start_ms, series.end_ms, low, high)
@@ -173,11 +196,13 @@ def chart(series: Series, spans: Sequence[LimitSpan], zone: tzinfo, label: str) 
         )
     path = band(series, frame)
     return (
-        f'<svg class="chart" viewBox="0 0 {right + 8} {bottom + 26}" role="img" aria-label="{label}">'
+        f'<svg class="chart" viewBox="0 0 {right + 8} {bottom + 26 + LANE_PX * len(events)}" '
+        f'role="img" aria-label="{escape(label)}">'
         '<defs><pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" '
         'patternTransform="rotate(45)"><path class="hatch" d="M0 0V7"/></pattern>'
         f'<clipPath id="beyond">{beyond_boxes(spans, frame)}</clipPath></defs>'
         f'<path class="grid" d="{"".join(grid)}"/>{"".join(gaps)}{"".join(texts)}'
         f'<path class="limit" d="{limit_lines(spans, frame)}"/>'
-        f'<path class="band" d="{path}"/><path class="band over" clip-path="url(#beyond)" d="{path}"/></svg>'
+        f'<path class="band" d="{path}"/><path class="band over" clip-path="url(#beyond)" d="{path}"/>'
+        f"{lane_marks(events, frame, bottom + 28)}</svg>"
     )

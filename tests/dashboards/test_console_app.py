@@ -18,6 +18,7 @@ from coldchain.settings import Settings
 from dashboards.console.app import create_app
 from dashboards.console.assets import load_assets
 from dashboards.console.console import Console
+from dashboards.console.security import trusted_peer
 from dashboards.console.words import ENGLISH
 
 REG = registry(12)
@@ -25,7 +26,8 @@ WARM, QUIET, BROKEN, NEVER = (REG.appliances[i].id for i in (0, 1, 3, 11))
 STORY = Story(
     warm={WARM: 70}, silent={QUIET: 47}, failed={BROKEN}, never={NEVER}, door={REG.appliances[4].id}
 )
-PAGES = ("/", f"/appliance/{WARM}", f"/appliance/{NEVER}?range=1y", "/alarms", "/waiting", "/health")
+PAGES = ("/", f"/appliance/{WARM}", f"/appliance/{NEVER}?range=1y", "/alarms", "/waiting", "/health",
+         "/wall", "/site/vte")  # fmt: skip
 HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
 VOID = {"meta", "link", "input", "img", "br", "path", "circle", "rect", "use"}
 
@@ -284,6 +286,32 @@ def test_only_this_machine_may_write(client: Client, seed: Seed, other: dict[str
     assert len(commands(seed)) == before
 
 
+def test_a_named_network_may_write_and_nobody_else() -> None:
+    """Under Compose the machine's own browser arrives from the bridge; off by default."""
+    bridge = Settings.model_validate({"console": {"trusted": ["172.18.0.0/16"]}}).console.trusted
+    assert Settings().console.trusted == ()
+    assert trusted_peer("127.0.0.1", ())
+    assert trusted_peer("172.18.0.1", bridge)
+    assert not trusted_peer("172.18.0.1", ())
+    assert not trusted_peer("172.19.0.1", bridge)
+    assert not trusted_peer("no-address", bridge)
+
+
+def test_a_site_says_who_and_what(client: Client) -> None:
+    text = client.get("/site/vte").text
+    page = Outline(text)
+    rows = [a["id"] for a in page.all("li") if (a.get("id") or "").startswith("a-")]
+    assert rows[0] == f"a-{WARM}"
+    assert {row.split("-")[1] for row in rows if row} == {"vte"}
+    assert "On-call, Vientiane" in text
+    assert "…002" in text
+    assert "+8562055501002" not in text
+    assert "1250 readings wait in its spool" in text
+    assert "No rota is in the registry" in text
+    assert "No gateway is registered" in client.get("/site/skt").text
+    assert client.get("/site/nowhere").status_code == 404
+
+
 def test_bad_forms_are_refused(client: Client, seed: Seed) -> None:
     assert form(client, alarm=seed.opened, name=" ").status_code == 422
     assert form(client, alarm="none-such", name="Noy").status_code == 404
@@ -358,8 +386,9 @@ def test_every_word_of_the_pages_is_in_the_catalogue() -> None:
         "age.",
         "live.",
         "strip.influx.",
+        "lane.",
     )
-    by_code = {"kind", "severity", "alarm", "quantity", "value", "status", "appliance", "notice"}
+    by_code = {"kind", "severity", "alarm", "quantity", "value", "status", "appliance", "notice", "role"}
     unused = {
         key
         for key in ENGLISH

@@ -60,7 +60,7 @@ def phone(tmp_path: Path) -> Iterator[Chromium]:
 
 def test_pages_fit_a_phone_and_break_no_policy(served: Served, phone: Chromium) -> None:
     """The browser reports each refused script, style and request; too wide a page scrolls sideways."""
-    for path in ("/", f"/appliance/{WARM}", "/alarms", "/waiting", "/health"):
+    for path in ("/", f"/appliance/{WARM}", "/alarms", "/waiting", "/health", "/site/vte", "/wall"):
         phone.open(served.url + path)
         phone.wait(f"location.pathname === '{path}' && document.readyState === 'complete'")
         assert phone.eval("document.documentElement.scrollWidth") <= 360, path
@@ -131,10 +131,14 @@ def test_a_dead_console_is_seen_on_the_wall(tmp_path: Path) -> None:
     served = Served(tmp_path / "record")
     browser = Chromium(tmp_path / "profile", 1440, 900)
     try:
-        browser.open(served.url)
+        browser.open(served.url + "/wall")
         browser.wait("document.querySelector('#live-text')?.textContent === 'Live'")
+        browser.wait("/^\\d\\d:\\d\\d:\\d\\d$/.test(document.querySelector('#clock').textContent)")
+        assert browser.eval("document.querySelector('#wall-off').hidden")
         served.stop()
         browser.wait("document.querySelector('#live').dataset.live === 'off'", 30)
+        assert browser.eval("document.body.classList.contains('cut')")
+        assert browser.eval("document.querySelector('#wall-off').offsetHeight") > 40
         assert "Disconnected: last word" in browser.eval("document.querySelector('#live-text').textContent")
     finally:
         browser.close()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coldchain.records.registry import Appliance, Assignment
 from dashboards.console.detail import table
+from dashboards.console.events import state_lane
 from dashboards.console.series import LimitSpan, Series, limits_between, steps
 from dashboards.console.svg import chart, runs, scale, sparkline
 from dashboards.console.views import Limit
@@ -99,3 +100,16 @@ def test_any_stretch_draws_as_sound_xml_inside_its_frame_and_its_table_keeps_the
     assert len(rows) <= 7
     assert max((r.high for r in rows if r.high is not None), default=None) == max(held, default=None)
     assert sum(r.n for r in rows) == len(held)
+
+
+def test_doors_and_mains_are_stretches_of_steps() -> None:
+    """Open at any time of a step is open; absent at any time is absent; nothing is said of a gap."""
+    door = state_lane("door", series(0, 1000, 1000, None, 1000, 0))
+    at = [(s.from_ms - NOW_MS) // (2 * MINUTE) for s in door.spans]
+    assert at == [1, 4]
+    assert door.total_ms == 6 * MINUTE
+    mixed = Series("x/mains", NOW_MS, MINUTE, NOW_MS + 2 * MINUTE, (1000, 0), (1000, 1000), (2, 2))
+    assert [s.from_ms for s in state_lane("mains", mixed).spans] == [NOW_MS + MINUTE]
+    root = ET.fromstring(chart(door_series := series(4_000, 4_000), spans(door_series), UTC, "<x>", [door]))
+    bars = [e for e in root.iter() if e.get("class") == "lane door"]
+    assert len(bars) == 2, "the label is escaped, the bars are there"

@@ -45,6 +45,23 @@
     }
     return path;
   };
+  // Alarms, doors and mains as rows of bars above the axis; the shortest still shows.
+  const LANE = 15;
+  const lanes = (u) => {
+    const { ctx, bbox } = u, ratio = devicePixelRatio, x = (ms) => u.valToPos(ms / 1000, "x", true);
+    ctx.save();
+    ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
+    ctx.font = `${11 * ratio}px system-ui, sans-serif`; ctx.textBaseline = "middle"; ctx.textAlign = "left";
+    data.events.forEach((lane, i) => {
+      const top = bbox.top + bbox.height - (data.events.length - i) * LANE * ratio, height = (LANE - 4) * ratio;
+      ctx.fillStyle = ink("card"); ctx.fillRect(bbox.left, top - 2 * ratio, bbox.width, height + 4 * ratio);
+      ctx.fillStyle = ink("lane-" + lane.kind);
+      for (const span of lane.spans) ctx.fillRect(x(span.from_ms), top, Math.max(2 * ratio, x(span.until_ms) - x(span.from_ms)), height);
+      ctx.lineWidth = 3 * ratio; ctx.lineJoin = "round"; ctx.strokeStyle = ink("card"); ctx.fillStyle = ink("ink");
+      ctx.strokeText(lane.name, bbox.left + 4 * ratio, top + height / 2); ctx.fillText(lane.name, bbox.left + 4 * ratio, top + height / 2);
+    });
+    ctx.restore();
+  };
   // What lies beyond the limits once more, in the alarm colour.
   const over = (u) => {
     const { ctx, bbox } = u, x = (ms) => u.valToPos(ms / 1000, "x", true), y = (c) => u.valToPos(c, "y", true);
@@ -67,7 +84,8 @@
     low = Math.min(...bounds, low ?? Infinity); high = Math.max(...bounds, high ?? -Infinity);
     if (!isFinite(low)) return [0, 10];
     const margin = Math.max((high - low) * 0.1, (2 - (high - low)) / 2, 0.1);
-    return [low - margin, high + margin];
+    const room = (data.events.length * LANE) / (u.height - 50); // below the curve, for the lanes
+    return [low - margin - ((high - low + 2 * margin) * room) / (1 - room), high + margin];
   };
   const show = (u, value, _, i) => (i === null ? "–" : value === null || value === undefined ? box.dataset.gap : value.toFixed(1).replace("-", "−") + " " + data.unit);
   const draw = () => {
@@ -88,7 +106,7 @@
         { label: box.dataset.high, stroke: ink("band"), width: 1.5, points: { show: false }, value: show },
         { label: box.dataset.low, stroke: ink("band"), width: 1.5, points: { show: false }, value: show }],
       bands: [{ series: [1, 2], fill: ink("band") }],
-      hooks: { drawClear: [under], draw: [over] },
+      hooks: { drawClear: [under], draw: [over, lanes] },
     };
     if (plot) plot.destroy();
     box.replaceChildren();

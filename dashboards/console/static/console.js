@@ -8,6 +8,11 @@
   let skew = Number(document.body.dataset.now) - Date.now(); // the server's clock less ours
   const now = () => Date.now() + skew;
 
+  const zoned = (parts) => {
+    const all = { ...parts, hourCycle: "h23" };
+    try { return new Intl.DateTimeFormat("en-GB", { ...all, timeZone: document.body.dataset.zone }); } catch { return new Intl.DateTimeFormat("en-GB", { ...all, timeZone: "UTC" }); }
+  };
+
   // --- ages grow between two events
   const span = (ms) => {
     const s = Math.max(0, Math.floor(ms / 1000)), min = Math.floor(s / 60), h = Math.floor(min / 60);
@@ -25,6 +30,24 @@
     }
   };
   setInterval(() => document.hidden || tick(document), 5000);
+
+  // --- the wall: a clock of the server's zone, and no doubt whether what hangs there is now
+  const wallClock = byId("clock"), wallOff = byId("wall-off");
+  if (wallClock) {
+    const format = zoned({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    let minute = 0;
+    setInterval(() => {
+      wallClock.textContent = format.format(now());
+      const at = Math.floor(now() / 60000);
+      if (at === minute || innerWidth < 640) return;
+      minute = at; // no picture burns in: the page wanders by a few pixels
+      document.body.style.translate = `${(at % 5) - 2}px ${(Math.floor(at / 5) % 5) - 2}px`;
+    }, 1000);
+    const full = byId("full");
+    full.hidden = !document.documentElement.requestFullscreen;
+    full.addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()));
+    navigator.wakeLock?.request("screen").catch(() => 0);
+  }
 
   // --- search, at once and without asking anybody
   const query = byId("q");
@@ -100,8 +123,13 @@
     state = what;
     live.dataset.live = what;
     text.textContent = fill(words[what], values);
+    if (wallOff) {
+      wallOff.hidden = what !== "off";
+      document.body.classList.toggle("cut", what === "off");
+      byId("wall-since").textContent = values.at || "";
+    }
   };
-  const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const clock = (ms) => zoned({ hour: "2-digit", minute: "2-digit" }).format(ms + skew);
   const poll = () => {
     for (const part of document.querySelectorAll("[hx-trigger='coldchain:poll']"))
       if (!part.contains(document.activeElement) || !document.activeElement.matches("input")) htmx.trigger(part, "coldchain:poll");
