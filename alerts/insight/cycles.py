@@ -43,6 +43,9 @@ MEDIAN = 5
 WEIGHT = 0.1
 """Of a new median in the mean: what an appliance did over the last ten cycles or so."""
 
+HEALTHY_CYCLES = 300
+"""Medians in the mean of the healthy signature: days."""
+
 STATE = np.dtype(
     [
         ("at", "<i8"),
@@ -57,6 +60,7 @@ STATE = np.dtype(
         ("cycles", "<i8"),
         ("last", "<f8", (MEDIAN - 1, N)),
         ("mean", scan_of(N)),
+        ("healthy", scan_of(N)),
     ],
     align=True,
 )
@@ -69,6 +73,7 @@ class Cycles:
     by        (M,) index of the reading that showed the last trough to be one
     at        (M,) its instant [ms]
     features  (M, 6) of the cycle; usual (M, 6) the running mean of medians, this cycle included
+    healthy   (M, 6) the slow mean of medians: what the appliance is like
     count     (M,) cycles of this sensor so far
     """
 
@@ -77,13 +82,15 @@ class Cycles:
     at: Ints
     features: Floats
     usual: Floats
+    healthy: Floats
     count: Ints
 
 
 def blank(n: int) -> Table:
     table = np.zeros(n, STATE)
     table["at"] = table["since"] = NEVER
-    table["range"]["group"] = table["mean"]["group"] = NEVER
+    for name in ("range", "mean", "healthy"):
+        table[name]["group"] = NEVER
     table["past"][:, :, 2] = -2
     return table
 
@@ -91,6 +98,11 @@ def blank(n: int) -> Table:
 def usual(rows: Table) -> Floats:
     """(S, 6) what each sensor's cycles are like; NaN before the first."""
     return np.where((rows["cycles"] > 0)[:, None], value_of(rows["mean"]), np.nan)
+
+
+def healthy(rows: Table) -> Floats:
+    """(S, 6) each sensor's slow mean; NaN before the first cycle."""
+    return np.where((rows["cycles"] > 0)[:, None], value_of(rows["healthy"]), np.nan)
 
 
 def in_force(before: Floats, made: Cycles | None, seg: Segments) -> Floats:
@@ -262,12 +274,12 @@ def _cycles(was: Table, runs: _Runs, readings: Readings) -> Cycles | None:
         ]
     )
     series, by = runs.series[done], runs.by[done]
-    mean, count = _mean(was, readings.seg.series, series, features)
-    return Cycles(series, by, readings.at[by], features, mean, count)
+    mean, slow, count = _mean(was, readings.seg.series, series, features)
+    return Cycles(series, by, readings.at[by], features, mean, slow, count)
 
 
-def _mean(was: Table, known: Ints, series: Ints, features: Floats) -> tuple[Floats, Ints]:
-    """The running mean of medians of the last cycles, and how many there have been."""
+def _mean(was: Table, known: Ints, series: Ints, features: Floats) -> tuple[Floats, Floats, Ints]:
+    """The running and the slow mean of medians, and how many cycles there have been."""
     seg = segments_of(series)
     rows = np.searchsorted(known, seg.series)
     lengths = seg.last - seg.first + 1
@@ -284,6 +296,14 @@ def _mean(was: Table, known: Ints, series: Ints, features: Floats) -> tuple[Floa
     young = count <= MEDIAN
     a[young], b[young] = 0.0, median[young]
     mean, was["mean"][rows] = affine(a, b, count // GROUP, seg, was["mean"][rows])
+    weight = 1.0 / np.clip(count - MEDIAN + 1, 1, HEALTHY_CYCLES)[:, None]
+    slow, was["healthy"][rows] = affine(
+        np.where(young[:, None], 0.0, (1.0 - weight) * np.ones(N)),
+        np.where(young[:, None], median, weight * median),
+        count // GROUP,
+        seg,
+        was["healthy"][rows],
+    )
     was["cycles"][rows] = count[seg.last]
     was["last"][rows] = np.stack([w[seg.last] for w in window[: MEDIAN - 1]], axis=1)
-    return mean, count
+    return mean, slow, count

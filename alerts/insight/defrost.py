@@ -2,9 +2,9 @@
 """Defrosts learnt from each sensor's own bumps: rises above its usual peak that come again at intervals.
 
 A bump belongs to the candidate whose height, duration and spacing it shares. A candidate seen three times
-at intervals that agree is the template: by clock when they agree closely, else by run time. Only what lies
-inside the template is a defrost: no longer than 1.5 times its duration, no higher than its margin, never
-above the caller's ceiling, and only when one was due. Everything else is judged as if nothing had been learnt.
+at intervals that agree is the template: by clock when they agree closely, else by run time.
+Only what lies inside the template is a defrost: no longer than 1.5 times its duration, no higher than its
+margin, never above the caller's ceiling, and only when one was due. All else is no defrost.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def run(table, readings):
     made = cycles.advance(table["cycles"], readings, closed)
     if made is None:
         return {}
-    names = ("series", "at", "features", "usual", "count")
+    names = ("series", "at", "features", "usual", "healthy", "count")
     return {name: getattr(made, name) for name in names}
 
 

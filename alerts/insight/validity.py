@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readings that look like temperatures and are none: codes, spikes, a probe that stands still or drifts away.
+
+A code is a value that a converter or a driver sends instead of a temperature; it is taken for one only when
+it jumps there. A spike deviates from the readings before it and the next one does not bear it out. A probe
+stands still when one value lasts beyond twice its own longest healthy run. It drifts when its difference to its sibling
+leaves what it used to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alerts.insight.scan import (
+    GROUP,
+    NEVER,
+    Floats,
+    Readings,
+    Table,
+    affine,
+    decay,
+    last_true,
+    scan_of,
+    shifted,
+    value_of,
+)
+from alerts.insight.slots import Slots
+from alerts.rules.flat import Bools, Ints, Segments, segments_of
+
+CODES = np.array([-127_000, 85_000, 127_940, 300_000, 302_000, 304_000, 882_600])
+"""[thousandths] -127: no answer, and 85: power-on (DS18B20 and its drivers); 127.94: failed conversion;
+300, 302, 304: broken probes of emonTx boards; 882.6: a cold room's converter in a public record."""
+DISTANT = 5_000
+"""A code this far from the last temperature is one; nearer, it may be a temperature. Ours."""
+NOTHING = -(2**40)
+
+SPIKE_LEAST, SPIKE_SPREADS = 4_000, 8
+"""A spike is off the median of the four before by this, and by so many of their own spreads."""
+
+YOUNG = 2_880
+"""Readings before a quiet run may be called too long: two days of minutes."""
+STUCK_LEAST, STUCK_TIMES = 120, 2
+"""A run is too long beyond twice the longest healthy one, and never below two hours of minutes."""
+
+DRIFT_BASE_S, DRIFT_S = 4 * 86_400.0, 8 * 3600.0
+DRIFT_LEAST_K, DRIFT_SPREADS = 0.8, 4.0
+DRIFT_YOUNG = 3 * 288
+"""Slots in common before a difference has a history: three days."""
+
+STATE = np.dtype(
+    [
+        ("plain", "<i8"),
+        ("window", "<i8", 4),
+        ("filled", "<i8"),
+        ("odd", "<i8"),
+        ("value", "<i8"),
+        ("run", "<i8"),
+        ("readings", "<i8"),
+        ("longest", "<i8"),  # run ever, healthy or not
+        ("learnt", "<i8"),  # the longest healthy one
+    ],
+    align=True,
+)
+
+DRIFT_STATE = np.dtype([("seen", "<i8"), ("lag", scan_of(3))], align=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """For each reading (N,): a code; a spike; of a run that is too long. quiet: readings so far in its run."""
+
+    code: Bools
+    spike: Bools
+    stuck: Bools
+    quiet: Ints
+
+
+def blank(n: int) -> Table:
+    table = np.zeros(n, STATE)
+    table["plain"] = table["value"] = NOTHING
+    return table
+
+
+def advance(table: Table, readings: Readings) -> Doubts:
+    """Doubt readings that reached us as temperatures: finite, inside what the probe can say."""
+    seg = readings.seg
+    was = table[seg.series]
+    code = _codes(was, readings)
+    spike = _spikes(was, readings, code)
+    quiet, stuck = _quiet(was, readings)
+    table[seg.series] = was
+    return Doubts(code, spike, stuck & ~code, quiet)
+
+
+def _codes(was: Table, readings: Readings) -> Bools:
+    seg, milli = readings.seg, readings.milli
+    suspect = np.isin(milli, CODES)
+    source = last_true(~suspect, seg)
+    before = np.where(source >= 0, milli[source], np.repeat(was["plain"], seg.last - seg.first + 1))
+    was["plain"] = before[seg.last]
+    return np.asarray(suspect & (np.abs(before - milli) > DISTANT))
+
+
+def _spikes(was: Table, readings: Readings, code: Bools) -> Bools:
+    """Codes are left out of the window: they are no neighbours of anything."""
+    spike = np.zeros(readings.seg.n, np.bool_)
+    which = np.flatnonzero(~code)
+    if not len(which):
+        return spike
+    milli, seg = readings.milli[which], segments_of(readings.series[which])
+    rows = np.searchsorted(readings.seg.series, seg.series)
+    window, lag = [], milli
+    for back in range(4):
+        lag = shifted(lag, seg, was["window"][rows, back])
+        window.append(lag)
+    stack = np.sort(np.stack(window), axis=0)
+    middle = (stack[1] + stack[2]) // 2
+    spread = np.maximum(stack[3] - stack[1], stack[2] - stack[0])
+    off = milli - middle
+    lengths = seg.last - seg.first + 1
+    rank = np.arange(seg.n) - np.repeat(seg.first, lengths)
+    full = np.repeat(was["filled"][rows], lengths) + rank >= 4
+    side = np.where(full & (np.abs(off) > np.maximum(SPIKE_LEAST, SPIKE_SPREADS * spread)), np.sign(off), 0)
+    # The second in a row on the same side bears the first out: it is no spike but a step.
+    alone = side != shifted(side, seg, was["odd"][rows])
+    spike[which] = (side != 0) & alone
+    was["odd"][rows] = side[seg.last]
+    was["filled"][rows] += lengths
+    was["window"][rows] = np.stack([milli[seg.last], *(w[seg.last] for w in window[:3])], axis=1)
+    return spike
+
+
+def _quiet(was: Table, readings: Readings) -> tuple[Ints, Bools]:
+    """(N,) readings so far in the run of one value, and whether it is too long."""
+    seg, milli = readings.seg, readings.milli
+    lengths = seg.last - seg.first + 1
+    changes = milli != shifted(milli, seg, was["value"])
+    began = last_true(changes, seg)
+    index = np.arange(seg.n)
+    first, carried = np.repeat(seg.first, lengths), np.repeat(was["run"], lengths)
+    run = np.where(began >= 0, index - began + 1, carried + index - first + 1)
+    learnt = _learn(was, readings, changes, run)
+    age = np.repeat(was["readings"], lengths) + index - first + 1
+    limit = np.maximum(STUCK_LEAST, STUCK_TIMES * learnt)
+    stuck = (age > YOUNG) & (run > limit)
+    was["value"], was["run"], was["readings"] = milli[seg.last], run[seg.last], age[seg.last]
+    return run, stuck
+
+
+def _learn(was: Table, readings: Readings, changes: Bools, run: Ints) -> Ints:
+    """(N,) the longest healthy run known at each reading. Only record runs are looked at."""
+    seg = readings.seg
+    lengths = seg.last - seg.first + 1
+    ended = np.where(changes, shifted(run, seg, was["run"]), 0)
+    before = np.repeat(was["longest"], lengths)
+    top = _running_max(ended, seg, was["longest"])
+    record = np.flatnonzero(ended > np.maximum(shifted(top, seg, was["longest"]), before))
+    learnt = np.repeat(was["learnt"], lengths)
+    was["longest"] = top[seg.last]
+    if not len(record):
+        return learnt
+    groups = segments_of(readings.series[record])
+    rows = np.searchsorted(seg.series, groups.series)
+    many = groups.last - groups.first + 1
+    age = np.repeat(was["readings"], lengths) + np.arange(seg.n) - np.repeat(seg.first, lengths)
+    mark, known = np.zeros(seg.n, np.bool_), np.zeros(seg.n, np.int64)
+    for turn in range(int(many.max())):
+        which = many > turn
+        at, row = record[groups.first[which] + turn], rows[which]
+        old = was["learnt"][row]
+        healthy = (age[at] <= YOUNG) | (ended[at] <= np.maximum(STUCK_LEAST, STUCK_TIMES * old))
+        was["learnt"][row] = np.where(healthy, np.maximum(old, ended[at]), old)
+        mark[at], known[at] = True, was["learnt"][row]
+    source = last_true(mark, seg)
+    return np.where(source >= 0, known[source], learnt)
+
+
+def _running_max(column: Ints, seg: Segments, carried: Ints) -> Ints:
+    """(N,) the largest so far along each sensor, `carried` (S,) included. Values below 2^32, not negative."""
+    raised = column.copy()
+    raised[seg.first] = np.maximum(raised[seg.first], carried)
+    offset = np.repeat(np.arange(len(seg.first)) << 32, seg.last - seg.first + 1)
+    top: Ints = np.maximum.accumulate(raised + offset) - offset
+    return top
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """For each pair of closed slots (M,): it drifts; how far from what it used to be [K]."""
+
+    drifts: Bools
+    away_k: Floats
+
+
+def blank_drift(n: int) -> Table:
+    table = np.zeros(n, DRIFT_STATE)
+    table["lag"]["group"] = NEVER
+    return table
+
+
+def drift(table: Table, slots: Slots, sibling_c: Floats) -> Drift:
+    """Compare each closed slot with its sibling's mean in the same slot (NaN: not known)."""
+    seg = slots.seg
+    known = np.isfinite(sibling_c)
+    gap = np.where(known, slots.mean_c - np.where(known, sibling_c, 0.0), 0.0)
+    was = table[seg.series]
+    lengths = seg.last - seg.first + 1
+    seen = np.repeat(was["seen"], lengths) + _count(known, seg)
+    first = known & (seen == 1)
+    carried = np.where((was["lag"]["group"] == NEVER)[:, None], 0.0, value_of(was["lag"]))
+
+    memory = decay(np.array([300.0 / DRIFT_BASE_S, 300.0 / DRIFT_S]))
+    a = np.where(known[:, None], memory, 1.0)
+    a[first] = 0.0
+    b = np.where(known[:, None], (1.0 - a) * gap[:, None], 0.0)
+    group = seen // GROUP
+    # Two lags first, then the mean deviation of the quick from the slow one.
+    both = was["lag"][["group", "base", "gain", "gift"]].copy()
+    lags = np.zeros(len(was), scan_of(2))
+    lags["group"] = both["group"]
+    for name in ("base", "gain", "gift"):
+        lags[name] = both[name][:, :2]
+    pair, after = affine(a, b, group, seg, lags)
+    away = pair[:, 1] - pair[:, 0]
+    before = shifted(away, seg, carried[:, 1] - carried[:, 0])
+    spread_lag = np.zeros(len(was), scan_of(1))
+    spread_lag["group"] = both["group"]
+    for name in ("base", "gain", "gift"):
+        spread_lag[name] = both[name][:, 2:]
+    spread, after_spread = affine(
+        a[:, :1], np.where(known, (1.0 - a[:, 0]) * np.abs(before), 0.0)[:, None], group, seg, spread_lag
+    )
+    for name in ("base", "gain", "gift"):
+        was["lag"][name] = np.concatenate([after[name], after_spread[name]], axis=1)
+    was["lag"]["group"], was["seen"] = after["group"], seen[seg.last]
+    table[seg.series] = was
+    limit = np.maximum(DRIFT_LEAST_K, DRIFT_SPREADS * spread[:, 0])
+    return Drift(known & (seen > DRIFT_YOUNG) & (np.abs(away) > limit), away)
+
+
+def _count(flag: Bools, seg: Segments) -> Ints:
+    """(N,) how many True so far in the segment."""
+    total = np.cumsum(flag)
+    return np.asarray(total - np.repeat(total[seg.first] - flag[seg.first], seg.last - seg.first + 1))
