@@ -229,6 +229,7 @@ class SqliteJournal(JournalWriter):
 
     def _keep_waiting(self, admitted: Admitted, arrived_ms: int, link: int) -> None:
         self._count("waiting", len(admitted.waiting))
+        self._recaller.remember(admitted.waiting)
         for node, channel, quantity, rows in group_waiting(
             admitted.waiting, admitted.waiting_quantity, self.known.node_of
         ):

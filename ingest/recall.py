@@ -32,7 +32,7 @@ class Recaller:
         self._n = 0
 
     def remember(self, rows: Rows) -> None:
-        """These were just put into the log."""
+        """These were just put into the log, or among those that wait."""
         self._recent.append(rows)
         self._n += len(rows)
         while self._n > RECENT_ROWS_MAX and len(self._recent) > 1:
@@ -43,7 +43,7 @@ class Recaller:
         names = _names(asked)
         wanted = set(names)
         held: dict[Identity, tuple[int, int]] = {}
-        for rows in self._places(asked):
+        for rows in self._places(asked, wanted):
             _look(rows, wanted, held)
             if not wanted:
                 break
@@ -53,10 +53,10 @@ class Recaller:
         status = np.array([pair[1] for pair in pairs], np.uint8)
         return found, value, status
 
-    def _places(self, asked: Rows) -> Iterator[Rows]:
+    def _places(self, asked: Rows, wanted: set[Identity]) -> Iterator[Rows]:
         """Where to look, the likeliest first; whatever is not asked for any more is not read."""
         yield from reversed(self._recent)
-        yield from self._waiting(asked)
+        yield from self._waiting(wanted)
         first, last = int(asked["at_ms"].min()) - NEAR_MS, int(asked["at_ms"].max()) + NEAR_MS
         yield from self._log(first, last)
         series = np.unique(asked["series"]).tolist()
@@ -64,12 +64,22 @@ class Recaller:
         yield from self._log(-(2**63), 2**63 - 1)
         yield from self._chunks(series, -(2**63), 2**63 - 1)
 
-    def _waiting(self, asked: Rows) -> Iterator[Rows]:
-        keys = np.unique((asked["source"].astype(np.int64) << 16) | asked["channel"])
-        for key in keys.tolist():
-            where = (self._known.node_of[key >> 16], key & 0xFFFF)
-            found = self._db.execute("SELECT rows FROM waiting WHERE node = ? AND channel = ?", where)
-            for (blob,) in found.fetchall():
+    def _waiting(self, wanted: set[Identity]) -> Iterator[Rows]:
+        """Channel by channel, the newest first, until what is wanted of it is found: what came again came
+        lately, and an unknown node may have waited for weeks.
+        """
+        by_channel: dict[tuple[int, int], set[Identity]] = {}
+        for name in wanted:
+            by_channel.setdefault((name[0], name[2]), set()).add(name)
+        for (source, channel), mine in by_channel.items():
+            found = self._db.execute(
+                "SELECT id FROM waiting WHERE node = ? AND channel = ? ORDER BY id DESC",
+                (self._known.node_of[source], channel),
+            )
+            for (number,) in found.fetchall():
+                if mine.isdisjoint(wanted):
+                    break
+                (blob,) = self._db.execute("SELECT rows FROM waiting WHERE id = ?", (number,)).fetchone()
                 yield unpack_rows(blob)
 
     def _log(self, first_ms: int, last_ms: int) -> Iterator[Rows]:
