@@ -29,6 +29,7 @@ PACKAGES = {
     "gammu": "gammu",
     "gcc": "gcc libc6-dev",
     "chromium": "chromium",
+    "socat": "socat",
 }
 """Program: the Debian packages that bring it."""
 
@@ -103,7 +104,7 @@ def apt_get(*words: str) -> bool:
 def disable(service: str) -> None:
     """Keep a service that we have brought from starting at the next boot."""
     for command in (["systemctl", "disable", service], ["update-rc.d", service, "disable"]):
-        if shutil.which(command[0], path="/usr/bin:/bin:/usr/sbin:/sbin"):
+        if find_program(command[0]):
             subprocess.run(as_root(*command), capture_output=True, check=False)
 
 

@@ -3,7 +3,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from rig.programs import need
 
 from coldchain.kernel.words import Quantity, Status
 from coldchain.ports.clock import steady_s, wall_ms
@@ -116,9 +116,7 @@ def test_tcp(silent: bool) -> None:
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Two ends of a cable."""
-    socat = shutil.which("socat")
-    if socat is None:
-        pytest.skip("socat is not installed: it makes the pair of ports")
+    socat = str(need("socat"))
     ends = [str(tmp_path / end) for end in ("a", "b")]
     child = subprocess.Popen([socat, *(f"pty,raw,echo=0,link={end}" for end in ends)])
     try:
