@@ -6,6 +6,7 @@ While a person has at most three alarms of a site within ten minutes, nothing is
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -113,8 +114,9 @@ def _one_ring(db: sqlite3.Connection, due: Due, together: list[tuple[int, str]],
     ).fetchone()
     if last and now < last + CALL_AGAIN_MS:
         db.execute(
-            "UPDATE notice SET due_ms = ? WHERE state = 'due' AND channel = 'call' AND address = ? AND due_ms < ?",
-            (last + CALL_AGAIN_MS, due.address, last + CALL_AGAIN_MS),
+            "UPDATE notice SET due_ms = ?1 WHERE state = 'due' AND channel = 'call' AND address = ?2"
+            " AND due_ms < ?1",
+            (last + CALL_AGAIN_MS, due.address),
         )
         return None
     _take_along(db, due, together)
@@ -128,11 +130,10 @@ def _digest(
     persona: Callable[[str, str], tuple[str, str]],
 ) -> Due:
     language, place = persona(due.person, due.site)
-    marks = ",".join("?" * len(together))
     alarms = [alarm for _, alarm in together]
     subjects = db.execute(
-        f"SELECT appliance FROM alarm WHERE id IN ({marks}) ORDER BY severity, number",  # noqa: S608 -- marks
-        alarms,
+        "SELECT appliance FROM alarm WHERE id IN (SELECT value FROM json_each(?)) ORDER BY severity, number",
+        (json.dumps(alarms),),
     ).fetchall()
     code = db.execute(
         "SELECT code FROM code WHERE person = ? AND alarm = ? AND used_ms IS NULL ORDER BY made_ms DESC",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import astuple, dataclass
 from sqlite3 import Connection
 
@@ -18,14 +19,14 @@ class ChainRow:
 
     alarm: str
     state: str
-    step: int
-    rounds: int
-    due_ms: int | None
-    postponed: bool
-    person: str
-    action: str
-    value: int | None
-    at_ms: int
+    step: int = 0
+    rounds: int = 0
+    due_ms: int | None = None
+    postponed: bool = False
+    person: str = ""
+    action: str = ""
+    value: int | None = None
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,12 @@ class Chains:
 
     def postpone(self, people: list[str], by_ms: int) -> list[str]:
         """Alarms of which they have been told and whose next step now waits longer; each once."""
-        marks = ",".join("?" * len(people))
         found = self.db.execute(
-            f"UPDATE escalation SET due_ms = due_ms + ?, postponed = 1 WHERE state = '{CALLING}' AND postponed = 0"  # noqa: S608
-            f" AND due_ms IS NOT NULL AND alarm IN (SELECT alarm FROM notice WHERE person IN ({marks})"
-            " AND about = 'raised' AND state IN ('sent', 'sending', 'unknown', 'bundled')) RETURNING alarm",
-            (by_ms, *people),
+            "UPDATE escalation SET due_ms = due_ms + ?, postponed = 1 WHERE state = 'calling'"
+            " AND postponed = 0 AND due_ms IS NOT NULL AND alarm IN ("
+            "SELECT alarm FROM notice WHERE person IN (SELECT value FROM json_each(?)) AND about = 'raised'"
+            " AND state IN ('sent', 'sending', 'unknown', 'bundled')) RETURNING alarm",
+            (by_ms, json.dumps(people)),
         )
         return sorted(alarm for (alarm,) in found.fetchall())
 
@@ -126,8 +127,8 @@ class Chains:
     def cancel(self, alarm: str, *, person: str | None = None) -> None:
         """What has not left of the alarm's raise need not leave; what waited in it for its own turn must."""
         found = self.db.execute(
-            "UPDATE notice SET state = 'cancelled' WHERE alarm = ?1 AND about = 'raised'"
-            " AND state IN ('due', 'failed', 'unknown', 'bundled') AND (?2 IS NULL OR person = ?2) RETURNING id",
+            "UPDATE notice SET state = 'cancelled' WHERE alarm = ?1 AND about = 'raised' AND state IN"
+            " ('due', 'failed', 'unknown', 'bundled') AND (?2 IS NULL OR person = ?2) RETURNING id",
             (alarm, person),
         )
         for (id_,) in found.fetchall():
@@ -165,9 +166,9 @@ class Chains:
     def reached(self, alarm: str, step: int) -> bool:
         """Did any message of that step surely arrive, or is one still on its way?"""
         row = self.db.execute(
-            "SELECT 1 FROM notice n JOIN delivery d ON d.notice = n.id WHERE n.alarm = ? AND n.step = ?"
-            " AND n.channel <> 'call' AND (d.delivered_ms IS NOT NULL OR (d.chased = 0 AND n.state <> 'cancelled'))"
-            " LIMIT 1",
+            "SELECT 1 FROM notice n JOIN delivery d ON d.notice = n.id"
+            " WHERE n.alarm = ? AND n.step = ? AND n.channel <> 'call'"
+            " AND (d.delivered_ms IS NOT NULL OR (d.chased = 0 AND n.state <> 'cancelled')) LIMIT 1",
             (alarm, step),
         ).fetchone()
         return row is not None

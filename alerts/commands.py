@@ -89,7 +89,8 @@ class Commands:
         if db is None:
             return []
         found = db.execute(
-            "SELECT rowid, id, person, verb, coalesce(alarm, ''), body FROM command WHERE rowid > ? ORDER BY rowid",
+            "SELECT rowid, id, person, verb, coalesce(alarm, ''), body FROM command WHERE rowid > ?"
+            " ORDER BY rowid",
             (self._row,),
         )
         return [Command(*row) for row in found.fetchall()]

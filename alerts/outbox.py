@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The outbox: notices leave one try at a time, each try committed before it is made.
 
-due -> sending -> sent; or failed / unknown, tried again later; or given_up, cancelled. A notice found in `sending`
-by a new holder of the lease was cut off by a crash: it may have gone out, and is tried once more (one voice: at
-most one extra message). Notices never tried come first, critical ones before others, so that a dead number holds
-up nobody else. What comes in between sends (reports, answers, rings) is written down before it is deleted.
+due -> sending -> sent; or failed / unknown, tried again later; or given_up, cancelled. A notice found in
+`sending` by a new holder of the lease was cut off by a crash: it may have gone out, and is tried once more (at
+most one extra message). Notices never tried come first, critical ones before others: a dead number holds up
+nobody else. What comes in (reports, answers, rings) is written down before it is deleted.
 """
 
 from __future__ import annotations
@@ -168,7 +168,8 @@ class Outbox:
         row = self._db.execute(
             "SELECT n.id, n.alarm, n.person, n.channel, n.address, n.text, n.site, n.about, n.tries,"
             " coalesce(d.priority, 2) AS priority FROM notice n LEFT JOIN delivery d ON d.notice = n.id"
-            " WHERE n.state IN ('due', 'failed', 'unknown') AND n.due_ms <= ? AND coalesce(d.priority, 2) <= ?"
+            " WHERE n.state IN ('due', 'failed', 'unknown') AND n.due_ms <= ?"
+            " AND coalesce(d.priority, 2) <= ?"
             " ORDER BY n.tries > 0, priority, n.tries, n.due_ms, n.id LIMIT 1",
             (now, priority),
         ).fetchone()
@@ -187,7 +188,8 @@ class Outbox:
         state, due_ms = verdict(sent.delivery, tries, now)
         with transaction(self._db) as db:
             done = db.execute(
-                "UPDATE notice SET state = ?, due_ms = ?, detail = ?, sent_ms = ? WHERE id = ? AND state = 'sending'"
+                "UPDATE notice SET state = ?, due_ms = ?, detail = ?, sent_ms = ?"
+                " WHERE id = ? AND state = 'sending'"
                 " AND (SELECT fence FROM delivery WHERE notice = notice.id) = ?",
                 (state, due_ms, sent.detail[:400], now if state == "sent" else None, due.id, fence),
             )
@@ -198,7 +200,7 @@ class Outbox:
                     "UPDATE notice SET state = ?, sent_ms = ? WHERE state = 'bundled' AND detail = ?",
                     (state, now if state == "sent" else None, told_in(due.id)),
                 )
-            if sent.references:
+            if sent.references or due.channel == "call":  # a ring proves nothing: look again, too
                 db.execute(
                     "UPDATE delivery SET refs = ?, delivered_ms = NULL, fate = '', receipt_due_ms = CASE"
                     " WHEN receipt_s > 0 AND ? = 'sent' THEN ? + receipt_s * 1000 END WHERE notice = ?",
@@ -252,7 +254,8 @@ class Outbox:
             log.info("report_of_nothing", reference=report.reference)
         elif report.delivered:
             db.execute(
-                "UPDATE delivery SET delivered_ms = ?, fate = 'delivered', receipt_due_ms = NULL WHERE notice = ?",
+                "UPDATE delivery SET delivered_ms = ?, fate = 'delivered', receipt_due_ms = NULL"
+                " WHERE notice = ?",
                 (now, row[0]),
             )
         else:

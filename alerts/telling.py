@@ -56,7 +56,7 @@ class Teller:
         if not self.channels:
             return
         told = self.chains.told(alarm.id) if again else []
-        row = ChainRow(alarm.id, CALLING, 0, 0, scene.now_ms, False, "", "", value, scene.now_ms)
+        row = ChainRow(alarm.id, CALLING, due_ms=scene.now_ms, value=value, at_ms=scene.now_ms)
         self._step(alarm, row, scene, value=value, appliances=appliances, besides=told)
 
     def returned(self, alarm: Alarm, at_ms: int, value: int | None, scene: Scene, *, gone: bool) -> None:
@@ -88,7 +88,18 @@ class Teller:
         value = self._latest(alarm.sensor)
         until = scene.now_ms + rest_ms
         self.chains.put(
-            ChainRow(alarm.id, HELD, step, rounds, until, True, person, action, value, scene.now_ms)
+            ChainRow(
+                alarm.id,
+                HELD,
+                step,
+                rounds,
+                until,
+                postponed=True,
+                person=person,
+                action=action,
+                value=value,
+                at_ms=scene.now_ms,
+            )
         )
         return until
 
@@ -157,6 +168,8 @@ class Teller:
         alarm = self._store.alarm(failure.alarm)
         if alarm is None or failure.about != "raised" or alarm.state != State.UNACKNOWLEDGED.value:
             return
+        if failure.channel == "call" and self.chains.reached(alarm.id, failure.step):
+            return  # a call proves nothing, and need not: something else of the step arrived
         tried = self.chains.attempts(alarm.id, failure.step, failure.person)
         person = scene.registry.person_by_id.get(failure.person)
         others = [r for r in routes(person, self.channels) if r not in tried] if person else []
@@ -175,7 +188,18 @@ class Teller:
         if row is None or row.state != CALLING or row.due_ms is None or row.rounds:
             return  # at the end of the chain nothing comes faster
         if not self.chains.reached(alarm.id, failure.step):
-            self.chains.put(replace(row, due_ms=min(row.due_ms, scene.now_ms)))
+            step = self._step_with_others(alarm, row, scene)
+            self.chains.put(replace(row, step=step, due_ms=min(row.due_ms, scene.now_ms)))
+
+    def _step_with_others(self, alarm: Alarm, row: ChainRow, scene: Scene) -> int:
+        """The next step that names somebody who has not been tried; the one that is due if none does."""
+        steps = policy_for(scene.registry, alarm.severity, alarm.site).steps
+        told = set(self.chains.told(alarm.id))
+        for number in range(row.step, len(steps)):
+            people = people_of(scene.registry, alarm.site, steps[number].tell, scene.now_ms)
+            if any(person.id not in told for person in people):
+                return number
+        return row.step
 
     # --- a step
 

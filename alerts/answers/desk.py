@@ -60,8 +60,8 @@ class Answers:
     def apply(self, scene: Scene) -> bool:
         """Everything that has come in. False when nothing had."""
         found = self._store.db.execute(
-            "SELECT id, at_ms, kind, sender, text FROM incoming WHERE handled_ms IS NULL ORDER BY at_ms, rowid"
-            " LIMIT 100"
+            "SELECT id, at_ms, kind, sender, text FROM incoming WHERE handled_ms IS NULL"
+            " ORDER BY at_ms, rowid LIMIT 100"
         ).fetchall()
         for row in found:
             one = Incoming(*row)
@@ -84,10 +84,9 @@ class Answers:
         reply = self._sms(one, people, scene) if people else self._stranger(one, scene)
         if reply.text and can_be_answered(one.sender) and self._may_answer(one.sender, scene):
             person = people[0].id if people else "unknown"
-            draft = Draft(
-                reply.alarm or f"answer:{one.id}", "answer", self._chains.next_step(reply.alarm or f"answer:{one.id}"),
-                person, "sms", 0, one.sender, reply.text, "", 1,
-            )  # fmt: skip
+            about = reply.alarm or f"answer:{one.id}"
+            step = self._chains.next_step(about)
+            draft = Draft(about, "answer", step, person, "sms", 0, one.sender, reply.text, "", priority=1)
             self._chains.add(draft, scene.now_ms)
         return reply
 
@@ -116,10 +115,8 @@ class Answers:
         language = person.language
         if wish.verb is Verb.ASK:
             return self._ask(wish, person, scene)
-        if until := self._locked_until(one.sender, scene):
-            already = until - scene.now_ms < WRONG_WITHIN_MS - 60_000
-            text = "" if already else answer(language, "locked", clock=self._clock(until, scene))
-            return Reply("refused: too many wrong codes", text)
+        if self._locked_until(one.sender, scene):
+            return Reply("refused: too many wrong codes")  # it was told when the last one was wrong
         if not wish.code:
             key = "which" if len(wish.codes) > 1 else ("unclear" if wish.verb is Verb.UNCLEAR else "no_code")
             return Reply(f"refused: {key}", answer(language, key))
