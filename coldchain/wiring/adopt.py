@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from coldchain.kernel.errors import BadData
+from coldchain.kernel.errors import BadData, StoreUnavailable
 from coldchain.kernel.words import Quantity
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import (
@@ -53,9 +53,10 @@ class Adoption:
 
 def waiting_channels(settings: Settings) -> list[WaitingChannel]:
     """What waits, by node and channel. Empty before ingest has ever run."""
-    if not settings.readings_db.exists():
+    try:
+        db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
+    except StoreUnavailable:
         return []
-    db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
     rows = db.execute(
         "SELECT node, channel, quantity, sum(n) FROM waiting GROUP BY 1, 2, 3 ORDER BY 1, 2"
     ).fetchall()

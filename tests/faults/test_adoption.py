@@ -13,7 +13,7 @@ from coldchain.ports.clock import wall_ms
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Desk
 from coldchain.wiring.adopt import waiting_channels
-from coldchain.wiring.demo.account import keep_books
+from coldchain.wiring.demo.account import keep_books, pending
 from coldchain.wiring.demo.plan import DemoPlan
 from coldchain.wiring.demo.run import Demo
 from firmware_sim.firmware.ledger import read_ledger
@@ -51,7 +51,7 @@ def test_a_stranger_waits_and_is_taken_in(tmp_path: Path) -> None:
         assert adopted.returncode == 0, adopted.stderr
         assert until(demo, lambda: not waiting_channels(demo.settings))
         demo.supervisor.stop("world")
-        assert until(demo, lambda: keep_books(demo.settings, 0).readings_pending == 0)
+        assert until(demo, lambda: pending(demo.settings) == 0)
     finally:
         demo.supervisor.stop()
     entries = read_ledger(tmp_path / "ledger.bin").acked_readings()

@@ -12,7 +12,7 @@ from rig.influx import Influx
 
 from coldchain.records.influx_names import READING
 from coldchain.records.journal import JournalReader
-from coldchain.wiring.demo.account import keep_books
+from coldchain.wiring.demo.account import keep_books, pending
 from coldchain.wiring.demo.plan import DemoPlan
 from coldchain.wiring.demo.run import Demo
 
@@ -50,7 +50,7 @@ def test_an_outage_of_influxdb_leaves_no_trace_in_it(own_influx: Influx, tmp_pat
         until(demo, lambda: False, AWAY_S)
         own_influx.start()
         demo.supervisor.stop("world")
-        assert until(demo, lambda: keep_books(demo.settings, 0).readings_pending == 0)
+        assert until(demo, lambda: pending(demo.settings) == 0)
         expected = keep_books(demo.settings, 0).readings_recorded
         assert until(demo, lambda: counted(own_influx) >= expected), (counted(own_influx), expected)
     finally:

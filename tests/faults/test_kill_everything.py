@@ -23,7 +23,7 @@ from coldchain.records.health import beats
 from coldchain.records.journal import JournalReader
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.sql import open_reader
-from coldchain.wiring.demo.account import keep_books
+from coldchain.wiring.demo.account import keep_books, pending
 from coldchain.wiring.demo.plan import DemoPlan, write_settings
 from coldchain.wiring.demo.run import Demo
 from firmware_sim.firmware.ledger import read_ledger
@@ -91,8 +91,7 @@ def figures(demo: Demo, name: str) -> dict[str, object]:
 
 
 def settled(demo: Demo) -> bool:
-    books = keep_books(demo.settings, 0)
-    done = books.readings_pending == 0 and figures(demo, "alerts").get("behind", 1) == 0
+    done = pending(demo.settings) == 0 and figures(demo, "alerts").get("behind", 1) == 0
     return done and figures(demo, "alerts").get("notices_due", 1) == 0
 
 

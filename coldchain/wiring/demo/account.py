@@ -2,7 +2,7 @@
 """The books of a run, read from the files after every process has exited.
 
 accepted       the gateway's counter, committed with the spool's rows
-recorded       the rows of readings.db, counted: log, chunks, waiting
+recorded       the readings of readings.db, counted: chunks, the log beyond what is sealed, waiting
 dead_lettered  the dead letters of readings.db, counted
 pending        what the spool still holds and readings.db has neither recorded nor dead-lettered, by identity
 
@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.ranges import RangeSet
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
+from coldchain.records.rows import unpack_rows
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
 
@@ -68,6 +71,18 @@ def keep_books(settings: Settings, appliances: int) -> Books:
     )
 
 
+def pending(settings: Settings) -> int:
+    """Readings that the spool holds and readings.db has not accounted for. Cheap: no reading is decoded."""
+    held = _gateway(settings)[1]
+    db = _open(settings.readings_db, len(READINGS_MIGRATIONS))
+    if db is None:
+        return _outside(held, {})
+    try:
+        return _outside(held, _accounted(db))
+    finally:
+        db.close()
+
+
 Identities = dict[tuple[str, str], RangeSet]
 
 
@@ -96,26 +111,36 @@ def _hub(settings: Settings) -> tuple[int, int, int, Identities]:
     db = _open(settings.readings_db, len(READINGS_MIGRATIONS))
     if db is None:
         return 0, 0, 0, {}
-    recorded = sum(
-        _count(db, query)
-        for query in (
-            "SELECT coalesce(sum(n), 0) FROM log",
-            "SELECT coalesce(sum(n), 0) FROM chunk",
-            "SELECT coalesce(sum(n), 0) FROM waiting",
-        )
-    )
+    recorded = _recorded(db)
     dead = _count(db, "SELECT coalesce(sum(readings), 0) FROM dead_letter")
     duplicates = _count(db, "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'duplicates'")
-    accounted = {
-        (gateway, epoch): RangeSet(map(tuple, json.loads(recorded_ranges))).union(
-            RangeSet(map(tuple, json.loads(dead_ranges)))
-        )
-        for gateway, epoch, recorded_ranges, dead_ranges in db.execute(
-            "SELECT gateway, epoch, recorded, dead FROM link"
-        )
-    }
+    accounted = _accounted(db)
     db.close()
     return recorded, dead, duplicates, accounted
+
+
+def _accounted(db: sqlite3.Connection) -> Identities:
+    """Link sequences recorded or dead-lettered, by (gateway, epoch)."""
+    return {
+        (gateway, epoch): RangeSet(map(tuple, json.loads(recorded))).union(
+            RangeSet(map(tuple, json.loads(dead)))
+        )
+        for gateway, epoch, recorded, dead in db.execute("SELECT gateway, epoch, recorded, dead FROM link")
+    }
+
+
+def _recorded(db: sqlite3.Connection) -> int:
+    """Readings in chunks, in the log beyond what its series has sealed, and waiting to be adopted."""
+    db.execute("BEGIN")  # one moment: sealing moves rows from the log to chunks
+    sealed_to = dict(db.execute("SELECT id, sealed FROM series"))
+    sealed = np.zeros(max(sealed_to, default=0) + 1, np.int64)
+    sealed[list(sealed_to)] = list(sealed_to.values())
+    count = _count(db, "SELECT coalesce(sum(n), 0) FROM chunk")
+    count += _count(db, "SELECT coalesce(sum(n), 0) FROM waiting")
+    for position, blob in db.execute("SELECT position, rows FROM log"):
+        count += int(np.count_nonzero(sealed[unpack_rows(blob)["series"]] < position))
+    db.execute("COMMIT")
+    return count
 
 
 def _alarms(settings: Settings) -> tuple[int, int]:

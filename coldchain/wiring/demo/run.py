@@ -15,7 +15,7 @@ from coldchain.ports.clock import wall_ms
 from coldchain.records.health import beats
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
-from coldchain.wiring.demo.account import Books, keep_books
+from coldchain.wiring.demo.account import Books, keep_books, pending
 from coldchain.wiring.demo.files import NODE, ReplaySensor, replay_sensors
 from coldchain.wiring.demo.plan import DemoPlan, publish_registry, save_world, write_settings
 from coldchain.wiring.demo.show import Show, greeting
@@ -116,14 +116,13 @@ class Demo:
     def _replayed_and_recorded(self) -> bool:
         if not self._figures("world").get("replayed"):
             return False
-        books = keep_books(self.settings, 0)
-        return books.readings_pending == 0 and books.balanced
+        return pending(self.settings) == 0
 
     def _close(self, show: Show) -> None:
         """World first, then let the rest drain, then everything."""
         self._say("stopping ...")
         self.supervisor.stop("world")
-        self._wait(DRAIN_S, lambda: keep_books(self.settings, 0).readings_pending == 0)
+        self._wait(DRAIN_S, lambda: pending(self.settings) == 0)
         self._wait(
             JUDGE_S if self.plan.until_replayed else DRAIN_S,
             lambda: self._figures("alerts").get("behind", 1) == 0,
