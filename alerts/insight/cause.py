@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why it is warm (or cold): log-odds of each cause from what is known, and the evidence that spoke.
 
-A table of weights, not branches: each feature is a number from 0 (no) to 1 (yes), NaN where nothing is known of
-it, and speaks for some causes and against others. What is not known says nothing. The best cause is told only
-when it is likelier than all others together; otherwise the answer is "unknown".
+A table of weights, not branches: each feature is a number from 0 (no) to 1 (yes), NaN where nothing is known
+of it, and speaks for some causes and against others. What is not known says nothing. The best cause is told
+only when it is likelier than all others together; otherwise the answer is "unknown".
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Scene:
 
 def features(scene: Scene) -> dict[str, Floats]:
     """The numbers that `diagnose` weighs."""
-    period, duty, pull, drift, trough, peak = range(6)
+    _, duty, pull, drift, trough, peak = range(6)
     usual, healthy = scene.usual, scene.healthy
     swing = np.maximum(healthy[:, peak] - healthy[:, trough], 0.2)
     with np.errstate(divide="ignore", invalid="ignore"):

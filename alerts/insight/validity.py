@@ -3,8 +3,8 @@
 
 A code is a value that a converter or a driver sends instead of a temperature; it is taken for one only when
 it jumps there. A spike deviates from the readings before it and the next one does not bear it out. A probe
-stands still when one value lasts beyond twice its own longest healthy run. It drifts when its difference to its sibling
-leaves what it used to be.
+stands still when one value lasts beyond twice its own longest healthy run. It drifts when its difference to
+its sibling leaves what it used to be.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ DRIFT_STATE = np.dtype([("seen", "<i8"), ("lag", scan_of(3))], align=True)
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """For each reading (N,): a code; a spike; of a run that is too long. quiet: readings so far in its run."""
+    """For each reading (N,): a code; a spike; of a run that is too long. quiet: readings in its run."""
 
     code: Bools
     spike: Bools
