@@ -30,7 +30,7 @@ class Block:
     at       event time [ms since epoch]
     value    thousandths of a degree
     usable   False: failed, or outside what the quantity can be
-    live     arrived within the lateness window after its event time
+    live     arrived within the lateness window after its event time, and did not wait to be adopted
     drill    part of a test: shows life, is never judged
     """
 
@@ -68,6 +68,9 @@ def block_of(rows: Rows, lateness_ms: int) -> Block:
         usable &= (flags & Flag.IMPLAUSIBLE) == 0
     drill = (flags & Flag.TEST) != 0 if marked & Flag.TEST else np.zeros(len(at), np.bool_)
     live = arrived - at <= lateness_ms
+    if marked & Flag.READMITTED:
+        # It keeps the arrival it had, and comes only now: what it tells is no news.
+        live &= (flags & Flag.READMITTED) == 0
     return Block(rows["series"].astype(np.int64), at, rows["value"].astype(np.int64), usable, live, drill)
 
 

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.lifecycle import TRANSITIONS, Event, State, advance
-from alerts.rules.flat import Block, Segments, in_order
+from alerts.rules.flat import Block, Segments, block_of, in_order
 from alerts.rules.silence import Silence, judge_silence
 from alerts.rules.table import build_table, judging_sensors
 from alerts.rules.terms import RuleTable
 from alerts.rules.validity import UNKNOWN, faults
-from coldchain.kernel.words import Quantity
+from coldchain.kernel.readings import JOURNALLED
+from coldchain.kernel.words import Flag, Quantity
 from coldchain.records.registry import Appliance, Assignment, GatewayEntry, Registry, Sensor, Site
 
 S = 1000
@@ -147,3 +148,13 @@ def test_no_arrow_leaves_the_alarm_where_it_is() -> None:
             after = advance(state, event, "high")
             assert after is TRANSITIONS.get((state, event), state)
     assert advance(State.CLOSED, Event.RAISE, "high") is State.CLOSED
+
+
+def test_a_readmitted_reading_is_never_live() -> None:
+    """It arrived in time and waited for its sensor since: it is judged, and wakes nobody."""
+    rows = np.zeros(2, JOURNALLED)
+    rows["at_ms"], rows["arrived_ms"] = 1_000, 2_000
+    rows["flags"] = [0, Flag.READMITTED]
+    block = block_of(rows, 600_000)
+    assert block.live.tolist() == [True, False]
+    assert block.usable.all()
