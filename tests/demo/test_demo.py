@@ -146,6 +146,21 @@ def test_a_recorded_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
     assert got == sorted((s, at, float(c) if c else None) for s, at, c in rows)
     only = exported(tmp_path / "d", "--sensor", "fridge-03/load")
     assert {row[0] for row in only} == {"fridge-03/load"}
+    # Another file in the same folder brings another sensor, beside those that are there.
+    other = tmp_path / "other.csv"
+    other.write_text("time,celsius\n1657195200,3.5\n")
+    more = (
+        "--appliances",
+        "0",
+        "--replay",
+        str(other),
+        "--until-replayed",
+        "--json",
+        "--dir",
+        str(tmp_path / "d"),
+    )
+    assert last_json(coldchain("demo", *more))["readings_recorded"] == 121
+    assert exported(tmp_path / "d", "--sensor", "other") == [["other", "2022-07-07T12:00:00Z", "3.5"]]
 
 
 def test_the_celsi_export_comes_out_as_it_went_in(records: Path, tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from coldchain.files import FileReading, read_readings
+from coldchain.files import read_readings
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.limits import PROFILES
 
@@ -37,34 +37,36 @@ def slug(text: str) -> str:
 
 
 def replay_sensors(
-    paths: Iterable[Path], profile: str | None, known: Callable[[str], ReplaySensor | None]
-) -> tuple[list[ReplaySensor], list[FileReading]]:
-    """The sensors of these files, and all their readings in order of time.
+    paths: Iterable[Path], profile: str | None, earlier: Mapping[str, ReplaySensor]
+) -> tuple[list[ReplaySensor], int]:
+    """The sensors of these files, and how many readings they hold.
 
     profile  judge all of them by this one; None: the component whose range is nearest to the sensor's median
-    known    a sensor that an earlier run in this folder registered keeps its channel
+    earlier  sensors that runs in this folder registered before: they keep their channels
     """
     if profile is not None and profile not in PROFILES:
         raise BadData(f"no profile {profile!r}; there are: {', '.join(PROFILES)}")
-    readings = [reading for path in paths for reading in read_readings(path)]
-    by_sensor: dict[str, list[float]] = {}
-    for reading in readings:
-        values = by_sensor.setdefault(reading.sensor, [])
-        if reading.celsius is not None:
-            values.append(reading.celsius)
-    sensors, taken = [], set[str]()
-    for number, (sensor, values) in enumerate(by_sensor.items()):
-        earlier = known(sensor)
-        if earlier is not None:
-            sensors.append(earlier)
+    count, by_sensor = 0, dict[str, list[float]]()
+    for path in paths:
+        for reading in read_readings(path):
+            count += 1
+            values = by_sensor.setdefault(reading.sensor, [])
+            if reading.celsius is not None:
+                values.append(reading.celsius)
+    sensors = []
+    names = {sensor.appliance for sensor in earlier.values()}
+    channel = max((sensor.channel for sensor in earlier.values()), default=-1)
+    for sensor, values in by_sensor.items():
+        if sensor in earlier:
+            sensors.append(earlier[sensor])
             continue
-        appliance = name = slug(sensor.rpartition("/")[0] or sensor)
-        while appliance in taken:
-            appliance = f"{name}-{number}"
-        taken.add(appliance)
-        sensors.append(ReplaySensor(sensor, appliance, NODE, number, profile or nearest_profile(values)))
-    readings.sort(key=lambda reading: reading.at_ms)
-    return sensors, readings
+        channel += 1
+        appliance = slug(sensor.rpartition("/")[0] or sensor)
+        if appliance in names:
+            appliance = f"{appliance}-{channel}"
+        names.add(appliance)
+        sensors.append(ReplaySensor(sensor, appliance, NODE, channel, profile or nearest_profile(values)))
+    return sensors, count
 
 
 def nearest_profile(values: list[float]) -> str:

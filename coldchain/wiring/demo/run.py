@@ -59,16 +59,14 @@ class Demo:
             return []
         reader = RegistryReader(self.settings.desk_db)
         reader.refresh()
-
-        def known(name: str) -> ReplaySensor | None:
-            sensor = reader.registry.sensor_by_id.get(name)
-            if sensor is None or sensor.node != NODE or sensor.appliance is None:
-                return None
-            carried = reader.registry.appliance_by_id[sensor.appliance].carries(0) or ""
-            return ReplaySensor(name, sensor.appliance, sensor.node, sensor.channel, carried)
-
-        sensors, readings = replay_sensors(self.plan.replay, self.plan.profile, known)
-        self._say(f"{len(readings)} readings of {len(sensors)} sensors to replay")
+        appliances = reader.registry.appliance_by_id
+        earlier = {
+            s.id: ReplaySensor(s.id, s.appliance, s.node, s.channel, appliances[s.appliance].carries(0) or "")
+            for s in reader.registry.sensors
+            if s.node == NODE and s.appliance is not None
+        }
+        sensors, count = replay_sensors(self.plan.replay, self.plan.profile, earlier)
+        self._say(f"{count} readings of {len(sensors)} sensors to replay")
         return sensors
 
     def _children(self) -> list[Child]:
