@@ -64,7 +64,7 @@ def keep_letter(db: sqlite3.Connection, letter: Letter) -> None:
             letter.ranges,
             letter.readings,
             str(letter.reason),
-            letter.detail[:500],
+            letter.detail[:500].encode(errors="backslashreplace").decode(),
             letter.data,
         ),
     )

@@ -46,7 +46,7 @@ def decode_status(payload: bytes) -> StatusWord:
         text = payload.decode()
         word = json.loads(text)
         if word["v"] != 1:
-            raise BatchError(f"status of version {str(word['v'])[:20]}, not 1")
+            raise BatchError(f"status of version {str(word['v'])[:20]!r}, not 1")
         gaps = tuple(_gap(gap) for gap in word.get("gaps", [])[:GAPS_MAX])
         return StatusWord(name_of(word["gateway"]), name_of(word["epoch"]), text, gaps)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
@@ -62,7 +62,8 @@ def _gap(word: dict[str, object]) -> Gap:
         _maybe(word.get("low")),
         _maybe(word.get("high")),
         number_of(word["readings"]),
-        str(word["reason"])[:200],
+        # JSON can spell half a character (\ud800), which no file can hold.
+        str(word["reason"])[:200].encode(errors="backslashreplace").decode(),
         number_of(word["from_ms"]),
         number_of(word["until_ms"]),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from coldchain.kernel.readings import Rows
+from coldchain.kernel.words import Flag
 from coldchain.records.influx_names import ROLLUP_MS
 
 GRACE_MS = 30_000
@@ -26,7 +27,11 @@ class DirtyWindows:
     def touch(self, rows: Rows, hold_ms: Mapping[int, int], position: int) -> None:
         """Readings were added at a position of the log. Each touches the windows that it holds into: its own
         and perhaps the next.
+
+        A reading from the future touches none: its window would hold the cursor, and so the log, until then.
         """
+        if (ahead := (rows["flags"] & int(Flag.FUTURE)) != 0).any():
+            rows = rows[~ahead]
         series = rows["series"].astype(np.int64)
         at = rows["at_ms"]
         hold = np.array([hold_ms.get(one, 0) for one in series.tolist()], np.int64)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Admission: a verdict for every reading, and none without one."""
 
+import json
 import random
 import zlib
 
@@ -298,4 +299,23 @@ def test_refused_payloads_are_bounded(tmp_path, monkeypatch) -> None:
     assert journal.counters["refused_payloads"] == 9
     kept = journal.db.execute("SELECT length(bytes) FROM dead_letter").fetchall()
     assert kept == [(65_536,)] * 5
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        {"v": "\ud800"},
+        {"gaps": [{"id": 3, "readings": 5, "reason": "torn \ud800", "from_ms": 1, "until_ms": 2}]},
+        {"gateway": "\ud800"},
+    ],
+)
+def test_half_a_character_in_a_status_stops_nothing(tmp_path, word) -> None:
+    """JSON may spell what no file can hold; the broker would deliver the same status again after each end."""
+    payload = json.dumps({"v": 1, "gateway": "gw", "epoch": "e"} | word).encode()
+    journal = SqliteJournal(tmp_path / "readings.db")
+    journal.record([read(Message("coldchain/v1/gw/gw/status", payload, False, 1, 1, 1))], NOW)
+    kept = journal.db.execute("SELECT reason FROM gap UNION SELECT detail FROM dead_letter").fetchall()
+    assert len(kept) == 1
+    assert "ud800" in kept[0][0]
     journal.close()

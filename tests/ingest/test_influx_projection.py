@@ -14,7 +14,8 @@ import pytest
 from rig.influx import Influx
 
 from coldchain.kernel.link import Batch
-from coldchain.kernel.readings import SPOOLED
+from coldchain.kernel.readings import JOURNALLED, SPOOLED
+from coldchain.kernel.words import Flag
 from coldchain.ports.clock import wall_ms
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Appliance, Assignment, Desk, Registry, Sensor, Site
@@ -25,6 +26,7 @@ from ingest.influx.delivery import Refusal
 from ingest.influx.lines import Line
 from ingest.influx.projection import Projection
 from ingest.influx.resync import resync
+from ingest.influx.windows import DirtyWindows
 from ingest.journal import SqliteJournal
 
 SENSORS = 5
@@ -326,3 +328,16 @@ def test_only_the_culprits_are_cut_out() -> None:
     assert written == set(range(1_000)) - bad
     assert outcome.points == 997
     assert requests < 60
+
+
+def test_a_reading_from_the_future_does_not_hold_the_cursor() -> None:
+    """A clock set to 2100: its window is over in 2100, and the log must not be kept until then."""
+    rows = np.zeros(2, JOURNALLED)
+    rows["series"], rows["at_ms"] = 1, [900_000, 4_102_444_800_000]
+    rows["flags"][1] = Flag.FUTURE
+    windows = DirtyWindows()
+    windows.touch(rows, {1: 60_000}, 5)
+    assert windows.safe_position(9) == 4
+    for name, series, starts in list(windows.over(3 * 3_600_000)):
+        windows.done(name, series, starts)
+    assert (len(windows), windows.safe_position(9)) == (0, 9)
