@@ -58,6 +58,8 @@ LATE_WAIT_S, LATE_PATIENCE_S = 1.0, 4.0
 """Late readings come in crowds: judge again when none came for so long, or after so long anyway [s]."""
 LATE_SHARE = 20.0
 """After judging again, rest this many times as long as it took."""
+URGENT_SHARE = 2.0
+"""The same, while a reading beyond a limit is among those that wait: an alarm may hang on it."""
 LATE_SLICE_S = 0.5
 """No transaction that judges again lasts much longer."""
 CHANGED_RULES_MS = 24 * HOUR_MS
@@ -261,7 +263,7 @@ class AlertService:
     def _settle(self, now_s: float) -> None:
         """Judge waiting spans again, for LATE_SLICE_S at most: the outbox shares the file with us."""
         table = self._state.table.copy()
-        waiting = np.flatnonzero(table["late_from"] != NEVER).tolist()
+        waiting = _urgent_last(table)
         judged, took_s = 0, 0.0
         with self._store.transaction():
             scene = self._scene
@@ -276,7 +278,8 @@ class AlertService:
             self._late_journal = None
         if not waiting:
             self._late_first_s = math.inf
-        self._late_rest_until_s = now_s + LATE_SHARE * took_s
+        share = URGENT_SHARE if waiting and table["rough"][waiting].any() else LATE_SHARE
+        self._late_rest_until_s = now_s + share * took_s
         if judged:
             log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
             self._wake_outbox()
@@ -385,3 +388,12 @@ class AlertService:
             },
             now=True,
         )
+
+
+def _urgent_last(table: Table) -> list[int]:
+    """Series with a waiting span; those that may raise an alarm last: from there they are taken."""
+    waiting = np.flatnonzero(table["late_from"] != NEVER)
+    begun = (table["since"][waiting] != NEVER).any(axis=1)
+    urgency = 2 * begun.astype(np.int8) + table["rough"][waiting]
+    found: list[int] = waiting[np.argsort(urgency, kind="stable")].tolist()
+    return found
