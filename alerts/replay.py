@@ -4,10 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from alerts.recording import (
+    Found,
+    Recording,
+    Told,
+    exposure_of,
+    in_print,
+    recording_of,
+    summaries,
+    usual_step_ms,
+)
 from alerts.rules.flat import Bools, Ints, Numbers, Segments, segments_of
 from alerts.rules.limits import LEAST, NEVER, Carried, latch
 from coldchain.files.columns import FileColumns
@@ -32,20 +41,36 @@ class PlainLimits:
         assert self.deadband_k >= 0, "a deadband is a width"
 
 
-def judge_limits(recording: FileColumns, limits: PlainLimits) -> list[dict[str, Any]]:
+def replay_limits(recording: Recording, limits: PlainLimits, interval_s: float | None = None) -> list[Told]:
+    """Alarms, then summaries. interval_s: how often readings are due; None: each sensor's median step."""
+    if not len(recording.at):
+        return []
+    valid = np.isfinite(recording.celsius)
+    low, high = (None if c is None else c * 1000 for c in (limits.low_c, limits.high_c))
+    every = usual_step_ms(recording)
+    if interval_s is not None:
+        every = np.full_like(every, round(interval_s * 1000))
+    exposure = exposure_of(recording, valid, low, high, every)
+    return [*alarms(recording, limits), *summaries(recording, valid, exposure)]
+
+
+def judge_limits(recording: FileColumns, limits: PlainLimits) -> list[Told]:
     """``alarm.raised`` and ``alarm.returned``, sorted by instant, sensor, event; ready to be printed as JSON.
 
     Failed readings (NaN) are skipped. Readings are taken in the order of their instants; of equal instants in
     that of the file.
     """
-    order = np.lexsort((recording.at_ms, recording.sensor))
-    order = order[np.isfinite(recording.celsius[order])]
-    if not len(order):
+    return alarms(recording_of([recording], by_value=False), limits)
+
+
+def alarms(recording: Recording, limits: PlainLimits) -> list[Told]:
+    """As `judge_limits`."""
+    valid = np.flatnonzero(np.isfinite(recording.celsius))
+    if not len(valid):
         return []
-    sensor, at = recording.sensor[order].astype(np.int64), recording.at_ms[order]
-    celsius = recording.celsius[order]
+    sensor, at, celsius = recording.sensor[valid], recording.at[valid], recording.celsius[valid]
     seg = segments_of(sensor)
-    found: list[tuple[int, str, str, dict[str, Any]]] = []
+    found: list[Found] = []
     for kind, limit_c, out, back, size in _sides(celsius, limits):
         for event, places, since in _latched(out, back, size, at, limits.on_delay_s, seg):
             for place, begun in zip(places.tolist(), since.tolist(), strict=True):
@@ -61,8 +86,8 @@ def judge_limits(recording: FileColumns, limits: PlainLimits) -> list[dict[str, 
                     "limit_c": limit_c,
                     "rule": "limits@1",
                 }
-                found.append((int(at[place]), name, event, told))
-    return [told for *_, told in sorted(found, key=lambda e: e[:3])]
+                found.append((int(at[place]), name, event, kind, told))
+    return in_print(found)
 
 
 def _sides(celsius: Numbers, limits: PlainLimits) -> list[tuple[str, float, Bools, Bools, Numbers]]:

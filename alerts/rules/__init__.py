@@ -48,6 +48,7 @@ class Condition:
 
     kind: str
     version: int
+    severity: str
     of_faults: bool
     sign: int
     signals: Callable[[Seen], Signals]
@@ -69,11 +70,17 @@ def _sensor_fault(seen: Seen) -> Signals:
 
 
 CONDITIONS = (
-    Condition("high", 1, of_faults=False, sign=1, signals=_high),
-    Condition("low", 1, of_faults=False, sign=-1, signals=_low),
-    Condition("sensor_fault", 1, of_faults=True, sign=0, signals=_sensor_fault),
+    Condition("high", 1, "critical", of_faults=False, sign=1, signals=_high),
+    Condition("low", 1, "critical", of_faults=False, sign=-1, signals=_low),
+    Condition("sensor_fault", 1, "warning", of_faults=True, sign=0, signals=_sensor_fault),
 )
 """In the order of the columns of the engine's state: append, never reorder."""
 
-RULES = tuple(f"{c.kind}@{c.version}" for c in CONDITIONS)
+
+def rule_of(condition: Condition) -> str:
+    """Its name with its version: ``high@1``."""
+    return f"{condition.kind}@{condition.version}"
+
+
+RULES = tuple(rule_of(c) for c in CONDITIONS)
 """What `rules_digest` and every alarm's `rule` name."""

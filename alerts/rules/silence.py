@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alerts.rules.flat import Bools, Ints
+from alerts.rules.flat import Bools, Ints, Segments
 from alerts.rules.terms import RuleTable
 
 NOT_YET = 2**62
@@ -76,3 +76,18 @@ def judge_silence(live_at: Ints, table: RuleTable, silent_after_ms: int, now_ms:
     some = n_silent > 0
     whole = some & (n_silent == n_heard)
     return Silence(some, whole, since, first, unit_group, held, suspect, dead, newest, size)
+
+
+def silent_spans(at: Ints, seg: Segments, after_ms: int, until_ms: int) -> tuple[Ints, Ints]:
+    """Silences of a recording: index of the last reading before each, and when it ended (NOT_YET: it lasts).
+
+    A sensor is silent from its last reading + after_ms on, as in `judge_silence`: with the next reading later
+    than that, or with `until_ms`, when all was over.
+    """
+    following = np.full(len(at), until_ms, np.int64)
+    following[:-1] = at[1:]
+    following[seg.last] = until_ms
+    last = np.flatnonzero(following > at + after_ms)
+    until = following[last]
+    until[np.isin(last, seg.last)] = NOT_YET
+    return last, until

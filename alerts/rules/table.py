@@ -6,12 +6,11 @@ Built once for each version of the registry; the loops here run over its entries
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from alerts.rules.flat import Ints
-from alerts.rules.terms import AT_BITS, NO_HIGH, NO_LOW, SERIES_MAX, RuleTable, Terms
+from alerts.rules.terms import AT_BITS, SERIES_MAX, RuleTable, columns_of
 from coldchain.kernel.limits import PROFILES, Profile
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Registry, Sensor
@@ -49,7 +48,7 @@ def build_table(
         judged=judged,
         piece=np.searchsorted(at_pieces, np.arange(size + 1)),
         key=np.array([(number << AT_BITS) | at for number, at, _ in pieces], np.int64),
-        terms=_columns([p for _, _, p in pieces], names),
+        terms=columns_of([p for _, _, p in pieces], names),
         every_ms=every,
         unit=unit,
         units=units,
@@ -95,19 +94,3 @@ def _spans(appliance: Appliance) -> list[tuple[int, Profile | None]]:
         if not spans or spans[-1][1] != profile:
             spans.append((at, profile))
     return spans
-
-
-def _columns(profiles: list[Profile | None], names: tuple[str, ...]) -> Terms:
-    def column(pick: Sequence[float]) -> Ints:
-        return np.array([round(x) for x in pick], np.int64)
-
-    high = [p.high_c * 1000 if p and p.high_c is not None else NO_HIGH for p in profiles]
-    low = [p.low_c * 1000 if p and p.low_c is not None else NO_LOW for p in profiles]
-    band = [p.deadband_k * 1000 if p else 0 for p in profiles]
-    high_back = [h - b if h != NO_HIGH else h for h, b in zip(high, band, strict=True)]
-    low_back = [w + b if w != NO_LOW else w for w, b in zip(low, band, strict=True)]
-    delay = [p.on_delay.total_seconds() * 1000 if p else 0 for p in profiles]
-    profile = [names.index(p.label) if p else 0 for p in profiles]
-    return Terms(
-        column(high), column(high_back), column(low), column(low_back), column(delay), column([*profile])
-    )

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from alerts.rules.flat import Bools, Ints, Numbers
+from coldchain.kernel.limits import Profile
 
 NO_HIGH, NO_LOW = 2**40, -(2**40)
 """Stand where there is no limit on that side [thousandths]."""
@@ -75,3 +77,40 @@ class RuleTable:
 
     def __len__(self) -> int:
         return len(self.judged)
+
+
+def columns_of(profiles: list[Profile | None], names: tuple[str, ...]) -> Terms:
+    """Terms of those profiles, in their order; `names` are their labels by number."""
+
+    def column(pick: Sequence[float]) -> Ints:
+        return np.array([round(x) for x in pick], np.int64)
+
+    high = [p.high_c * 1000 if p and p.high_c is not None else NO_HIGH for p in profiles]
+    low = [p.low_c * 1000 if p and p.low_c is not None else NO_LOW for p in profiles]
+    band = [p.deadband_k * 1000 if p else 0 for p in profiles]
+    high_back = [h - b if h != NO_HIGH else h for h, b in zip(high, band, strict=True)]
+    low_back = [w + b if w != NO_LOW else w for w, b in zip(low, band, strict=True)]
+    delay = [p.on_delay.total_seconds() * 1000 if p else 0 for p in profiles]
+    profile = [names.index(p.label) if p else 0 for p in profiles]
+    return Terms(
+        column(high), column(high_back), column(low), column(low_back), column(delay), column([*profile])
+    )
+
+
+def of_one_profile(series: int, profile: Profile, every_ms: int, fault_after_ms: int) -> RuleTable:
+    """A table in which every series is a load probe under one profile, in an appliance of its own."""
+    number = np.arange(series)
+    names = ("", profile.label)
+    return RuleTable(
+        judged=np.ones(series, np.bool_),
+        piece=np.arange(series + 1),
+        key=number << AT_BITS,
+        terms=columns_of([profile] * series, names),
+        every_ms=np.full(series, every_ms, np.int64),
+        unit=number,
+        units=tuple(str(n) for n in range(series)),
+        group=np.full(series, -1, np.int64),
+        groups=(),
+        profiles=names,
+        fault_after_ms=fault_after_ms,
+    )

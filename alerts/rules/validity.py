@@ -18,6 +18,9 @@ DISTANT = 5_000
 """85.000 °C within this of the value before is a temperature; further off, the power-on value.
 Ours: no refrigerator warms by 5 K between two readings just below 85 °C."""
 
+MOST = 100_000
+"""Nothing in a blood bank is beyond +-100 °C [thousandths]: admission's bounds."""
+
 UNKNOWN = NO_VALUE
 """Stands for "no value before" [thousandths]."""
 

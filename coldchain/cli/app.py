@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from coldchain.cli import config, data, demo, doctor, run, sensor
+from coldchain.cli import config, data, demo, doctor, replay, run, sensor
 
 app = typer.Typer(
     help="A monitor for the blood cold chain: from a probe on a serial line to a phone that rings.",
@@ -26,6 +26,7 @@ for name in ("gateway", "ingest", "alerts", "console"):
 app.command("doctor")(doctor.doctor)
 app.command("health")(doctor.health)
 app.command("export")(data.export)
+app.command("replay")(replay.replay)
 app.add_typer(config.app, name="config")
 app.add_typer(sensor.app, name="sensor")
 app.add_typer(sensor.registry_app, name="registry")
