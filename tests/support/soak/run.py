@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One soak: start the chain, strike it by schedule, heal it, let it drain, check it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coldchain.kernel.errors import ColdChainError
+from coldchain.ports.clock import wall_ms
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.health import beats
+from coldchain.records.registry import Appliance, Assignment, Desk, Person, Registry, Sensor, Site
+from coldchain.records.sql import open_reader
+from coldchain.settings import Settings, load
+from coldchain.wiring.broker import EmbeddedBroker
+from coldchain.wiring.child import free_port
+from coldchain.wiring.demo.account import Books, keep_books
+from coldchain.wiring.demo.plan import DemoPlan, write_settings
+from coldchain.wiring.demo.run import Demo
+from coldchain.wiring.process import PROCESSES as OURS
+from coldchain.wiring.supervise import Child, our_process
+from soak.check import Verdict, check_alarms, check_readings
+from soak.faults import PROCESSES, Fault, schedule
+from soak.proxy import Proxy
+
+TICK_S = 0.05
+SAMPLE_S = 2.0
+START_S = 30.0
+PER_NODE_HOT = 5
+HEAL_MEASURE_S = 8.0
+"""After the last fault the nodes measure on for so long."""
+
+HURRY = """[gateway]
+batch_linger = 0.2
+receipt_timeout = 3
+batch_readings = 500"""
+INGEST = """
+[ingest]
+window = 60
+seal_after = 20
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to run. rate: readings a second."""
+
+    directory: Path
+    seed: int
+    faults_s: float
+    nodes: int = 10
+    per_node: int = 50
+    every_s: float = 1.0
+    backfill_s: float = 400.0
+    fault_every_s: float = 1.2
+    drain_s: float = 180.0
+
+
+@dataclass(slots=True)
+class Result:
+    verdict: Verdict
+    books: Books
+    faults: Counter[str] = field(default_factory=Counter)
+    drain_s: float = float("nan")
+    drained: bool = False
+    peak_mb: float = 0.0
+    deaths: dict[str, int] = field(default_factory=dict)
+    corrupted: int = 0
+
+    @property
+    def sound(self) -> bool:
+        return self.verdict.sound and self.drained and self.books.balanced
+
+    def last_line(self) -> str:
+        v = self.verdict
+        return (
+            f"soak: lost {v.lost}, doubled {v.doubled}, altered {v.altered}, invented {v.invented}, "
+            f"dead-lettered {v.dead_lettered}, missed {len(v.missed)}, untold {len(v.untold)}, "
+            f"false alarms {len(v.false_alarms)}, undelivered {v.unsent}"
+        )
+
+
+class SoakDemo(Demo):
+    """The demo's processes, with a proxy before the broker and a world that can be struck."""
+
+    broker_port: int
+
+    def __init__(self, plan: DemoPlan, wish: Wish) -> None:
+        super().__init__(plan, lambda _: None)
+        self.registry = soak_registry(wish)
+        desk = Desk(self.settings.desk_db, wall_ms)
+        desk.publish(self.registry, author="soak", reason="the soak's sensors")
+        desk.close()
+
+    def _children(self) -> list[Child]:
+        logs = self.plan.directory / "log"
+        logs.mkdir(exist_ok=True)
+        self.broker_port = free_port()
+        folder = self.settings.data_dir / "broker"
+        command = EmbeddedBroker(folder, self.broker_port).prepare()
+        world = [sys.executable, "-m", "soak.world", str(self.plan.world_file)]
+        return [
+            Child("broker", command, logs / "broker.log", folder),
+            *(_tells_stacks(our_process(name, self.plan.config, logs)) for name in OURS),
+            Child("world", world, logs / "world.log", environment={"PYTHONPATH": python_path()}),
+        ]
+
+
+def soak_registry(wish: Wish) -> Registry:
+    """An appliance with one probe for each channel, a site for each node, and somebody who is told."""
+    pairs = [(node, channel) for node in range(wish.nodes) for channel in range(wish.per_node)]
+    return Registry(
+        # A site each: alarms of one site become digests, which wait for each other.
+        sites=tuple(Site(id=f"s-{n:03d}-{c:03d}", name=f"Site {n}/{c}") for n, c in pairs),
+        appliances=tuple(
+            Appliance(
+                id=appliance_of(node, channel),
+                name=appliance_of(node, channel),
+                site=f"s-{node:03d}-{channel:03d}",
+                assignments=(Assignment(carries="red-cells@eu"),),
+            )
+            for node, channel in pairs
+        ),
+        sensors=tuple(
+            Sensor(
+                id=f"{appliance_of(node, channel)}/load",
+                appliance=appliance_of(node, channel),
+                probe="load",
+                node=f"syn-{node:03d}",
+                channel=channel,
+            )
+            for node, channel in pairs
+        ),
+        people=(Person(id="tester", name="Tester", phone="+8562055500999"),),
+    )
+
+
+def appliance_of(node: int, channel: int) -> str:
+    return f"a-{node:03d}-{channel:03d}"
+
+
+def _tells_stacks(child: Child) -> Child:
+    """SIGABRT makes it write every thread's stack into its log: what a wedged process was doing."""
+    child.environment["PYTHONFAULTHANDLER"] = "1"
+    return child
+
+
+def python_path() -> str:
+    root = Path(__file__).parents[3]
+    return os.pathsep.join((str(root), str(root / "tests" / "support")))
+
+
+class Soak:
+    """`run` does all of it."""
+
+    def __init__(self, wish: Wish, say: Callable[[str], None]) -> None:
+        self.wish, self._say = wish, say
+        end_s = wish.faults_s + HEAL_MEASURE_S + 6.0
+        hot_channels = list(range(min(PER_NODE_HOT, wish.per_node)))
+        self.plan = DemoPlan(
+            directory=wish.directory,
+            appliances=0,
+            console_port=0,
+            seed=wish.seed,
+            synthetic_every_s=wish.every_s,
+            synthetic_backfill_s=wish.backfill_s,
+            notes={
+                "sensors": wish.nodes * wish.per_node,
+                "per_node": wish.per_node,
+                "hot_channels": hot_channels,
+                "end_after_ms": round(end_s * 1000),
+            },
+        )
+        self._end_s = end_s
+        self._control = wish.directory / "world.ctl"
+        wish.directory.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(self._control)
+        self._hurry()
+        self.demo = SoakDemo(self.plan, wish)
+        self._hot = hot_channels
+        self.proxy = Proxy(self.demo.settings.mqtt.port, self.demo.broker_port, seed=wish.seed)
+        self._heal: list[tuple[float, Callable[[], None]]] = []
+        self.faults: Counter[str] = Counter()
+        self._peak_kb = 0
+
+    def _hurry(self) -> None:
+        write_settings(self.plan)
+        text = self.plan.config.read_text()
+        text = text.replace("[gateway]", HURRY, 1).replace("[mqtt]", "[mqtt]\nkeepalive = 5", 1)
+        text = text.replace('device = "modem"', 'device = "modem"\nsend_timeout = 8')
+        self.plan.config.write_text(text + INGEST)
+        load(self.plan.config)
+
+    def expected(self) -> set[str]:
+        """Appliances of the channels that grow too warm."""
+        return {appliance_of(node, channel) for node in range(self.wish.nodes) for channel in self._hot}
+
+    # --- the run
+
+    def run(self) -> Result:
+        self.proxy.start()
+        supervisor = self.demo.supervisor
+        supervisor.start()
+        began_s = time.monotonic()
+        try:
+            self._strike(began_s)
+            self._finish_faults()
+            healed_s = time.monotonic()
+            self._quietly(began_s + self._end_s - time.monotonic())
+            drained = self._await(self._settled, self.wish.drain_s)
+            drain_s = time.monotonic() - max(healed_s, began_s + self._end_s)
+            if not drained:
+                self._ask_stacks()
+        finally:
+            self._finish_faults()
+            supervisor.stop()
+            self.proxy.stop()
+        verdict = Verdict()
+        rows = check_readings(verdict, self.demo.settings, self.plan.ledger)
+        check_alarms(verdict, self.demo.settings, self.plan.inbox, self.expected(), rows)
+        return Result(
+            verdict,
+            keep_books(self.demo.settings, 0),
+            self.faults,
+            drain_s,
+            drained,
+            self._peak_kb / 1024,
+            {child.name: child.deaths for child in supervisor.children},
+            self.proxy.corrupted,
+        )
+
+    def _strike(self, began_s: float) -> None:
+        nodes = [f"syn-{number:03d}" for number in range(self.wish.nodes)]
+        said_s = sampled_s = 0.0
+        for fault in schedule(self.wish.seed, self.wish.faults_s, nodes, self.wish.fault_every_s):
+            while (now_s := time.monotonic() - began_s) < fault.at_s:
+                self._turn()
+                if now_s - sampled_s >= SAMPLE_S:
+                    sampled_s = now_s
+                    self._sample()
+                if now_s - said_s >= 10:
+                    said_s = now_s
+                    self._progress(now_s)
+                time.sleep(TICK_S)
+            self._apply(fault)
+
+    def _turn(self) -> None:
+        self.demo.supervisor.check()
+        now_s = time.monotonic()
+        due = [heal for at_s, heal in self._heal if at_s <= now_s]
+        self._heal = [(at_s, heal) for at_s, heal in self._heal if at_s > now_s]
+        for heal in due:
+            heal()
+
+    def _finish_faults(self) -> None:
+        for _, heal in self._heal:
+            heal()
+        self._heal.clear()
+
+    def _quietly(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            self._turn()
+            time.sleep(TICK_S)
+
+    def _await(self, done: Callable[[], bool], patience_s: float) -> bool:
+        until_s = time.monotonic() + patience_s
+        while time.monotonic() < until_s:
+            self._turn()
+            if done():
+                return True
+            time.sleep(0.3)
+        return False
+
+    def _settled(self) -> bool:
+        figures = self._figures()
+        if figures.get("world", {}).get("held", 1) or figures.get("gateway", {}).get("pending", 1):
+            return False
+        alerts = figures.get("alerts", {})
+        if alerts.get("behind", 1) or first_messages_due(self.demo.settings, len(self.expected())):
+            return False
+        try:
+            books = keep_books(self.demo.settings, 0)
+        except ColdChainError:
+            return False
+        return books.readings_pending == 0 and books.balanced
+
+    def _figures(self) -> dict[str, dict[str, Any]]:
+        return {beat.name: beat.figures for beat in beats(self.demo.settings.data_dir)}
+
+    def _progress(self, now_s: float) -> None:
+        figures = self._figures()
+        gateway, ingest = figures.get("gateway", {}), figures.get("ingest", {})
+        self._say(
+            f"{now_s:5.0f} s  {self.faults.total():4d} faults  accepted {gateway.get('accepted', 0):>8}  "
+            f"recorded {ingest.get('recorded', 0):>8}  pending {gateway.get('pending', 0):>6}  "
+            f"alarms {figures.get('alerts', {}).get('alarms_open', 0)}"
+        )
+
+    def _sample(self) -> None:
+        """Proportional set size of everything of ours; the world is not ours."""
+        total = 0
+        for child in self.demo.supervisor.children:
+            if child.pid is not None and child.name != "world":
+                total += pss_kb(child.pid)
+        self._peak_kb = max(self._peak_kb, total)
+
+    # --- faults
+
+    def _later(self, seconds: float, heal: Callable[[], None]) -> None:
+        self._heal.append((time.monotonic() + seconds, heal))
+
+    def _world(self, what: str, node: str = "", value: Any = None) -> None:
+        line = json.dumps({"what": what, "node": node, "value": value}) + "\n"
+        pipe = os.open(self._control, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            os.write(pipe, line.encode())
+            if what in ("unplug", "plug", "modem-unplug", "modem-plug"):
+                time.sleep(0.02)
+        finally:
+            os.close(pipe)
+
+    def _apply(self, fault: Fault) -> None:
+        kind, whom, lasts_s = fault.kind, fault.whom, fault.lasts_s
+        self.faults[f"{kind} {whom}" if whom in PROCESSES else kind] += 1
+        weather = self.proxy.weather
+        if kind == "kill":
+            self._signal(whom, signal.SIGKILL)
+        elif kind == "freeze":
+            self._freeze(whom, lasts_s)
+        elif kind == "wipe":
+            self._signal("broker", signal.SIGKILL)
+            time.sleep(0.05)
+            shutil.rmtree(self.demo.settings.data_dir / "broker" / "store", ignore_errors=True)
+        elif kind == "cut":
+            self.proxy.cut()
+        elif kind in LINK:
+            name, bad, good = LINK[kind]
+            setattr(weather, name, bad)
+            self._later(lasts_s, lambda: setattr(weather, name, good))
+        elif kind in NODE:
+            begin, bad, end, good = NODE[kind]
+            self._world(begin, whom, bad)
+            if end:
+                self._later(lasts_s, lambda: self._world(end, whom, good))
+        else:
+            raise AssertionError(kind)
+
+    def _ask_stacks(self) -> None:
+        self._say(f"not drained: {keep_books(self.demo.settings, 0)}; stacks are in the logs")
+        for name in OURS:
+            self._signal(name, signal.SIGABRT)
+        time.sleep(1.0)
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        pid = self.demo.supervisor.child(name).pid
+        if pid is not None:
+            os.kill(pid, number)
+
+    def _freeze(self, name: str, seconds: float) -> None:
+        pid = self.demo.supervisor.child(name).pid
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGSTOP)
+
+        def thaw() -> None:
+            if self.demo.supervisor.child(name).pid == pid:  # else it was killed meanwhile
+                os.kill(pid, signal.SIGCONT)
+
+        self._later(seconds, thaw)
+
+
+LINK: dict[str, tuple[str, Any, Any]] = {
+    "late": ("delay_s", 0.5, 0.0),
+    "half-open": ("stalled", True, False),
+    "refuse": ("refusing", True, False),
+    "corrupt": ("corrupt", 0.05, 0.0),
+    "slow": ("bytes_s", 4_000, None),
+}
+NODE: dict[str, tuple[str, Any, str, Any]] = {
+    "unplug": ("unplug", None, "plug", None),
+    "noise": ("noise", 2e-3, "noise", 0.0),
+    "vanish": ("vanish", True, "vanish", False),
+    "reboot": ("reboot", None, "", None),
+    "modem-unplug": ("modem-unplug", None, "modem-plug", None),
+    "modem-hang": ("modem-hang", True, "modem-hang", False),
+    "modem-lies": ("modem-lies", False, "", None),
+    "modem-mute": ("modem-mute", True, "", None),
+    "modem-restart": ("modem-restart", None, "", None),
+}
+
+
+def first_messages_due(settings: Settings, alarms: int) -> bool:
+    """Is one of the expected alarms still to be raised, or its first message still to leave?"""
+    db = open_reader(settings.alarms_db, len(ALARMS_MIGRATIONS))
+    try:
+        (raised,) = db.execute("SELECT count(*) FROM alarm WHERE kind = 'high'").fetchone()
+        (due,) = db.execute(
+            "SELECT count(DISTINCT alarm) FROM notice WHERE about = 'raised' AND alarm NOT IN"
+            " (SELECT alarm FROM notice WHERE about = 'raised' AND state = 'sent')"
+        ).fetchone()
+        return bool(due) or raised < alarms
+    finally:
+        db.close()
+
+
+def pss_kb(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
