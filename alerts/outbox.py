@@ -2,9 +2,9 @@
 """The outbox: notices leave one try at a time, each try committed before it is made.
 
 due -> sending -> sent; or failed / unknown, tried again later; or given_up, cancelled. A notice found in
-`sending` by a new holder of the lease was cut off by a crash: it may have gone out, and is tried once more (at
+`sending` by a new holder of the lease was cut off by a crash: it may have gone out, and is tried again (at
 most one extra message). Notices never tried come first, critical ones before others: a dead number holds up
-nobody else. What comes in (reports, answers, rings) is written down before it is deleted.
+nobody else. Reports, answers and rings that come in are written down before they are deleted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import structlog
 from alerts.bundle import Due, bundle, told_in
 from alerts.lease import Lease
 from coldchain.kernel.clocks import WallClock
+from coldchain.ports.clock import steady_s
 from coldchain.ports.notifier import Delivery, Heard, Kind, Listener, Notifier, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer, transaction
@@ -84,8 +85,11 @@ class Outbox:
             while not self._stopping.is_set():
                 if self.send_one():
                     continue
+                began_s = steady_s()
                 if not self.hear(HEAR_S):
-                    self._wake.wait(0.0 if self._listeners() else WAIT_S)
+                    # A channel that cannot listen now returns at once.
+                    left_s = HEAR_S - (steady_s() - began_s) if self._listeners() else WAIT_S
+                    self._wake.wait(max(left_s, 0.0))
                     self._wake.clear()
         except sqlite3.Error as bad:
             log.exception("outbox_broke")

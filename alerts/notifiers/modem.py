@@ -13,6 +13,7 @@ from itertools import count
 from alerts.notifiers.at import Unsolicited
 from alerts.notifiers.dialogue import HEARD_MAX, Answer, Dialogue, Restarted, Silent
 from alerts.notifiers.gsm7 import fit_gsm7
+from alerts.notifiers.hearing import Ear
 from alerts.notifiers.incoming import StatusReport, decode
 from alerts.notifiers.line import Line, LineLost, NoLine, OpenLine, open_serial
 from alerts.notifiers.options import ModemOptions
@@ -21,9 +22,12 @@ from alerts.notifiers.refusals import meaning
 from alerts.notifiers.waking import NotSent, PinTrial, require_network, signal_of, wake
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.ports.clock import steady_s
-from coldchain.ports.notifier import Delivery, Sent
+from coldchain.ports.notifier import Delivery, Heard, Sent
 
 __all__ = ["ModemNotifier"]
+
+LISTEN_AGAIN_S = 30.0
+"""A modem that is not there is looked for so often, when nothing is to be sent."""
 
 
 class ModemNotifier:
@@ -48,6 +52,9 @@ class ModemNotifier:
         self._dialogue: Dialogue | None = None
         self._heard: deque[Unsolicited] = deque(maxlen=HEARD_MAX)
         self._alone = threading.Lock()
+        self._ear = Ear(clock)
+        self._listen_again_s = clock()
+        self._attentive: Dialogue | None = None
         self.unreadable = 0
 
     def send(self, to: str, text: str) -> Sent:
@@ -94,6 +101,42 @@ class ModemNotifier:
                 if isinstance(message, StatusReport):
                     found.append(message)
             return tuple(found)
+
+    def hear(self, within_s: float) -> list[Heard]:
+        """Answers, reports and rings since the last call, after listening for at most `within_s`.
+
+        Opens the port if need be, at most every half minute. A dead line hears nothing.
+        """
+        with self._alone:
+            try:
+                if (dialogue := self._dialogue) is None:
+                    if self._clock() < self._listen_again_s:
+                        return []
+                    self._listen_again_s = self._clock() + LISTEN_AGAIN_S
+                    dialogue = self._open()
+                if dialogue is not self._attentive:
+                    dialogue.do("AT+CLIP=1", within_s=self._options.command_s)  # say who calls
+                    self._attentive = dialogue
+                    self._ear.look_soon()
+                dialogue.listen(within_s)
+                lines = list(self._heard)
+                self._heard.clear()
+                return self._ear.take(dialogue, lines, within_s=self._options.command_s)
+            except NotSent:
+                return []
+            except (Silent, LineLost):
+                self._hang_up()
+                return []
+
+    def forget(self, heard: list[Heard]) -> None:
+        """These are written down: delete them from the SIM."""
+        with self._alone:
+            if self._dialogue is None:
+                return
+            try:
+                self._ear.forget(self._dialogue, heard, within_s=self._options.command_s)
+            except (Silent, LineLost):
+                self._hang_up()
 
     def close(self) -> None:
         """Let go of the port. A later send opens it again."""
