@@ -18,7 +18,7 @@ from firmware_sim.faults import Fault, FaultKind
 from firmware_sim.fleet import Appliance, Fleet, Node, Site
 from firmware_sim.physics.designs import ApplianceType
 from firmware_sim.physics.quantities import Quantity
-from firmware_sim.physics.state import Coefficients
+from firmware_sim.physics.state import NORMAL, Coefficients
 from firmware_sim.physics.strikes import Strike
 from firmware_sim.physics.world import World
 
@@ -64,7 +64,7 @@ class Planned:
 class Chunk:
     """A stretch of minutes of N appliances. Arrays (T, N) [°C], NaN where a probe does not answer.
 
-    truth_c   the hidden, noiseless temperature of the load
+    truth_c   the hidden, noiseless temperature of the load; defrost: 1 while it heats or drips
     """
 
     at_s: Floats
@@ -72,6 +72,7 @@ class Chunk:
     air_c: Floats
     ambient_c: Floats
     truth_c: Floats
+    defrost: Floats
     mains: Floats
     door: Floats
     compressor: Floats
@@ -188,12 +189,18 @@ def run(
                 world._c["set_point_c"][row] += by
             world.step_to(t_s)
             sensed = world.sense_all()
-            rows.append([*(sensed[:, q].copy() for q in wanted), world.load_c.copy()])
-        load, air, ambient, mains, door, compressor, truth = (
-            np.array([r[n] for r in rows], dtype=np.float64) for n in range(7)
+            rows.append(
+                [
+                    *(sensed[:, q].copy() for q in wanted),
+                    world.load_c.copy(),
+                    (world.state.mode != NORMAL).astype(float),
+                ]
+            )
+        load, air, ambient, mains, door, compressor, truth, defrost = (
+            np.array([r[n] for r in rows], dtype=np.float64) for n in range(8)
         )
         at = START_UTC_S + day * DAY_S + 60.0 * np.arange(1440, dtype=np.float64)
-        yield Chunk(at, load, air, ambient, truth, mains, door, compressor)
+        yield Chunk(at, load, air, ambient, truth, defrost, mains, door, compressor)
 
 
 def _stretch(world: World, seed: int) -> None:

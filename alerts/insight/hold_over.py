@@ -3,8 +3,8 @@
 would pass its limit; and after a repair, whether one may leave.
 
 Warming without power follows dT/dt = k (ambient - T). k is learnt from the appliance's own outages; until
-there were any, the maker's figure or the design's worst stands in. The blind clock must not be late: it uses the
-quickest warming seen, a margin, and the warmest the room may be.
+there were any, the maker's figure or the design's worst stands in. The blind clock must not be late: it
+uses the quickest warming seen, a margin, and the warmest the room may be.
 """
 
 from __future__ import annotations

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All insight in one step: one record per series, one call per block of readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alerts.insight import cycles, defrost, slots, time_to_limit, validity, virtual_load
+from alerts.insight.cycles import Cycles
+from alerts.insight.defrost import Defrosts
+from alerts.insight.scan import Floats, Readings, Table
+from alerts.insight.slots import Slots
+from alerts.insight.time_to_limit import Forecast
+from alerts.insight.validity import Doubts
+from alerts.insight.virtual_load import Virtual
+from alerts.rules.flat import Bools, Ints
+
+STATE = np.dtype(
+    [
+        ("doubt", validity.STATE),
+        ("lag", virtual_load.STATE),
+        ("slot", slots.STATE),
+        ("cycle", cycles.STATE),
+        ("defrost", defrost.STATE),
+        ("limit", time_to_limit.STATE),
+    ],
+    align=True,
+)
+assert STATE.itemsize <= 1920, "2 KiB of state per sensor, the engine's own included"
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known beside the readings, (N,) each, in the order of the readings.
+
+    high_c, low_c  limits in force [°C], NaN: none
+    ceiling_c      nothing above is ever a defrost [°C]
+    ambient_c      the room [°C], NaN unknown
+    off            cooling is known to be off: mains, compressor, or siblings on the supply
+    """
+
+    high_c: Floats
+    low_c: Floats
+    ceiling_c: Floats
+    ambient_c: Floats
+    off: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a block told. All but `doubts` speak of readings that are temperatures: `plain` are their indices.
+
+    load      the virtual load, when time constants were given
+    slots     closed, with `forecast` for each; None when none closed
+    cycles    finished; usual (P, 6) what was known of them at each plain reading
+    """
+
+    doubts: Doubts
+    plain: Ints
+    load: Virtual | None
+    slots: Slots | None
+    forecast: Forecast | None
+    cycles: Cycles | None
+    usual: Floats
+    defrosts: Defrosts | None
+
+
+def blank(n: int) -> Table:
+    table = np.zeros(n, STATE)
+    for name, module in (
+        ("doubt", validity),
+        ("lag", virtual_load),
+        ("slot", slots),
+        ("cycle", cycles),
+        ("defrost", defrost),
+        ("limit", time_to_limit),
+    ):
+        table[name] = module.blank(n)
+    return table
+
+
+def advance(
+    table: Table, readings: Readings, around: Around, *, tau_s: Floats | None = None, gap_ms: int = 120_000
+) -> Observed:
+    """Observe sorted readings, finite and inside what the probe can say, newer than those before.
+
+    tau_s  (S,) by series number: lag of the load behind what is measured; None: no virtual load
+    """
+    doubts = validity.advance(table["doubt"], readings)
+    plain = np.flatnonzero(~(doubts.code | doubts.spike | doubts.stuck))
+    if not len(plain):
+        return Observed(doubts, plain, None, None, None, None, np.zeros((0, cycles.N)), None)
+    sound = Readings.of(readings.series[plain], readings.at[plain], readings.milli[plain])
+    load = None if tau_s is None else virtual_load.advance(table["lag"], sound, tau_s, gap_ms)
+    before = cycles.usual(table["cycle"][sound.seg.series])
+    closed = slots.close(table["slot"], sound)
+    made = cycles.advance(table["cycle"], sound, closed)
+    usual = cycles.in_force(before, made, sound.seg)
+    defrosts = defrost.advance(table["defrost"], sound, usual, around.ceiling_c[plain])
+    forecast = None
+    if closed is not None:
+        by = plain[closed.by]
+        forecast = time_to_limit.advance(
+            table["limit"],
+            closed,
+            around.high_c[by],
+            around.low_c[by],
+            around.ambient_c[by],
+            around.off[by],
+        )
+    return Observed(doubts, plain, load, closed, forecast, made, usual, defrosts)
