@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +22,8 @@ from coldchain.kernel.words import QUANTITY_OF_WORD
 from coldchain.settings.model import Settings
 
 Path_ = tuple[str | int, ...]
+Fault = tuple[Path_, str, str | None]
+"""Which key, what is wrong, the nearest valid word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ def check_text(text: str, file: str, *, base: Path = Path()) -> tuple[Settings |
         line = int(place[1]) if place else text.count("\n") + 1
         return None, [Finding(file, line, "syntax", str(bad))]
     lines = key_lines(text)
+    inner = [key for key in table if key.startswith("_")]  # pydantic-settings would take them as its own
+    if inner:
+        return None, [Finding(file, _line_of(lines, (key,)), key, "no such key") for key in inner]
     try:
         settings = Settings(**table)
     except ValidationError as bad:
@@ -104,27 +110,11 @@ def _rooted(settings: Settings, base: Path) -> Settings:
     )
 
 
-def _cross_checks(settings: Settings) -> Iterator[tuple[Path_, str, str | None]]:
+def _cross_checks(settings: Settings) -> Iterator[Fault]:
     """What one key alone cannot tell."""
-    maps = settings.gateway.register_maps
-    for name, registers in maps.items():
-        for number, register in enumerate(registers):
-            if register.quantity not in QUANTITY_OF_WORD:
-                path: Path_ = ("gateway", "register_maps", name, number, "quantity")
-                known = ", ".join(QUANTITY_OF_WORD)
-                yield (
-                    path,
-                    f"{register.quantity!r} is no quantity; known: {known}",
-                    _nearest(register.quantity, QUANTITY_OF_WORD),
-                )
-    for number, line in enumerate(settings.gateway.lines):
-        at: Path_ = ("gateway", "lines", number)
-        if line.driver.startswith("modbus") and not line.devices:
-            yield (*at, "driver"), "a Modbus line needs `devices = [{ node, unit, map }, ...]`", None
-        for index, device in enumerate(line.devices):
-            if device.map not in maps:
-                problem = f"no register map {device.map!r}; there are: {', '.join(maps) or 'none'}"
-                yield (*at, "devices", index, "map"), problem, _nearest(device.map, maps)
+    yield from _map_checks(settings)
+    yield from _line_checks(settings)
+    yield from _place_checks(settings)
     if settings.notify.kind == "modem" and not settings.notify.modem.device:
         yield (
             ("notify", "kind"),
@@ -141,6 +131,80 @@ def _cross_checks(settings: Settings) -> Iterator[tuple[Path_, str, str | None]]
         )
     if settings.alerts.silent_after <= settings.gateway.batch_linger:
         yield ("alerts", "silent_after"), "must exceed gateway.batch_linger, or every pause is silence", None
+
+
+def _map_checks(settings: Settings) -> Iterator[Fault]:
+    for name, registers in settings.gateway.register_maps.items():
+        channels: set[int] = set()
+        for number, register in enumerate(registers):
+            at: Path_ = ("gateway", "register_maps", name, number)
+            if register.quantity not in QUANTITY_OF_WORD:
+                known = ", ".join(QUANTITY_OF_WORD)
+                problem = f"{register.quantity!r} is no quantity; known: {known}"
+                yield (*at, "quantity"), problem, _nearest(register.quantity, QUANTITY_OF_WORD)
+            if register.channel in channels:
+                yield (
+                    (*at, "channel"),
+                    f"channel {register.channel} is twice in this map: only one of the two would be recorded",
+                    None,
+                )
+            channels.add(register.channel)
+
+
+def _line_checks(settings: Settings) -> Iterator[Fault]:
+    maps = settings.gateway.register_maps
+    nodes: set[str] = set()
+    for number, line in enumerate(settings.gateway.lines):
+        at: Path_ = ("gateway", "lines", number)
+        if line.driver.startswith("modbus") and not line.devices:
+            yield (*at, "driver"), "a Modbus line needs `devices = [{ node, unit, map }, ...]`", None
+        if line.driver == "modbus-tcp" and not TCP_PLACE.fullmatch(line.device):
+            yield (*at, "device"), f"{line.device!r} is not HOST:PORT, e.g. 192.0.2.10:502", None
+        for index, device in enumerate(line.devices):
+            if device.map not in maps:
+                problem = f"no register map {device.map!r}; there are: {', '.join(maps) or 'none'}"
+                yield (*at, "devices", index, "map"), problem, _nearest(device.map, maps)
+            if device.node in nodes:
+                problem = f"two devices are the node {device.node!r}: their readings would be mixed"
+                yield (*at, "devices", index, "node"), problem, None
+            nodes.add(device.node)
+
+
+TCP_PLACE = re.compile(r"[^\s:]+(:\d{1,5})?|\[[0-9a-fA-F:]+\]:\d{1,5}")
+HTTP_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+
+
+def _place_checks(settings: Settings) -> Iterator[Fault]:
+    """The zone, addresses, and ports that two would want."""
+    zone = settings.zone
+    if _is_no_zone(zone):
+        yield ("zone",), f"{zone!r} is no time zone of this machine", _nearest(zone, available_timezones())
+    if settings.influx.url is not None and not HTTP_URL.fullmatch(settings.influx.url):
+        yield ("influx", "url"), f"{settings.influx.url!r} is not http://HOST:PORT", None
+    if settings.mqtt.embedded and not settings.mqtt.port:
+        yield (
+            ("mqtt", "port"),
+            "the embedded broker needs a port of its own: every process must find it",
+            None,
+        )
+    taken: dict[int, str] = {settings.mqtt.port: "mqtt.port"} if settings.mqtt.embedded else {}
+    for section, key, port in (
+        ("gateway", "page_port", settings.gateway.page_port),
+        ("ingest", "http_port", settings.ingest.http_port),
+        ("console", "port", settings.console.port),
+    ):
+        if port and port in taken:
+            yield (section, key), f"{port} is taken by {taken[port]} already", None
+        taken.setdefault(port, f"{section}.{key}")
+
+
+def _is_no_zone(name: str) -> bool:
+    """False also where this machine knows no zones at all."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return bool(available_timezones())
+    return False
 
 
 def _explain(fault: ErrorDetails, table: dict[str, Any], lines: dict[Path_, int], file: str) -> Finding:

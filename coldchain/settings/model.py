@@ -17,6 +17,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Span = Annotated[timedelta, Field(ge=timedelta(milliseconds=1), le=timedelta(days=36_525))]
+"""A time that passes: with none, or less, a loop would know no pause, and a record would keep nothing."""
+Linger = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))]
+"""How long something waits for company; it need not wait."""
 
 
 class Section(BaseModel):
@@ -40,8 +44,10 @@ class MqttSettings(Section):
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    keepalive: timedelta = timedelta(seconds=30)
-    reconnect_max: timedelta = Field(timedelta(seconds=10), description="Longest pause between attempts")
+    keepalive: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(seconds=65_535))] = timedelta(
+        seconds=30
+    )
+    reconnect_max: Span = Field(timedelta(seconds=10), description="Longest pause between attempts")
 
 
 class RegisterSettings(Section):
@@ -74,11 +80,9 @@ class LineSettings(Section):
     device: str
     driver: Literal["serial", "modbus-rtu", "modbus-tcp"] = "serial"
     codec: Literal["binary", "ascii"] = "binary"
-    baud: int = Field(115200, gt=0)
-    poll_every: timedelta = Field(timedelta(seconds=60), description="Modbus: how often each device is read")
-    timeout: timedelta = Field(
-        timedelta(seconds=1), description="Modbus: how long a device may take to answer"
-    )
+    baud: int = Field(115200, gt=0, le=4_000_000)
+    poll_every: Span = Field(timedelta(seconds=60), description="Modbus: how often each device is read")
+    timeout: Span = Field(timedelta(seconds=1), description="Modbus: how long a device may take to answer")
     devices: tuple[ModbusDevice, ...] = ()
 
 
@@ -92,16 +96,16 @@ class GatewaySettings(Section):
     spool_max_bytes: int = Field(
         1_000_000_000, ge=1_000_000, description="Beyond this, new readings become a counted gap"
     )
-    commit_linger: timedelta = Field(
+    commit_linger: Linger = Field(
         timedelta(milliseconds=20), description="How long frames wait to share an fsync"
     )
     batch_readings: int = Field(500, ge=1, le=5000)
-    batch_linger: timedelta = Field(
+    batch_linger: Linger = Field(
         timedelta(seconds=1), description="How long live readings wait to share a batch"
     )
     in_flight: int = Field(8, ge=1, le=100, description="Batches sent and not yet receipted")
-    receipt_timeout: timedelta = timedelta(seconds=20)
-    status_every: timedelta = timedelta(seconds=30)
+    receipt_timeout: Span = timedelta(seconds=20)
+    status_every: Span = timedelta(seconds=30)
     page_port: Port = Field(0, description="The gateway's own read-only page; 0 = none")
     page_host: str = Field(
         "127.0.0.1", description="Where the page listens; 0.0.0.0 for the phones of the site"
@@ -113,13 +117,15 @@ class IngestSettings(Section):
 
     http_port: Port = Field(0, description="POST /api/v1/readings; 0 = none")
     http_host: str = "127.0.0.1"
-    waiting_max_readings: int = 1_000_000
-    window: timedelta = Field(timedelta(hours=6), description="One sealed chunk per sensor and window")
-    seal_after: timedelta = Field(
+    waiting_max_readings: int = Field(1_000_000, ge=0)
+    window: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))] = Field(
+        timedelta(hours=6), description="One sealed chunk per sensor and window"
+    )
+    seal_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=366))] = Field(
         timedelta(minutes=30), description="A window is sealed this long after its end"
     )
-    keep_raw: timedelta = timedelta(days=730)
-    keep_hourly: timedelta = timedelta(days=15 * 365)
+    keep_raw: Span = timedelta(days=730)
+    keep_hourly: Span = timedelta(days=15 * 365)
 
 
 class InfluxSettings(Section):
@@ -130,8 +136,8 @@ class InfluxSettings(Section):
     bucket: str = "coldchain"
     token_file: Path | None = None
     batch_points: int = Field(5_000, ge=1, le=5_000)
-    timeout: timedelta = timedelta(seconds=20)
-    retention: timedelta | None = Field(
+    timeout: Span = timedelta(seconds=20)
+    retention: Span | None = Field(
         None, description="The bucket's retention: older points are parked, not sent"
     )
 
@@ -139,23 +145,23 @@ class InfluxSettings(Section):
 class AlertSettings(Section):
     """Judgement."""
 
-    lateness: timedelta = Field(
+    lateness: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=366))] = Field(
         timedelta(minutes=10), description="Readings older than this on arrival are late"
     )
-    silent_after: timedelta = Field(
+    silent_after: Span = Field(
         timedelta(minutes=5), description="At least this long without a reading is silence"
     )
-    poll: timedelta = timedelta(milliseconds=250)
+    poll: Span = timedelta(milliseconds=250)
 
 
 class ModemSettings(Section):
     """A GSM modem on a serial port."""
 
     device: str = ""
-    baud: int = 115200
+    baud: int = Field(115200, gt=0, le=4_000_000)
     pin_file: Path | None = None
     smsc: str | None = None
-    send_timeout: timedelta = timedelta(seconds=60)
+    send_timeout: Span = timedelta(seconds=60)
 
 
 class NotifySettings(Section):

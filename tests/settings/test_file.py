@@ -66,6 +66,38 @@ def test_each_fault_has_its_line_key_and_nearest(
     assert (line, key, nearest) in {(f.line, f.key, f.nearest) for f in findings}
 
 
+TWICE = """\
+[[gateway.lines]]
+device = "plc.example"
+driver = "modbus-tcp"
+devices = [{ node = "a", unit = 1, map = "m" }, { node = "a", unit = 2, map = "m" }]
+[gateway.register_maps]
+m = [{ address = 0, channel = 0 }, { address = 1, channel = 0 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("[alerts]\npoll = 0", {(2, "alerts.poll")}),
+        ("[gateway]\nbatch_linger = -5", {(2, "gateway.batch_linger")}),
+        ("[ingest]\nwindow = 0\nkeep_raw = -1", {(2, "ingest.window"), (3, "ingest.keep_raw")}),
+        ("[mqtt]\nkeepalive = 0", {(2, "mqtt.keepalive")}),
+        ("[mqtt]\nembedded = true\nport = 0", {(3, "mqtt.port")}),
+        ('zone = "Asia/Vientianne"', {(1, "zone")}),
+        ('[influx]\nurl = "db:8086"', {(2, "influx.url")}),
+        ("[ingest]\nhttp_port = 8080", {(0, "console.port")}),
+        ('_env_prefix = "X"', {(1, "_env_prefix")}),
+        (TWICE, {(4, "gateway.lines[0].devices[1].node"), (6, "gateway.register_maps.m[1].channel")}),
+        (TWICE.replace("plc.example", "plc:x"), {(2, "gateway.lines[0].device")}),
+    ],
+)
+def test_what_no_process_could_work_with_is_refused(text: str, faults: set[tuple[int, str]]) -> None:
+    settings, findings = check_text(text, "c.toml")
+    assert settings is None
+    assert faults <= {(f.line, f.key) for f in findings}
+
+
 def test_a_syntax_fault_has_its_line() -> None:
     _, findings = check_text('a = 1\nb = "open\n', "c.toml")
     assert [(f.line, f.key) for f in findings] == [(2, "syntax")]
