@@ -6,15 +6,24 @@ It avoids the command line's libraries: four of these run on a small machine day
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from coldchain.kernel.errors import ColdChainError
 from coldchain.settings import Settings, load
 from coldchain.wiring.logs import set_up_logs
+
+
+class AlreadyRunning(ColdChainError):
+    """Another process does this work in this folder."""
+
+    exit_code = 75
 
 
 class Service(Protocol):
@@ -62,15 +71,38 @@ PROCESSES: dict[str, Callable[[Settings], Service]] = {
 
 
 def run_process(name: str, settings: Settings) -> None:
-    """Build the process and run it until SIGTERM or SIGINT."""
-    service = PROCESSES[name](settings)
+    """Build the process and run it until SIGTERM or SIGINT. AlreadyRunning beside another of its kind."""
+    with alone(name, settings.data_dir):
+        service = PROCESSES[name](settings)
 
-    def stop(_signal: int, _frame: object) -> None:
-        service.stop()
+        def stop(_signal: int, _frame: object) -> None:
+            service.stop()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    service.run()
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        service.run()
+
+
+@contextmanager
+def alone(name: str, directory: Path) -> Iterator[None]:
+    """Hold the place of `name` in this folder; the kernel gives it back when the process dies."""
+    path = directory / "health" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    place = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as bad:
+        holder = os.read(place, 20).decode("ascii", "replace").strip()
+        os.close(place)
+        raise AlreadyRunning(
+            f"process {holder} does this already in {directory}: stop it first, or use another data_dir"
+        ) from bad
+    try:
+        os.ftruncate(place, 0)
+        os.write(place, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(place)
 
 
 def main(arguments: list[str]) -> int:
