@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coldchain.files import read_readings
 from coldchain.kernel.errors import BadData
-from coldchain.kernel.limits import PROFILES
+from coldchain.settings.profile_files import PROFILES
 
 NODE = "replay"
 

@@ -33,6 +33,7 @@ from firmware_sim.fleet import Fleet
 from firmware_sim.physics.quantities import OFFERS, Quantity
 
 GATEWAY = "gw-demo"
+SYNTHETIC_PER_NODE = 10
 BACKFILL_S = 20 * 60
 """The simulator starts this far in the past; those minutes arrive as ordinary backfill [s]."""
 
@@ -193,27 +194,34 @@ def _merged(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> tuple[Entry, ...]
 
 
 def synthetic_registry(count: int) -> Registry:
-    """So many appliances with one probe each, ten to a node, and somebody who is told."""
+    """So many appliances with one probe each, ten to a node, a site and somebody who is told for each node."""
     names = [f"syn-{number:03d}" for number in range(count)]
+    nodes = [f"syn-{number:03d}" for number in range(-(-count // SYNTHETIC_PER_NODE))]
     return Registry(
-        sites=(Site(id="syn", name="Synthetic"),) if count else (),
+        sites=tuple(Site(id=node, name=f"Synthetic {node}") for node in nodes),
         appliances=tuple(
             Appliance(
-                id=f"a-{name}", name=name, site="syn", assignments=(Assignment(carries="red-cells@eu"),)
+                id=f"a-{name}",
+                name=name,
+                site=nodes[n // SYNTHETIC_PER_NODE],
+                assignments=(Assignment(carries="red-cells@eu"),),
             )
-            for name in names
+            for n, name in enumerate(names)
         ),
         sensors=tuple(
             Sensor(
                 id=f"a-{name}/load",
                 appliance=f"a-{name}",
                 probe="load",
-                node=f"syn-{n // 10:03d}",
-                channel=n % 10,
+                node=nodes[n // SYNTHETIC_PER_NODE],
+                channel=n % SYNTHETIC_PER_NODE,
             )
             for n, name in enumerate(names)
         ),
-        people=(Person(id="tester", name="Tester", phone="+8562055500999"),) if count else (),
+        people=tuple(
+            Person(id=f"tester-{n}", name=f"Tester {n}", phone=f"+85620555009{n:02d}", sites=(node,))
+            for n, node in enumerate(nodes)
+        ),
     )
 
 
