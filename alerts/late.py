@@ -8,6 +8,7 @@ happened: those cost one question to the book.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,41 @@ Readings = Callable[[str, int, int], Rows]
 HOUR_MS = 3_600_000
 FIRST_LOOK_MS = 6 * HOUR_MS
 FOREVER = 2**62
+
+
+WAIT_S, PATIENCE_S = 1.0, 4.0
+"""Late readings come in crowds: judge again when none came for so long, or after so long anyway [s]."""
+SHARE = 20.0
+"""After judging again, rest this many times as long as it took."""
+URGENT_SHARE = 2.0
+"""The same, while a reading beyond a limit is among those that wait: an alarm may hang on it."""
+
+
+class Pace:
+    """When to judge again. Times are those of a steady clock [s]."""
+
+    def __init__(self, now_s: float) -> None:
+        self._first_s = self._last_s = math.inf
+        self._rest_until_s = now_s
+
+    @property
+    def waiting(self) -> bool:
+        return self._first_s != math.inf
+
+    def seen(self, now_s: float) -> None:
+        """There are spans that wait."""
+        self._first_s, self._last_s = min(self._first_s, now_s), now_s
+
+    def is_due(self, now_s: float, *, drained: bool) -> bool:
+        if not self.waiting or now_s < self._rest_until_s:
+            return False
+        return (drained and now_s - self._last_s >= WAIT_S) or now_s - self._first_s >= PATIENCE_S
+
+    def worked(self, now_s: float, took_s: float, *, waiting: bool, urgent: bool) -> None:
+        """Some or all spans were judged."""
+        if not waiting:
+            self._first_s = math.inf
+        self._rest_until_s = now_s + (URGENT_SHARE if urgent else SHARE) * took_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ state, judges from there to `judged` without writing, and goes on. Ingest keeps 
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 from collections.abc import Mapping
@@ -16,13 +15,14 @@ from collections.abc import Mapping
 import numpy as np
 import structlog
 
+from alerts import anew
 from alerts.answers.codes import Draw
 from alerts.answers.desk import Answers
 from alerts.book import Book, Scene
 from alerts.chains import Chains
 from alerts.commands import Commands
 from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
-from alerts.late import HOUR_MS, Revision
+from alerts.late import HOUR_MS, Pace, Revision
 from alerts.outbox import Outbox
 from alerts.rules.flat import block_of
 from alerts.rules.limits import NEVER
@@ -54,12 +54,6 @@ IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 500
 LOOK_EVERY_S = 1.0
 PEOPLE_EVERY_S = 0.25
 """In a backlog, answers and due steps are looked for so often."""
-LATE_WAIT_S, LATE_PATIENCE_S = 1.0, 4.0
-"""Late readings come in crowds: judge again when none came for so long, or after so long anyway [s]."""
-LATE_SHARE = 20.0
-"""After judging again, rest this many times as long as it took."""
-URGENT_SHARE = 2.0
-"""The same, while a reading beyond a limit is among those that wait: an alarm may hang on it."""
 LATE_SLICE_S = 0.5
 """No transaction that judges again lasts much longer."""
 CHANGED_RULES_MS = 24 * HOUR_MS
@@ -112,9 +106,10 @@ class AlertService:
         self._unsaved = self._n_judged = 0
         now_s = steady_s()
         self._people_at_s = now_s
-        self._saved_at_s = self._look_at_s = self._beat_at_s = self._late_rest_until_s = now_s
-        self._late_first_s = self._late_last_s = math.inf
+        self._saved_at_s = self._look_at_s = self._beat_at_s = now_s
+        self._pace = Pace(now_s)
         self._began_ms = wall_ms()
+        self._anew = False
         self._restore()
 
     # --- life
@@ -159,8 +154,10 @@ class AlertService:
         if batches:
             self._judge(batches)
         drained = len(batches) < BATCHES
+        if self._anew and drained and self._journal is not None:
+            self._line_up(self._journal)
         now_s = self._steady_s()
-        if self._late_is_due(now_s, drained=drained):
+        if self._position >= self._judged and self._pace.is_due(now_s, drained=drained):
             self._settle(now_s)
         self._hear_and_tell(now_s, hurry=drained)
         if drained and now_s >= self._look_at_s:
@@ -180,7 +177,20 @@ class AlertService:
             except StoreUnavailable:
                 return []  # ingest has not run yet
             self._rebuild()
-        return self._journal.batches_after(self._position, BATCHES)
+        found = self._journal.batches_after(self._position, BATCHES)
+        if not found and anew.is_another(self._journal, max(self._position, self._judged)):
+            self._position = self._judged = 0
+            self._state, self._anew = EngineState.fresh(len(self._rules)), True
+            found = self._journal.batches_after(0, BATCHES)
+        return found
+
+    def _line_up(self, journal: JournalReader) -> None:
+        self._anew = False
+        with self._store.transaction():
+            args = (journal, self._book, self._store, self._scene, self._lateness_ms)
+            self._state = anew.line_up(self._state, *args)
+            self._write_state()
+        self._late_seen()
 
     def _judge(self, batches: list[LogBatch]) -> None:
         again = [b for b in batches if b.position <= self._judged]
@@ -248,17 +258,8 @@ class AlertService:
     # --- late readings
 
     def _late_seen(self) -> None:
-        spans = self._state.table["late_from"]
-        if (spans != NEVER).any():
-            now_s = self._steady_s()
-            self._late_first_s = min(self._late_first_s, now_s)
-            self._late_last_s = now_s
-
-    def _late_is_due(self, now_s: float, *, drained: bool) -> bool:
-        if self._late_first_s == math.inf or now_s < self._late_rest_until_s or self._position < self._judged:
-            return False
-        crowd_over = drained and now_s - self._late_last_s >= LATE_WAIT_S
-        return crowd_over or now_s - self._late_first_s >= LATE_PATIENCE_S
+        if (self._state.table["late_from"] != NEVER).any():
+            self._pace.seen(self._steady_s())
 
     def _settle(self, now_s: float) -> None:
         """Judge waiting spans again, for LATE_SLICE_S at most: the outbox shares the file with us."""
@@ -276,10 +277,8 @@ class AlertService:
         if self._late_journal is not None:
             self._late_journal.close()
             self._late_journal = None
-        if not waiting:
-            self._late_first_s = math.inf
-        share = URGENT_SHARE if waiting and table["rough"][waiting].any() else LATE_SHARE
-        self._late_rest_until_s = now_s + share * took_s
+        urgent = bool(waiting) and bool(table["rough"][waiting].any())
+        self._pace.worked(now_s, took_s, waiting=bool(waiting), urgent=urgent)
         if judged:
             log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
             self._wake_outbox()
@@ -346,8 +345,8 @@ class AlertService:
         if saved and saved.rules_digest != rules_digest(self._rules):
             log.warning("rules_changed", was=saved.rules_digest, now=rules_digest(self._rules))
             self._state = all_late(self._state, CHANGED_RULES_MS)
-        if (self._state.table["late_from"] != NEVER).any():
-            self._late_first_s = self._late_last_s = self._steady_s()
+        self._late_seen()
+        self._anew = self._position == 0
         if saved is None:
             with self._store.transaction():
                 self._write_state()
@@ -375,7 +374,7 @@ class AlertService:
 
     def _beat(self) -> None:
         counts = self._figures.counts()
-        waiting = int(self._late_first_s != math.inf)  # late readings to be judged again
+        waiting = int(self._pace.waiting)  # late readings to be judged again
         newest = self._journal.last_position() if self._journal is not None else self._position
         self._heart.beat(
             {

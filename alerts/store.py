@@ -104,6 +104,14 @@ class AlarmStore:
         ).fetchone()
         return row is not None
 
+    def lasting(self) -> list[Excursion]:
+        """Those that have not ended."""
+        found = self.db.execute("SELECT * FROM excursion WHERE ended_ms IS NULL ORDER BY started_ms")
+        return [Excursion(*row) for row in found.fetchall()]
+
+    def end_excursion(self, id_: str, at_ms: int) -> None:
+        self.db.execute("UPDATE excursion SET ended_ms = ? WHERE id = ?", (at_ms, id_))
+
     # --- alarms
 
     def alarm(self, id_: str) -> Alarm | None:
