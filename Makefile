@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench servers lock clean
+.PHONY: help setup demo test check soak planted format bench servers lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -43,6 +43,15 @@ check: setup ## format, lint, types, floors, then every test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
+
+MINUTES ?= 10
+SEED    ?= 1
+
+soak: setup ## the whole chain under a seeded schedule of faults: make soak MINUTES=10 SEED=1
+	@PYTHONPATH=.:tests/support $(PY) -m soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+planted: setup ## plant known bugs in a copy of the tree, one by one, and see the tests catch each
+	@$(PY) tools/planted.py $(ARGS)
 
 format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .

@@ -61,8 +61,8 @@ def run(tree: Path, tests: list[str]) -> tuple[bool, str]:
 
 def plant(tree: Path, bug: dict[str, Any]) -> str | None:
     """Put it in; returns the file as it was, None when the bug does not fit any more."""
-    path = tree / bug["file"]
-    sound = path.read_text(encoding="utf-8")
+    path = tree / str(bug["file"])
+    sound: str = path.read_text(encoding="utf-8")
     if sound.count(bug["old"]) != 1:
         return None
     path.write_text(sound.replace(bug["old"], bug["new"]), encoding="utf-8")

@@ -75,7 +75,7 @@ def test_durations_do_not_follow_the_wall_clock(monkeypatch) -> None:
     before = clock.steady_s()
     for name, scale in (("time", 1), ("time_ns", 10**9)):
         true = getattr(time, name)()
-        monkeypatch.setattr(clock.time, name, lambda true=true, scale=scale: true + 3_600 * scale)
+        monkeypatch.setattr(time, name, lambda true=true, scale=scale: true + 3_600 * scale)
     assert clock.wall_ms() / 1000 - time.clock_gettime(time.CLOCK_REALTIME) > 3_000
     assert clock.steady_s() - before < 60
 

@@ -35,7 +35,7 @@ def test_the_second_refuses_and_a_killed_one_leaves_its_place(tmp_path: Path) ->
             capture_output=True,
             text=True,
             timeout=30,
-            check=False,  # type: ignore[arg-type]
+            check=False,
         )
         assert second.returncode == 75, "try again later, as sysexits says"
         assert f"process {first.pid}" in second.stderr

@@ -98,7 +98,8 @@ Keys = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 def _keys(run: Any, seq: Any, channel: Any) -> Keys:
-    return (run.astype("u8") << 48) | (seq.astype("u8") << 16) | channel.astype("u8")
+    keys: Keys = (run.astype("u8") << 48) | (seq.astype("u8") << 16) | channel.astype("u8")
+    return keys
 
 
 class _Runs:

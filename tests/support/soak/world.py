@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coldchain.kernel.limits import PROFILES
 from coldchain.ports.clock import wall_ms
+from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring.demo.plan import DemoPlan, load_world
 from coldchain.wiring.demo.world import World
 from coldchain.wiring.logs import set_up_logs
