@@ -7,10 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from coldchain.kernel.errors import ColdChainError
+from coldchain.kernel.errors import BadData, ColdChainError
 from coldchain.ports.clock import wall_ms
 from coldchain.records.health import beats
 from coldchain.records.registry import RegistryReader
@@ -19,9 +20,10 @@ from coldchain.wiring.demo.account import Books, keep_books, pending
 from coldchain.wiring.demo.files import NODE, ReplaySensor, replay_sensors
 from coldchain.wiring.demo.plan import DemoPlan, publish_registry, save_world, write_settings
 from coldchain.wiring.demo.show import Show, greeting
-from coldchain.wiring.process import PROCESSES
+from coldchain.wiring.process import PROCESSES, alone
 from coldchain.wiring.run import broker_child
 from coldchain.wiring.supervise import Child, Supervisor, our_process
+from firmware_sim.faults import Scenario
 
 TICK_S = 0.2
 DRAIN_S = 5.0
@@ -38,6 +40,15 @@ class NothingToReplay(ColdChainError):
     exit_code = 2
 
 
+@contextmanager
+def told_as_bad_data(path: Path | None) -> Iterator[None]:
+    """What a person's file has wrong, in a sentence."""
+    try:
+        yield
+    except (OSError, ValueError) as bad:
+        raise BadData(f"{path or 'the file that comes along'}: {bad}") from bad
+
+
 class Demo:
     """One run in one folder."""
 
@@ -47,7 +58,10 @@ class Demo:
         if plan.until_replayed and not plan.replay:
             raise NothingToReplay("--until-replayed needs at least one --replay FILE")
         self.settings = write_settings(plan)
-        self.fleet = plan.fleet_of()
+        with told_as_bad_data(plan.fleet):
+            self.fleet = plan.fleet_of()
+        with told_as_bad_data(plan.scenario):  # the world loads it; a person hears of it here
+            _ = plan.scenario and Scenario.load(plan.scenario)
         sensors = self._replayed()
         self.registry = publish_registry(plan, self.settings, self.fleet, sensors, wall_ms())
         self.start_ms = wall_ms()
@@ -66,6 +80,8 @@ class Demo:
             if s.node == NODE and s.appliance is not None
         }
         sensors, count = replay_sensors(self.plan.replay, self.plan.profile, earlier)
+        if not count and self.plan.until_replayed:
+            raise BadData(f"no reading in {', '.join(map(str, self.plan.replay))}: nothing to replay")
         self._say(f"{count} readings of {len(sensors)} sensors to replay")
         return sensors
 
@@ -137,10 +153,11 @@ class Demo:
 
 def run_demo(plan: DemoPlan, for_s: float | None, say: Say) -> Books:
     """The whole of it; SIGTERM and Ctrl-C end it cleanly, with the books closed."""
-    demo = Demo(plan, say)
-    signal.signal(signal.SIGTERM, lambda *_: demo.told.set())
-    signal.signal(signal.SIGINT, lambda *_: demo.told.set())
-    return demo.run(for_s)
+    with alone("demo", plan.directory):
+        demo = Demo(plan, say)
+        signal.signal(signal.SIGTERM, lambda *_: demo.told.set())
+        signal.signal(signal.SIGINT, lambda *_: demo.told.set())
+        return demo.run(for_s)
 
 
 def fresh_folder(base: Path = Path("demo-data")) -> Path:
