@@ -194,7 +194,7 @@ def _merged(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> tuple[Entry, ...]
 
 
 def synthetic_registry(count: int) -> Registry:
-    """So many appliances with one probe each, ten to a node; each node has a site and somebody who is told."""
+    """So many appliances with one probe each, ten to a node. Each node has its site and its people."""
     names = [f"syn-{number:03d}" for number in range(count)]
     nodes = [f"syn-{number:03d}" for number in range(-(-count // SYNTHETIC_PER_NODE))]
     return Registry(
