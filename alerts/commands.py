@@ -67,6 +67,10 @@ class Commands:
                 return f"refused: there is no alarm {command.alarm}"
             done = self._book.teller.pass_on(alarm, command.person, scene)
             return f"applied: alarm {alarm.number} is passed on" if done else "nothing to do"
+        if command.verb == "test_sms":
+            number = _body(command.body).get("number", "")
+            self._book.teller.test(f"test:{command.id}", number, scene)
+            return f"applied: a test message to {number} is due"
         return f"refused: {command.verb} is not known"
 
     def registry(self, version: int) -> Registry | None:

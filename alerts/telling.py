@@ -22,7 +22,16 @@ from alerts.oncall.policy import (
     quiet_until,
     routes,
 )
-from alerts.words.texts import TEMPERATURES, Facts, lapsed, raised, released, returned
+from alerts.words.texts import (
+    TEMPERATURES,
+    Facts,
+    answer,
+    clock,
+    lapsed,
+    raised,
+    released,
+    returned,
+)
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Person
 
@@ -119,6 +128,12 @@ class Teller:
         for alarm in alarms:
             self._store.note(alarm, scene.now_ms, "postponed", ",".join(people))
         return alarms
+
+    def test(self, name: str, number: str, scene: Scene) -> None:
+        """One test message, through the outbox like any other."""
+        zone = scene.registry.sites[0].zone if scene.registry.sites else "UTC"
+        text = answer("en", "test", clock=clock(scene.now_ms, zone))
+        self.chains.add(Draft(name, "test", 0, "test", "sms", 0, number, text, "", 1), scene.now_ms)
 
     # --- what time brings
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a modem hears between sends: answers, delivery reports, rings.
 
-Incoming messages lie in the SIM until they are deleted; they are listed when one is announced, and now and
-then in case an announcement was lost. A message is named by its contents: reading it twice is reading it once.
+Incoming messages lie in the SIM until they are deleted; they are listed when one is announced, and at times
+in case an announcement was lost. A message is named by its contents: reading it twice is reading it once.
 """
 
 from __future__ import annotations

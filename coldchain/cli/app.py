@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from coldchain.cli import config, data, demo, doctor, replay, run, sensor
+from coldchain.cli import alarm, config, data, demo, doctor, oncall, replay, run, sensor, trial
 
 app = typer.Typer(
     help="A monitor for the blood cold chain: from a probe on a serial line to a phone that rings.",
@@ -31,6 +31,9 @@ app.add_typer(config.app, name="config")
 app.add_typer(sensor.app, name="sensor")
 app.add_typer(sensor.registry_app, name="registry")
 app.add_typer(data.influx_app, name="influx")
+app.add_typer(alarm.app, name="alarm")
+app.add_typer(oncall.app, name="oncall")
+app.add_typer(trial.app, name="test")
 
 
 @app.command("version")

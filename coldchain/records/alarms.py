@@ -127,6 +127,18 @@ class AlarmEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an alarm's escalation stands: calling, held or ended; `step` (from 0) comes at `due_ms`."""
+
+    state: str
+    step: int
+    rounds: int
+    due_ms: int | None
+    person: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Integers over everything in the file.
 
@@ -202,6 +214,25 @@ class AlarmsReader:
     def events(self, alarm: str) -> list[AlarmEvent]:
         """What happened to the alarm with that id, in order."""
         return self._all(AlarmEvent, "SELECT * FROM alarm_event WHERE alarm = ? ORDER BY id", (alarm,))
+
+    def standing(self, alarm: str) -> Standing | None:
+        """The escalation of the alarm with that id."""
+        sql = "SELECT state, step, rounds, due_ms, person, action FROM escalation WHERE alarm = ?"
+        found = self._all(Standing, sql, (alarm,))
+        return found[0] if found else None
+
+    def delivered(self, alarm: str) -> dict[int, int]:
+        """Of the notices that arrived, by their delivery reports: notice -> when."""
+        sql = (
+            "SELECT d.notice, d.delivered_ms FROM delivery d JOIN notice n ON n.id = d.notice"
+            " WHERE n.alarm = ? AND d.delivered_ms IS NOT NULL"
+        )
+        return dict(self._rows(sql, (alarm,)))
+
+    def outcome(self, command: str) -> str | None:
+        """What came of a command, by its id; None while alerts has not applied it."""
+        found = self._rows("SELECT outcome FROM command_applied WHERE id = ?", (command,))
+        return str(found[0][0]) if found else None
 
     def counts(self) -> Counts:
         """Every figure in one read, consistent with each other."""
