@@ -25,7 +25,7 @@ from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch
 from alerts.rules.terms import RuleTable
 from alerts.rules.validity import UNKNOWN, faults
 from coldchain.kernel.errors import SchemaTooNew
-from coldchain.kernel.limits import PROFILES
+from coldchain.settings.profile_files import PROFILES
 
 FORMAT = 1
 N_CONDITIONS = 3

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coldchain.kernel.instants import EPOCH
-from coldchain.kernel.limits import PROFILES, Profile
+from coldchain.kernel.limits import Profile
 from coldchain.kernel.words import Quantity, Status
 from coldchain.records.registry import Registry, Sensor
+from coldchain.settings.profile_files import PROFILES
 from gateway.day import BUCKET_MS, BUCKETS, Channel, Day
 
 SILENT_MS = 300_000

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coldchain.kernel.limits import PROFILES
 from coldchain.kernel.words import NO_VALUE, Quantity
 from coldchain.records.registry import Registry
+from coldchain.settings.profile_files import PROFILES
 
 Longs = npt.NDArray[np.int64]
 NO_LOW, NO_HIGH = -(2**40), 2**40

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from alerts.rules.terms import AT_BITS, SERIES_MAX, RuleTable, columns_of
-from coldchain.kernel.limits import PROFILES, Profile
+from coldchain.kernel.limits import Profile
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Registry, Sensor
+from coldchain.settings.profile_files import PROFILES
 
 
 def build_table(

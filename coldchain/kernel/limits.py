@@ -33,6 +33,12 @@ class Profile:
     deadband_k       how far inside before it clears [K]
     on_delay         how long before it counts
     expected_every   a sensor that reports more rarely than twice this is silent
+    use              storage or transport
+    critical, warning  set-points; critical None: at the limits; warning None: there is no warning
+    warning_delay    the on-delay of the warning
+    budget           so much time beyond the limits in a day is an alarm, however short each excursion
+    longest          how long blood may be kept so at all
+    signed           of a site's own profile: who signed it off, and when; empty for those built in
     """
 
     name: str
@@ -43,52 +49,78 @@ class Profile:
     on_delay: timedelta
     expected_every: timedelta
     source: str
+    use: str = "storage"
+    critical: Limits | None = None
+    warning: Limits | None = None
+    warning_delay: timedelta = timedelta(minutes=10)
+    budget: timedelta | None = None
+    longest: timedelta | None = None
+    signed: str = ""
 
     @property
     def low_c(self) -> float | None:
-        return self.limits.low_c
+        return (self.critical or self.limits).low_c
 
     @property
     def high_c(self) -> float | None:
-        return self.limits.high_c
+        return (self.critical or self.limits).high_c
+
+    @property
+    def authority(self) -> str:
+        """What stands behind the @: eu, us, uk, au, or a site's own word."""
+        return self.name.partition("@")[2]
 
     @property
     def label(self) -> str:
         return f"{self.name} v{self.version}"
 
 
-OURS = "chosen by the project; a site's medical director must confirm it"
+def faults_of(profile: Profile) -> list[str]:
+    """Why this profile must not judge blood: set-points outside the limits, spans that make no sense.
 
-RED_CELLS_EU = Profile(
-    "red-cells@eu",
-    1,
-    "red cells",
-    Limits(2.0, 6.0, "Directive 2004/33/EC, Annex IV, 1.1: storage at 2 to 6 °C"),
-    deadband_k=0.3,
-    on_delay=timedelta(minutes=5),
-    expected_every=timedelta(minutes=1),
-    source=f"delay and deadband: {OURS}",
-)
-PLASMA_EU = Profile(
-    "plasma@eu",
-    1,
-    "plasma",
-    Limits(None, -25.0, "Council of Europe (EDQM) guide: at or below -25 °C"),
-    deadband_k=0.5,
-    on_delay=timedelta(minutes=15),
-    expected_every=timedelta(minutes=1),
-    source=f"delay and deadband: {OURS}",
-)
-PLATELETS_EU = Profile(
-    "platelets@eu",
-    1,
-    "platelets",
-    Limits(20.0, 24.0, "Directive 2004/33/EC, Annex IV, 1.1: storage at 20 to 24 °C"),
-    deadband_k=0.3,
-    on_delay=timedelta(minutes=5),
-    expected_every=timedelta(minutes=1),
-    source=f"delay and deadband: {OURS}",
-)
-
-PROFILES = {p.name: p for p in (RED_CELLS_EU, PLASMA_EU, PLATELETS_EU)}
-"""Built in, by name. A site's own profiles come beside these, signed off."""
+    >>> red = Profile(
+    ...     "red-cells@eu",
+    ...     1,
+    ...     "red cells",
+    ...     Limits(2.0, 6.0, "x"),
+    ...     0.3,
+    ...     timedelta(minutes=5),
+    ...     timedelta(minutes=1),
+    ...     "x",
+    ...     critical=Limits(2.0, 6.5, "ours"),
+    ... )
+    >>> faults_of(red)
+    ['critical high 6.5 °C is above the limit 6 °C']
+    """
+    found = []
+    chain = [("the limit", profile.limits)]
+    for name, points in (("critical", profile.critical), ("warning", profile.warning)):
+        if points is None:
+            continue
+        outer, bounds = chain[-1]
+        for side, mine, theirs in (
+            ("low", points.low_c, bounds.low_c),
+            ("high", points.high_c, bounds.high_c),
+        ):
+            where = "below" if side == "low" else "above"
+            if mine is not None and theirs is None:
+                found.append(f"{name} {side} {mine:g} °C: there is no {outer} on that side")
+            elif (
+                mine is not None
+                and theirs is not None
+                and (mine < theirs if side == "low" else mine > theirs)
+            ):
+                found.append(f"{name} {side} {mine:g} °C is {where} {outer} {theirs:g} °C")
+            elif mine is None and theirs is not None and name == "critical":
+                found.append(f"no critical {side}, though the limit is {theirs:g} °C")
+        chain.append((f"the {name} set-point", points))
+    low, high = profile.low_c, profile.high_c
+    if profile.deadband_k < 0 or (
+        low is not None and high is not None and 2 * profile.deadband_k >= high - low
+    ):
+        found.append(f"a deadband of {profile.deadband_k:g} K leaves nowhere to return to")
+    if profile.on_delay < timedelta(0) or profile.warning_delay < timedelta(0):
+        found.append("a delay is a length of time: not below 0")
+    if profile.expected_every <= timedelta(0):
+        found.append("readings must be expected at some interval above 0")
+    return found

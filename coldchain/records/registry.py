@@ -19,10 +19,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coldchain.kernel.errors import BadData
-from coldchain.kernel.limits import PROFILES
 from coldchain.kernel.words import Quantity
 from coldchain.records.duty import Channel, Policy, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
+from coldchain.settings.profile_files import PROFILES
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 SensorName = Annotated[

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from coldchain.kernel.errors import ConfigError
 from coldchain.kernel.words import QUANTITY_OF_WORD
 from coldchain.settings.model import Settings
+from coldchain.settings.profile_files import take_up
 
 Path_ = tuple[str | int, ...]
 Fault = tuple[Path_, str, str | None]
@@ -43,7 +44,7 @@ class Finding:
 
 
 def load(path: Path) -> Settings:
-    """The settings of a file; ConfigError listing every fault."""
+    """The settings of a file, and the site's own profiles taken up; ConfigError listing every fault."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as bad:
@@ -53,6 +54,7 @@ def load(path: Path) -> Settings:
     settings, findings = check_text(text, str(path), base=path.parent)
     if settings is None:
         raise ConfigError("\n".join(str(finding) for finding in findings))
+    take_up(settings.data_dir)
     return settings
 
 

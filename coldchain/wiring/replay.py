@@ -41,7 +41,7 @@ def replay_profile_of(
     """The lines of `replay --profile`."""
     from alerts.recording import recording_of
     from alerts.verdicts import judge_profile
-    from coldchain.kernel.limits import PROFILES
+    from coldchain.settings.profile_files import PROFILES
 
     if profile not in PROFILES:
         raise BadData(f"no profile {profile!r}; there are: {', '.join(sorted(PROFILES))}")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Protocol
 
-from coldchain.kernel.limits import PROFILES
 from coldchain.kernel.words import NO_VALUE, Health, Quantity
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Appliance, Registry, Sensor
+from coldchain.settings.profile_files import PROFILES
 from dashboards.console.times import clock
 from dashboards.console.values import celsius, limits_text, number_c
 from dashboards.console.words import t, word

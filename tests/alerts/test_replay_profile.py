@@ -17,7 +17,7 @@ from alerts.rules.flat import segments_of
 from alerts.verdicts import judge_profile
 from coldchain.files.columns import FileColumns
 from coldchain.kernel.instants import parse_instant, rfc3339
-from coldchain.kernel.limits import PROFILES
+from coldchain.settings.profile_files import PROFILES
 
 SECOND, MINUTE = 1_000, 60_000
 T0 = 1_657_195_200_000
@@ -99,7 +99,7 @@ def test_a_replay_is_the_definition(drawn, one_sided, delay_s, interval_s, twice
     profile = replace(PROFILES["red-cells@eu"], on_delay=timedelta(seconds=delay_s))
     low = None if one_sided else 2000
     if one_sided:
-        profile = replace(profile, limits=replace(profile.limits, low_c=None))
+        profile = replace(profile, limits=replace(profile.limits, low_c=None), critical=None)
     recording = recording_of([columns(shuffled[:cut]), columns(shuffled[cut:])], by_value=True)
     told = judge_profile(recording, profile, interval_s)
     terms = Terms(low, 6000, 300, delay_s * SECOND, interval_s * SECOND)

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from coldchain.kernel.limits import PROFILES
 from coldchain.kernel.link import Batch
 from coldchain.kernel.readings import SPOOLED, Rows
 from coldchain.kernel.words import NO_VALUE, Quantity
@@ -27,6 +26,7 @@ from coldchain.records.registry import (
 )  # fmt: skip
 from coldchain.records.sql import open_writer, transaction
 from coldchain.settings import Settings
+from coldchain.settings.profile_files import PROFILES
 from ingest.journal import SqliteJournal
 from ingest.status import StatusWord
 
