@@ -43,12 +43,12 @@ def health(
     json_: Json = False,
 ) -> None:
     """Has that process made progress in the last 30 s? Exit 0 if so, else 1. For health checks."""
-    from coldchain.records.health import STALE_AFTER_S, beats
+    from coldchain.records.health import beats
 
     settings = settings_of(config, directory)
     beat = next((beat for beat in beats(settings.data_dir) if beat.name == name), None)
     age_s = None if beat is None else (wall_ms() - beat.at_ms) / 1000
-    alive = age_s is not None and age_s <= STALE_AFTER_S
+    alive = beat is not None and not beat.stale(wall_ms())
     if json_:
         typer.echo(
             json.dumps(

@@ -27,6 +27,10 @@ class Beat:
     pid: int
     figures: dict[str, Any]
 
+    def stale(self, now_ms: int) -> bool:
+        """No progress lately. A beat from the future is from before the clock was set back."""
+        return abs(now_ms - self.at_ms) > STALE_AFTER_S * 1000
+
 
 class Heart:
     """Writes the beat of one process, at most every BEAT_EVERY_S."""

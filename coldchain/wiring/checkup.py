@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from coldchain.kernel.errors import ColdChainError
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
-from coldchain.records.health import STALE_AFTER_S, beats
+from coldchain.records.health import beats
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import RegistryReader
 from coldchain.records.sql import open_reader
@@ -189,11 +189,11 @@ def _processes(settings: Settings, now_ms: int) -> Iterator[Line]:
             yield Line(name, "warning", "has never run here", f"start it: {command}")
             continue
         age_s = (now_ms - beat.at_ms) / 1000
-        if age_s > STALE_AFTER_S:
+        if beat.stale(now_ms):
             yield Line(
                 name,
                 "bad",
-                f"no progress for {age_s:.0f} s",
+                f"no progress for {age_s:.0f} s" if age_s > 0 else "no progress since the clock was set back",
                 f"look at its log, then start it again: {command}",
             )
             continue
@@ -262,7 +262,7 @@ def _influx(settings: Settings) -> Line:
 
     try:
         answer = httpx.get(f"{settings.influx.url}/ping", timeout=5)
-    except httpx.HTTPError as bad:
+    except (httpx.HTTPError, httpx.InvalidURL) as bad:
         return Line(
             "influxdb",
             "warning",

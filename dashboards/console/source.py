@@ -25,7 +25,7 @@ from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records.alarms import Alarm, AlarmsReader, Excursion, Notice
-from coldchain.records.health import STALE_AFTER_S, Beat, beats
+from coldchain.records.health import Beat, beats
 from coldchain.records.journal import JournalReader, Latest, merge_latest
 from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
 from coldchain.settings import Settings
@@ -123,7 +123,7 @@ class Records:
     def _stale(self, heard: tuple[Beat, ...], now_ms: int) -> Iterator[str]:
         """Without ingest nothing is new; without alerts nobody is told."""
         for beat in heard:
-            if beat.name in ("ingest", "alerts") and now_ms - beat.at_ms > STALE_AFTER_S * 1000:
+            if beat.name in ("ingest", "alerts") and beat.stale(now_ms):
                 yield t("trouble.stale", name=beat.name, at=clock(beat.at_ms, now_ms, self.zone))
 
     def registry(self) -> Registry:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coldchain.records.health import STALE_AFTER_S, Beat
+from coldchain.records.health import Beat
 from dashboards.console.source import Gateway, Look
 from dashboards.console.times import age, span
 from dashboards.console.words import t
@@ -34,7 +34,7 @@ def count(n: int) -> str:
 
 
 def alive(beat: Beat, now_ms: int) -> bool:
-    return now_ms - beat.at_ms <= STALE_AFTER_S * 1000
+    return not beat.stale(now_ms)
 
 
 def heard(gateway: Gateway, now_ms: int) -> bool:
