@@ -103,11 +103,16 @@ class Supervisor:
                     "process.died",
                     name=child.name,
                     code=child.process.returncode,
-                    again_in_s=child.back_off_s,
+                    again_in_s=round(child.due_s - now_s, 3),
                 )
             elif now_s >= child.due_s:
-                child.due_s = 0.0
-                child.start(now_s)
+                try:
+                    child.start(now_s)
+                except OSError as bad:  # no room for a process or its log: the others go on meanwhile
+                    child.due_s = now_s + BACK_OFF_MOST_S
+                    log.warning("process.not_started", name=child.name, why=str(bad))
+                else:
+                    child.due_s = 0.0
 
     def stop(self, *names: str) -> None:
         """Stop the named children (all, without names), the last started first; kill what does not go."""

@@ -58,6 +58,25 @@ def test_a_child_that_dies_at_once_is_not_started_in_a_frenzy() -> None:
     assert 1 <= supervisor.child("a").deaths <= 4
 
 
+def test_a_child_that_cannot_be_started_again_ends_nobody_else(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    supervisor = Supervisor([Child("a", [str(program)]), child("b", PATIENT)])
+    supervisor.start()
+    program.unlink()
+    try:
+        until(lambda: False, supervisor, 1.0)
+        assert supervisor.child("a").pid is None
+        assert supervisor.child("b").pid is not None
+        program.write_text(f"#!{sys.executable}\n{PATIENT}\n")
+        program.chmod(0o755)
+        supervisor.child("a").due_s = 1e-9  # its pause is over
+        assert until(lambda: supervisor.child("a").pid is not None, supervisor)
+    finally:
+        supervisor.stop()
+
+
 def test_a_stopped_child_stays_stopped_while_others_run() -> None:
     supervisor = Supervisor([child("a", PATIENT), child("b", PATIENT)])
     supervisor.start()
