@@ -8,6 +8,13 @@ import sys
 
 def main() -> None:
     """Entry point of `coldchain`."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while the libraries load; later the commands see to it
+        sys.exit(130)
+
+
+def _run() -> None:
     from coldchain.cli.app import app
     from coldchain.kernel.errors import ColdChainError
 
@@ -20,3 +27,6 @@ def main() -> None:
         # The reader of our output has gone (`| head`). Nothing to say, and nobody to say it to.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as bad:
+        sys.stderr.write(f"coldchain: {f'{bad.filename}: ' if bad.filename else ''}{bad.strerror or bad}\n")
+        sys.exit(74)

@@ -51,7 +51,10 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 1,
     port: Annotated[
-        int, typer.Option(help="Port of the console, on loopback; another is taken when it is busy.")
+        int,
+        typer.Option(
+            help="Port of the console, on loopback; another is taken when it is busy.", min=0, max=65535
+        ),
     ] = 8080,
     influx_url: Annotated[str | None, typer.Option(help="Also stream to this InfluxDB.")] = None,
     json_: Json = False,

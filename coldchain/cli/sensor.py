@@ -97,7 +97,11 @@ def import_(
     """Make a file the new version. Nothing of the old one is lost."""
     from coldchain.records.registry import Desk, read_registry_file
 
-    registry = read_registry_file(path.read_text(encoding="utf-8"))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as bad:
+        raise BadData(f"{path}: cannot be read as text: {getattr(bad, 'strerror', None) or bad}") from bad
+    registry = read_registry_file(text)
     version = Desk(settings_of(config, directory).desk_db, wall_ms).publish(
         registry, author=author, reason=reason
     )

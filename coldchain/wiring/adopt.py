@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from coldchain.kernel.errors import BadData, StoreUnavailable
 from coldchain.kernel.words import Quantity
@@ -77,12 +78,19 @@ def _change(
     try:
         changed = Registry(**{**dict(reader.registry), **change(reader.registry)})
     except ValidationError as bad:
-        raise BadData("; ".join(fault["msg"] for fault in bad.errors())) from bad
+        raise BadData("; ".join(_said(fault) for fault in bad.errors())) from bad
     desk = Desk(settings.desk_db, wall_ms)
     try:
         return desk.publish(changed, author=author, reason=reason, after=reader.version)
     finally:
         desk.close()
+
+
+def _said(fault: ErrorDetails) -> str:
+    """Which entry, what is wrong with it."""
+    if fault["type"] == "value_error":  # our own words: they name the entry
+        return str(fault["ctx"]["error"])
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, not {fault['input']!r}"
 
 
 def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: Callable[[], int]) -> int:

@@ -53,11 +53,30 @@ def test_check_names_file_line_key_and_nearest(tmp_path: Path) -> None:
         (("sensor", "adopt", "x"), 2, "--as"),
         (("demo", "--until-replayed", "--dir", "d", "--appliances", "0"), 2, "--replay FILE"),
         (("demo", "--appliances", "244", "--for", "1", "--dir", "d"), 65, "243 appliances"),
+        (("demo", "--replay", "header.csv", "--until-replayed", "--dir", "d"), 65, "no reading in"),
+        (("demo", "--replay", "empty.csv", "--dir", "d"), 65, "header is unknown"),
+        (("demo", "--fleet", "bad.toml", "--for", "1", "--dir", "d"), 65, "bad.toml"),
+        (("demo", "--scenario", "bad.toml", "--for", "1", "--dir", "d"), 65, "bad.toml"),
+        (("demo", "--scenario", "none-fits.toml", "--for", "1", "--dir", "d"), 65, "none-fits.toml"),
+        (("demo", "--port", "99999", "--for", "1", "--dir", "d"), 2, "--port"),
+        (("demo", "--for", "1", "--dir", "empty.csv"), 74, "empty.csv"),
+        (("registry", "import", "nowhere.json", "--dir", "."), 65, "nowhere.json"),
+        (("registry", "import", "binary", "--dir", "."), 65, "binary"),
+        (("registry", "import", ".", "--dir", "."), 65, "cannot be read"),
+        (("registry", "person", "noy", "Noy", "12", "--dir", "."), 65, "phone"),
+        (("sensor", "adopt", "a/1", "--as", "X Y/load", "--dir", "."), 65, "'X Y'"),
     ],
 )
 def test_refusals_are_one_sentence_with_a_remedy(
     tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "header.csv").write_text("sensor,time,celsius\n")
+    (tmp_path / "bad.toml").write_text("{\n")
+    (tmp_path / "none-fits.toml").write_text('[[fault]]\nkind = "meteorite"\n')
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    if "." in arguments:
+        (tmp_path / "coldchain.toml").write_text("")
     refused = coldchain(*arguments, cwd=tmp_path)
     assert refused.returncode == code, refused.stderr
     assert says in refused.stderr

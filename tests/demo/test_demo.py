@@ -18,6 +18,7 @@ import pytest
 
 from coldchain.settings import load
 from coldchain.wiring.demo.account import keep_books
+from coldchain.wiring.process import alone
 
 KEYS = {
     "appliances",
@@ -115,6 +116,15 @@ def exported(directory: Path, *more: str) -> list[list[str]]:
     header, *rows = csv.reader(io.StringIO(run.stdout))
     assert header == ["sensor", "time", "celsius"]
     return rows
+
+
+def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
+    with alone("demo", tmp_path):
+        refused = coldchain("demo", "--appliances", "1", "--for", "1", "--dir", str(tmp_path))
+    assert refused.returncode != 0
+    assert str(tmp_path) in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "coldchain.toml").exists()
 
 
 def test_a_recorded_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
