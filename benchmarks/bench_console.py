@@ -58,7 +58,7 @@ class Reporting(threading.Thread):
         while self.going:
             time.sleep(0.25)
             sensor = loads[number % len(loads)]
-            appliance = self._seed.registry.appliance_by_id[sensor.appliance]
+            appliance = self._seed.registry.appliance_by_id[str(sensor.appliance)]
             mean = MEAN_C[appliance.assignments[0].carries]
             self._seed.report(sensor.id, round(mean * 1000) + number % 400, int(time.time() * 1000))
             number += 1

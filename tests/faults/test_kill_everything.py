@@ -154,8 +154,8 @@ def alarms_were_told(demo: Demo, plan: DemoPlan) -> None:
     alarmed = {row[0] for row in db.execute("SELECT appliance FROM alarm WHERE kind = 'high'")}
     unsent = db.execute("SELECT alarm, state FROM notice WHERE state != 'sent'").fetchall()
     inbox = [json.loads(line)["text"] for line in plan.inbox.read_text().splitlines()]
-    hot = {sensor.appliance for sensor in demo.registry.sensors if sensor.channel == 0}
+    hot = {str(sensor.appliance) for sensor in demo.registry.sensors if sensor.channel == 0}
     assert alarmed == hot
     assert unsent == []
-    untold = [name for name in sorted(hot) if not any(str(name) in text for text in inbox)]
+    untold = [name for name in sorted(hot) if not any(name in text for text in inbox)]
     assert untold == [], "alarms that no phone heard of"
