@@ -8,17 +8,18 @@ from typing import Annotated
 
 import typer
 
-from coldchain.cli.common import Config, Dir, say, settings_of
+from coldchain.cli.common import say
 from coldchain.kernel.errors import BadData, ConfigError
 
 FOLDER = "deploy/grafana/dashboards"
+Zone = Annotated[str, typer.Option(help="The time zone of days on long ranges.")]
 app = typer.Typer(help="Grafana's dashboards.", no_args_is_help=True)
 
 
 @app.command("build")
 def build(
     folder: Annotated[Path, typer.Argument(help="Where to write them, a folder a language.")] = Path(FOLDER),
-    zone: Annotated[str, typer.Option(help="The time zone of days on long ranges.")] = "Asia/Vientiane",
+    zone: Zone = "Asia/Vientiane",
 ) -> None:
     """Write every dashboard as JSON. Files that are not ours stay."""
     from dashboards.grafana.build import write
@@ -36,8 +37,7 @@ def push(
     source: Annotated[
         str, typer.Option(help="The uid of the server's InfluxQL data source.")
     ] = "coldchain-influxql",
-    config: Config = None,
-    directory: Dir = None,
+    zone: Zone = "Asia/Vientiane",
 ) -> None:
     """Put the dashboards on a Grafana that runs already, in folders of their own. Again replaces them."""
     from dashboards.grafana.push import ApiGrafana
@@ -52,6 +52,5 @@ def push(
         token = token_file.read_text().strip()
     except OSError as bad:
         raise ConfigError(f"{token_file} cannot be read: {bad.strerror}") from bad
-    zone = settings_of(config, directory).zone
     for uid, address in push_all(ApiGrafana(url, token), languages, zone, source).items():
         say(f"{uid}: {url.rstrip('/')}{address}")
