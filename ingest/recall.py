@@ -18,7 +18,10 @@ from ingest.known import Bools, Known, Longs
 RECENT_ROWS_MAX = 20_000
 """Redeliveries are nearly always of what just came: so many rows are kept at hand."""
 NEAR_MS = 3_600_000
-"""The same report may be dated a little differently by another gateway: looked for this far first."""
+"""The same report may be dated a little differently by another gateway: looked for at its own instant first,
+then this far, then everywhere.
+"""
+EVER_MS = 2**61
 
 Identity = tuple[int, int, int]
 
@@ -57,12 +60,10 @@ class Recaller:
         """Where to look, the likeliest first; whatever is not asked for any more is not read."""
         yield from reversed(self._recent)
         yield from self._waiting(wanted)
-        first, last = int(asked["at_ms"].min()) - NEAR_MS, int(asked["at_ms"].max()) + NEAR_MS
-        yield from self._log(first, last)
-        series = np.unique(asked["series"]).tolist()
-        yield from self._chunks(series, first, last)
-        yield from self._log(-(2**63), 2**63 - 1)
-        yield from self._chunks(series, -(2**63), 2**63 - 1)
+        first, last = int(asked["at_ms"].min()), int(asked["at_ms"].max())
+        for slack_ms in (0, NEAR_MS, EVER_MS):
+            yield from self._log(first - slack_ms, last + slack_ms)
+            yield from self._chunks(asked, wanted, slack_ms)
 
     def _waiting(self, wanted: set[Identity]) -> Iterator[Rows]:
         """Channel by channel, the newest first, until what is wanted of it is found: what came again came
@@ -90,15 +91,22 @@ class Recaller:
         for (blob,) in found.fetchall():
             yield unpack_rows(blob)
 
-    def _chunks(self, series: list[int], first_ms: int, last_ms: int) -> Iterator[Rows]:
-        for one in series:
+    def _chunks(self, asked: Rows, wanted: set[Identity], slack_ms: int) -> Iterator[Rows]:
+        """For each row that is still wanted the chunks of its series around its own instant."""
+        places = zip(_names(asked), asked["series"].tolist(), asked["at_ms"].tolist(), strict=True)
+        for name, series, at_ms in places:
+            if name not in wanted:
+                continue
             found = self._db.execute(
-                "SELECT data FROM chunk WHERE series = ? AND start_ms <= ? AND last_ms >= ?"
+                "SELECT id FROM chunk WHERE series = ? AND start_ms <= ? AND last_ms >= ?"
                 " ORDER BY start_ms DESC",
-                (one, last_ms, first_ms),
+                (series, at_ms + slack_ms, at_ms - slack_ms),
             )
-            for (data,) in found.fetchall():
-                yield chunks.decode(data, one)
+            for (number,) in found.fetchall():
+                if name not in wanted:
+                    break
+                (data,) = self._db.execute("SELECT data FROM chunk WHERE id = ?", (number,)).fetchone()
+                yield chunks.decode(data, series)
 
 
 def _names(rows: Rows) -> list[Identity]:

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from coldchain.kernel.link import Batch
 from coldchain.kernel.readings import SPOOLED
+from coldchain.records import chunks
+from coldchain.records.registry import Registry, Sensor
 from ingest import recall
 from ingest.journal import SqliteJournal
+from ingest.sealing import Sealer, Windows
 
 CHANNELS = 5
 WAITED = 300
@@ -28,6 +32,19 @@ def batch(number: int, *, value: int = 4_000) -> Batch:
     return Batch("gw", "e", [(low, low + CHANNELS - 1)], [("stranger", 1)], rows)
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, place: ModuleType, name: str) -> list[int]:
+    """One entry for each call of that function from now on."""
+    calls: list[int] = []
+    true = getattr(place, name)
+
+    def call(*args: object) -> object:
+        calls.append(1)
+        return true(*args)
+
+    monkeypatch.setattr(place, name, call)
+    return calls
+
+
 @pytest.mark.parametrize("reopened", [False, True])
 def test_a_redelivery_reads_little_of_what_waits(tmp_path: Path, monkeypatch, reopened: bool) -> None:
     journal = SqliteJournal(tmp_path / "readings.db")
@@ -36,9 +53,7 @@ def test_a_redelivery_reads_little_of_what_waits(tmp_path: Path, monkeypatch, re
     if reopened:
         journal.close()
         journal = SqliteJournal(tmp_path / "readings.db")
-    decoded = []
-    unpack = recall.unpack_rows
-    monkeypatch.setattr(recall, "unpack_rows", lambda blob: decoded.append(1) or unpack(blob))
+    decoded = counted(monkeypatch, recall, "unpack_rows")
 
     (receipt,) = journal.record([batch(WAITED - 1)], T0)
 
@@ -65,3 +80,30 @@ def test_an_old_one_of_those_that_wait_is_still_found(tmp_path: Path) -> None:
     assert same.recorded == batch(0).ranges
     assert refused is not None
     assert refused.dead == other.ranges, "another value under the same name"
+
+
+def test_a_redelivery_of_what_is_sealed_opens_one_chunk_a_reading(tmp_path: Path, monkeypatch) -> None:
+    """However many chunks a series has, and after a restart: nothing is in memory then."""
+    known = Registry(
+        sensors=tuple(Sensor(id=f"s/{c}", node="stranger", channel=c) for c in range(CHANNELS)),
+    )
+    journal = SqliteJournal(tmp_path / "readings.db")
+    journal.rewire(known)
+    for number in range(60):
+        journal.record([batch(number)], T0 + 1_000 * number)
+    sealer = Sealer(journal, Windows(5_000, 0))
+    for _ in sealer.steps(2**50):
+        pass
+    for _ in sealer.remove(10**9):
+        pass
+    journal.close()
+    journal = SqliteJournal(tmp_path / "readings.db")
+    journal.rewire(known)
+    decoded = counted(monkeypatch, chunks, "decode")
+
+    (receipt,) = journal.record([batch(7)], T0)
+
+    assert receipt is not None
+    assert receipt.recorded == batch(7).ranges
+    assert journal.counters["duplicates"] == CHANNELS
+    assert len(decoded) == CHANNELS
