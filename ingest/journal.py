@@ -18,7 +18,6 @@ import numpy as np
 import structlog
 
 from coldchain.kernel.link import Batch, Pairs, Receipt, encode_batch
-from coldchain.kernel.ranges import RangeSet
 from coldchain.kernel.readings import Rows
 from coldchain.ports.journal import JournalWriter
 from coldchain.records.journal import Latest, merge_latest
@@ -30,6 +29,7 @@ from ingest import letters
 from ingest.admission import Admitted, Bounds, Reason, admit, link_sequences, pairs_of_sequences, refuse_all
 from ingest.known import Known, Longs, Wired
 from ingest.letters import Letter, Projected, keep_letter
+from ingest.links import Links
 from ingest.recall import Recaller
 from ingest.status import StatusWord, gap_row
 from ingest.waiting import Readmitted, group_waiting, take_adopted
@@ -67,15 +67,6 @@ Arrival = Batch | Refused | StatusWord
 
 
 @dataclass(slots=True)
-class _Link:
-    """What is accounted for of one gateway's epoch."""
-
-    number: int
-    recorded: RangeSet
-    dead: RangeSet
-
-
-@dataclass(slots=True)
 class _Since:
     """What was committed since the last checkpoint."""
 
@@ -97,8 +88,6 @@ class SqliteJournal(JournalWriter):
         self.counters: dict[str, int] = {}
         self._bounds = Bounds(lateness_ms)
         self._waiting_max = waiting_max
-        self._links: dict[tuple[str, str], _Link] = {}
-        self._changed_links: dict[int, _Link] = {}
         self._latest: dict[int, Latest] = {}
         self._since = _Since()
         self._changed: set[str] = set()
@@ -127,11 +116,7 @@ class SqliteJournal(JournalWriter):
         for number, node, boot, _ in kept:
             self.known.learn_source(number, node, boot)
         self.known.restore((number, seen) for number, _, _, seen in kept)
-        for number, gateway, epoch, recorded, dead in self.db.execute(
-            "SELECT id, gateway, epoch, recorded, dead FROM link"
-        ):
-            ranges = RangeSet(map(tuple, json.loads(recorded))), RangeSet(map(tuple, json.loads(dead)))
-            self._links[gateway, epoch] = _Link(number, *ranges)
+        self._links = Links(self.db)
         for series, *newest in self.db.execute(
             "SELECT series, at_ms, value, status, flags, arrived_ms FROM latest"
         ):
@@ -184,7 +169,7 @@ class SqliteJournal(JournalWriter):
         return None
 
     def _take_batch(self, batch: Batch, arrived_ms: int) -> Receipt:
-        link = self._link(batch.gateway, batch.epoch)
+        link = self._links.of(batch.gateway, batch.epoch)
         room = self._waiting_max - self.counters.get("waiting", 0)
         bounds = replace(self._bounds, waiting_room=room, dead_before=link.dead)
         admitted = self._admit(batch, arrived_ms, bounds)
@@ -196,10 +181,7 @@ class SqliteJournal(JournalWriter):
             self._keep_waiting(admitted, arrived_ms, link.number)
         for reason, places in admitted.dead:
             self._keep_dead(batch, reason, places, arrived_ms)
-        for ranges, told in ((admitted.recorded_ranges, link.recorded), (admitted.dead_ranges, link.dead)):
-            for low, high in ranges:
-                told.add(low, high)
-        self._changed_links[link.number] = link
+        link.account(admitted.recorded_ranges, admitted.dead_ranges)
         return Receipt(
             batch.gateway, batch.epoch, admitted.recorded_ranges, admitted.dead_ranges, [], arrived_ms
         )
@@ -307,19 +289,9 @@ class SqliteJournal(JournalWriter):
 
     # --- what is kept beside the rows
 
-    def _link(self, gateway: str, epoch: str) -> _Link:
-        link = self._links.get((gateway, epoch))
-        if link is None:
-            link = self._links[gateway, epoch] = _Link(len(self._links) + 1, RangeSet(), RangeSet())
-            self.db.execute(
-                "INSERT INTO link (id, gateway, epoch) VALUES (?,?,?)", (link.number, gateway, epoch)
-            )
-        return link
-
     def accounted(self, gateway: str, epoch: str) -> tuple[Pairs, Pairs]:
         """The link sequences recorded, and dead-lettered."""
-        link = self._links.get((gateway, epoch))
-        return (link.recorded.pairs(), link.dead.pairs()) if link else ([], [])
+        return self._links.accounted(gateway, epoch)
 
     def _count(self, name: str, more: int) -> None:
         if more:
@@ -335,10 +307,7 @@ class SqliteJournal(JournalWriter):
         if known.new_series:
             self.db.executemany("INSERT INTO series (id, sensor, quantity) VALUES (?,?,?)", known.new_series)
             known.new_series.clear()
-        for link in self._changed_links.values():
-            ranges = json.dumps(link.recorded.pairs()), json.dumps(link.dead.pairs())
-            self.db.execute("UPDATE link SET recorded = ?, dead = ? WHERE id = ?", (*ranges, link.number))
-        self._changed_links.clear()
+        self._links.keep()
         self._since.commits += 1
         if self._since.commits >= CHECKPOINT_COMMITS or self._since.rows >= CHECKPOINT_ROWS:
             self._checkpoint()

@@ -14,7 +14,8 @@ CREATE TABLE series (id INTEGER PRIMARY KEY, sensor TEXT NOT NULL, quantity INTE
 -- up to the position of cursor 'state'; the log and the waiting list behind it tell the rest.
 CREATE TABLE source (id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot INTEGER NOT NULL,
                      seen BLOB NOT NULL, UNIQUE (node, boot));
--- One row per gateway and epoch: `recorded` and `dead` are the link sequences accounted for, as JSON ranges.
+-- One row per gateway and epoch: `recorded` are the link sequences accounted for, as JSON ranges: recorded or
+-- dead-lettered. (`dead` is of older versions; the dead letters tell which.)
 CREATE TABLE link (id INTEGER PRIMARY KEY, gateway TEXT NOT NULL, epoch TEXT NOT NULL,
                    recorded TEXT NOT NULL DEFAULT '[]', dead TEXT NOT NULL DEFAULT '[]',
                    last_ms INTEGER NOT NULL DEFAULT 0,

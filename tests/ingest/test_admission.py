@@ -319,3 +319,27 @@ def test_half_a_character_in_a_status_stops_nothing(tmp_path, word) -> None:
     assert len(kept) == 1
     assert "ud800" in kept[0][0]
     journal.close()
+
+
+def test_what_is_kept_of_a_link_stays_short_however_many_are_dead(tmp_path) -> None:
+    """A sensor wired as another: one dead reading in each batch for ever. Once 1.7 MB a commit in a month."""
+    path = tmp_path / "readings.db"
+    journal = SqliteJournal(path)
+    journal.rewire(REGISTRY)
+    came = one()
+    rows = np.repeat(came.rows, 3)
+    for k in range(50):
+        rows["seq"], rows["quantity"] = 3 * k + np.arange(3), [1, 2, 1]
+        journal.record([Batch("gw", "e", [(3 * k + 1, 3 * k + 3)], came.nodes, rows)], NOW)
+    (kept,) = journal.db.execute("SELECT recorded || dead FROM link").fetchone()
+    assert kept == "[[1, 150]][]"
+    accounted = journal.accounted("gw", "e")
+    assert accounted[1] == [(3 * k + 2, 3 * k + 2) for k in range(50)]
+    assert sum(high - low + 1 for low, high in accounted[0]) == 100
+    journal.db.close()  # killed
+    journal = SqliteJournal(path)
+    journal.rewire(REGISTRY)
+    assert journal.accounted("gw", "e") == accounted
+    journal.record([Batch("gw", "e", [(148, 150)], came.nodes, rows)], NOW)
+    assert (journal.counters["dead_lettered"], journal.counters["duplicates"]) == (50, 3)
+    journal.close()
