@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.link import MAX_PAYLOAD, Receipt, encode_receipt
@@ -28,11 +29,14 @@ from ingest.json_reports import NotJson, Unsound, batch_of
 log = structlog.get_logger()
 
 ANSWER_WITHIN_S = 15.0
+BODY_WITHIN_S = 20.0
+"""A client that sends its request more slowly than this is let go: connections are few."""
 CONNECTIONS_MAX = 200
 
 PROBLEMS = {
     "oversize": (413, f"The request is longer than {MAX_PAYLOAD} bytes; send fewer readings at a time"),
     "malformed": (400, "The request is not JSON"),
+    "slow": (408, "The request took too long to come"),
     "unsound": (422, "The request is not of version 1 of the format"),
     "busy": (503, "Not recorded yet; keep the readings and send them again"),
     "no-such-thing": (404, "Only POST /api/v1/readings is served here"),
@@ -61,7 +65,13 @@ class Problem(Exception):
         return Response(json.dumps(body), status, headers, media_type="application/problem+json")
 
 
-def make_app(box: Inbox, wall_ms: WallClock, *, answer_within_s: float = ANSWER_WITHIN_S) -> FastAPI:
+def make_app(
+    box: Inbox,
+    wall_ms: WallClock,
+    *,
+    answer_within_s: float = ANSWER_WITHIN_S,
+    body_within_s: float = BODY_WITHIN_S,
+) -> FastAPI:
     """The application. Whoever commits what lies in `box` answers its requests."""
     app = FastAPI(title="Coldchain ingest", version="1", docs_url=None, redoc_url=None)
 
@@ -76,7 +86,13 @@ def make_app(box: Inbox, wall_ms: WallClock, *, answer_within_s: float = ANSWER_
 
     @app.post("/api/v1/readings", summary="Record readings; 200 is the receipt")
     async def record(request: Request) -> Response:
-        body = await _body(request)
+        try:
+            async with asyncio.timeout(body_within_s):
+                body = await _body(request)
+        except TimeoutError as late:
+            raise Problem("slow", f"not whole within {body_within_s:g} s") from late
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         try:
             batch = batch_of(body, wall_ms())
         except NotJson as bad:

@@ -2,6 +2,7 @@
 """POST /api/v1/readings: 200 means recorded, everything else says why in problem details."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -184,3 +185,20 @@ def test_any_damage_to_a_sound_request_is_refused_or_harmless(damage, inside) ->
         return
     low, high = batch.ranges[0]
     assert high - low + 1 == len(batch.rows)
+
+
+def test_a_slow_or_vanished_client_holds_nothing(capfd) -> None:
+    """A connection that brings its body drop by drop is ended; one that breaks off leaves no traceback."""
+    head = b"POST /api/v1/readings HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"
+    with served(Inbox(), body_within_s=0.3) as web:
+        where = (web.base_url.host, web.base_url.port)
+        with socket.create_connection(where, 5) as slow:
+            slow.sendall(head)
+            answer = slow.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        with socket.create_connection(where, 5) as gone:
+            gone.sendall(head)
+            time.sleep(0.1)
+        time.sleep(0.1)
+        assert web.post("/api/v1/readings", content=b"{").status_code == 400
+    assert "Traceback" not in capfd.readouterr().err
