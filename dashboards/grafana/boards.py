@@ -84,12 +84,13 @@ def dashboard(
     }  # fmt: skip
 
 
-def variable(tongue: Tongue, tag: str, *, within: str = "", many: bool = False) -> Json:
-    """A variable named as the tag it picks."""
+def variable(tongue: Tongue, tag: str, *, within: str = "", many: bool = False, last: bool = False) -> Json:
+    """A variable named as the tag it picks. `last`: names go backwards, so that the last is the default."""
     query = ql.tag_values(tag, within=within)
     found: Json = {
         "name": tag, "label": tongue.t(f"var.{tag}"), "type": "query", "datasource": SOURCE, "query": query,
-        "refresh": 2, "sort": 1, "hide": 0, "multi": many, "includeAll": many, "skipUrlSync": False,
+        "refresh": 2, "sort": 2 if last else 1, "hide": 0, "multi": many, "includeAll": many,
+        "skipUrlSync": False,
     }  # fmt: skip
     return found | ({"allValue": ql.ALL, "current": {"text": "All", "value": "$__all"}} if many else {})
 
@@ -190,11 +191,11 @@ def appliance(tongue: Tongue) -> Json:
         (names.UNKNOWN_S, t("unknown"), SILENT),
     ]  # fmt: skip
     band = curves(
-        t("extremes"), ql.extremes(ql.TEMPERATURE, zone, tag), "celsius", band=True,
+        t("extremes"), ql.extremes(ql.TEMPERATURE, zone, tag, names.SENSOR), "celsius", band=True,
         description=t("about.extremes"),
     )  # fmt: skip
     outside = bars(t("seconds"), ql.seconds(zone, tag), "$col", "s", colors)
-    raw = ql.every_reading(ql.TEMPERATURE, zone, tag)
+    raw = ql.every_reading(ql.TEMPERATURE, zone, tag, names.SENSOR)
     around = (
         ("ambient", Quantity.AMBIENT, "celsius"), ("humidity", Quantity.HUMIDITY, "humidity"),
         ("battery", Quantity.BATTERY, "percent"),
@@ -204,15 +205,20 @@ def appliance(tongue: Tongue) -> Json:
         (6, [(12, states(tongue, "by_appliance", tag, tag)), (12, outside)]),
         (5, doors_and_mains(tongue, tag)),
         (8, [(24, curves(t("every"), raw, "celsius", band=True, interval="1m", timeFrom="6h"))]),
-        (7, [(8, curves(t(word), ql.extremes(what.word, zone, tag), unit)) for word, what, unit in around]),
+        (7, [(8, curves(t(w), ql.extremes(what.word, zone, tag, by=tag), unit)) for w, what, unit in around]),
     ]  # fmt: skip
     marks: Json = {
         "name": t("mark"), "enable": True, "hide": False, "iconColor": ALARM, "datasource": SOURCE,
         "target": target(ql.marks(tag), ref="Anno") | {
-            "fromAnnotations": True, "textColumn": "outside", "tagsColumn": names.SENSOR,
+            "fromAnnotations": True, "queryType": "tags", "textColumn": "outside", "tagsColumn": names.SENSOR,
         },
     }  # fmt: skip
-    variables = [variable(tongue, names.SITE, many=True), variable(tongue, tag, within=names.SITE)]
+    variables = [
+        variable(tongue, names.SITE, many=True),
+        variable(tongue, tag, within=names.SITE),
+        # `load` comes after `air`
+        variable(tongue, names.SENSOR, within=tag, last=True),
+    ]
     return dashboard(tongue, "appliance", rows, variables, [marks], hours=168)
 
 
@@ -226,7 +232,7 @@ def system(tongue: Tongue) -> Json:
     failed = table(
         t("failed"), ql.failed(),
         (
-            (names.SITE, t("var.site"), ""), (names.SENSOR, names.SENSOR, ""),
+            (names.SITE, t("var.site"), ""), (names.SENSOR, t("var.sensor"), ""),
             ("failed", t("col.failed"), "short"),
         ),
         sort="failed", links={names.SITE: to_site(tongue, "${__value.raw}")},

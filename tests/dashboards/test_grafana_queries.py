@@ -107,7 +107,8 @@ PANELS = [
     if name.startswith("en/")
     for panel in board["panels"]
 ]
-PICKED: dict[str, str | list[str]] = {"site": "vte", "appliance": PEAKY}
+PICKED: dict[str, str | list[str]] = {"site": "vte", "appliance": PEAKY, "sensor": f"{PEAKY}/temperature"}
+MANY = {"site": ["vte", "skt"], "appliance": [PEAKY, WARM], "sensor": f"{WARM}/temperature"}
 
 
 def ask(
@@ -120,9 +121,7 @@ def ask(
 
 
 @pytest.mark.parametrize("panel", PANELS)
-@pytest.mark.parametrize(
-    "values", [PICKED, {"site": ["vte", "skt"], "appliance": [PEAKY, WARM]}], ids=["one", "many"]
-)
+@pytest.mark.parametrize("values", [PICKED, MANY], ids=["one", "many"])
 def test_every_query_returns_rows(engine: Influx, panel: dict[str, Any], values: dict[str, Any]) -> None:
     rows = ask(engine, panel, values)
     assert rows
@@ -131,15 +130,19 @@ def test_every_query_returns_rows(engine: Influx, panel: dict[str, Any], values:
 
 
 def test_variables_and_marks_find_something(engine: Influx) -> None:
+    choices = {
+        "site": {"vte", "skt"},
+        "appliance": {a.id for a in REG.appliances},
+        "sensor": {f"{PEAKY}/temperature"},
+    }
     for board in BOARDS.values():
         for one in board["templating"]["list"]:
-            query = expand(one["query"], {}, START, NOW, {"site": ".*"})
-            found = {row["value"] for row in engine.query(query, bucket=BUCKET)}
-            assert found == {getattr(a, "site" if one["name"] == "site" else "id") for a in REG.appliances}
+            query = expand(one["query"], {}, START, NOW, {"site": ".*", "appliance": PEAKY})
+            assert {row["value"] for row in engine.query(query, bucket=BUCKET)} == choices[one["name"]]
         for one in board["annotations"]["list"]:
             query = expand(one["target"]["query"], {}, START, NOW, {"appliance": PEAKY})
             rows = engine.query(query, bucket=BUCKET)
-            assert [row["outside"] for row in rows] == [180.0]
+            assert [(row["outside"], row["sensor"]) for row in rows] == [(180.0, f"{PEAKY}/temperature")]
 
 
 def named(board: str, title: str) -> dict[str, Any]:
