@@ -7,6 +7,7 @@ serial lines, its broker and its modem's port.
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import threading
@@ -29,7 +30,6 @@ from firmware_sim.modem.sim import ModemSim
 from firmware_sim.replay import Replay
 
 BEAT_S = 0.5
-BOOT_SPACE = 2**32
 
 HOT_MILLI_C = 8_000
 """What the first channel of each synthetic node reads: above every limit of red cells [m°C]."""
@@ -42,8 +42,9 @@ class World:
         self.told = threading.Event()
         self._plan, self._start_ms = plan, start_ms
         self._broker = MqttAccount("127.0.0.1", load(plan.config).mqtt.port)
-        # A run's boot numbers: they differ from those of every other run in this folder.
-        self._boot = wall_ms() // 1000 % BOOT_SPACE
+        # A run's boot numbers differ from those of all other runs in this folder, also of one that was killed
+        # and started again within a second: what has the name of an old report is taken for it, and dropped.
+        self.boot = secrets.randbits(32)
         self._heart = Heart(plan.directory, "world", wall_ms)
         self.modem = ModemSim(plan.inbox, link=plan.directory / "modem")
         self.fleet = self._fleet()
@@ -55,7 +56,7 @@ class World:
         began_ms = self._start_ms - BACKFILL_S * 1000
         config = FleetConfig(
             plan.directory,
-            boot=self._boot,
+            boot=self.boot,
             start_ms=self._start_ms,
             began_ms=began_ms,
             mqtt=self._broker,
@@ -89,7 +90,7 @@ class World:
         return Replay(
             recorded,
             folder=self._plan.directory,
-            boot=self._boot,
+            boot=self.boot,
             channels={sensor.sensor: sensor.channel for sensor in sensors},
         )
 
