@@ -56,7 +56,9 @@ def waiting_channels(settings: Settings) -> list[WaitingChannel]:
     """What waits, by node and channel. Empty before ingest has ever run."""
     try:
         db = open_reader(settings.readings_db, len(READINGS_MIGRATIONS))
-    except StoreUnavailable:
+    except StoreUnavailable as bad:
+        if bad.__cause__ is not None:  # it is there, and damaged: not the same as nothing waits
+            raise
         return []
     rows = db.execute(
         "SELECT node, channel, quantity, sum(n) FROM waiting GROUP BY 1, 2, 3 ORDER BY 1, 2"

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import glob
+import os
 import shutil
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ def examine(settings: Settings, wall_ms: Callable[[], int]) -> Iterator[Line]:
         ("alarms.db", settings.alarms_db, ALARMS_MIGRATIONS),
     ):
         yield _store(name, path, len(migrations))
+    yield _spool(settings)
     yield _registry(settings)
     yield _broker(settings)
     yield from _lines(settings)
@@ -72,6 +74,10 @@ def _disk(data_dir: Path) -> Line:
     place = data_dir if data_dir.exists() else data_dir.absolute().parent
     if not place.exists():
         return Line("disk", "bad", f"{data_dir} cannot be made: {place} is not there", f"mkdir -p {data_dir}")
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Line(
+            "disk", "bad", f"{place} is no folder that we may write in", f"correct data_dir, or chown {place}"
+        )
     free = shutil.disk_usage(place).free
     said = f"{free / 1e9:.1f} GB free at {place}"
     if free < LOW_DISK_BYTES:
@@ -93,6 +99,24 @@ def _store(name: str, path: Path, supported: int) -> Line:
     if verdict != "ok":
         return Line(name, "bad", f"damaged: {verdict}", f"set {path} aside and restore the last backup")
     return Line(name, "ok", f"sound, {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _spool(settings: Settings) -> Line:
+    """Also while no gateway runs: what waits in it is nowhere else."""
+    from gateway.spool import read_accounts
+    from gateway.spool_file import MIGRATIONS
+
+    path = settings.spool_db
+    if not path.exists():
+        return Line("spool.db", "ok", "none here: the gateway runs elsewhere, or has never run")
+    line = _store("spool.db", path, len(MIGRATIONS))
+    if line.state != "ok":
+        return replace(line, remedy="start the gateway: it sets a damaged spool aside and begins a new one")
+    try:
+        waiting = len(read_accounts(path)[2])
+    except (ColdChainError, sqlite3.Error, ValueError, TypeError) as bad:
+        return Line("spool.db", "bad", f"damaged: {bad}", "start the gateway: it sets a damaged spool aside")
+    return replace(line, cause=f"{line.cause}, {waiting} readings wait for the hub")
 
 
 def _registry(settings: Settings) -> Line:
@@ -164,8 +188,6 @@ def _lines(settings: Settings) -> Iterator[Line]:
 
 
 def _device(device: str) -> Line:
-    import os
-
     if not os.access(device, os.R_OK | os.W_OK):
         return Line(
             "line", "bad", f"{device}: no permission", "add the user to the group dialout, then log in again"

@@ -18,6 +18,7 @@ from typing import Protocol
 from coldchain.kernel.errors import ColdChainError
 from coldchain.settings import Settings, load
 from coldchain.wiring.logs import set_up_logs
+from coldchain.wiring.sound import make_sound
 
 
 class AlreadyRunning(ColdChainError):
@@ -73,6 +74,7 @@ PROCESSES: dict[str, Callable[[Settings], Service]] = {
 def run_process(name: str, settings: Settings) -> None:
     """Build the process and run it until SIGTERM or SIGINT. AlreadyRunning beside another of its kind."""
     with alone(name, settings.data_dir):
+        make_sound(name, settings)
         service = PROCESSES[name](settings)
 
         def stop(_signal: int, _frame: object) -> None:
@@ -114,6 +116,9 @@ def main(arguments: list[str]) -> int:
     except ColdChainError as bad:
         print(f"coldchain {name}: {bad}", file=sys.stderr)  # noqa: T201 -- the operator's one plain sentence
         return bad.exit_code
+    except OSError as bad:  # most often: a folder that we may not write in
+        print(f"coldchain {name}: {bad.filename or ''}: {bad.strerror or bad}", file=sys.stderr)  # noqa: T201
+        return 74
     return 0
 
 
