@@ -157,7 +157,8 @@ def newest_battery() -> str:
 def marks(*tags: str) -> str:
     """For annotations: quarters of an hour in which the load was too warm or too cold."""
     return (
-        f'SELECT {q(names.ABOVE_S)} + {q(names.BELOW_S)} AS "outside", {q(names.SENSOR)} FROM {q(names.ROLLUP_15M)} '
+        f'SELECT {q(names.ABOVE_S)} + {q(names.BELOW_S)} AS "outside", {q(names.SENSOR)} '
+        f"FROM {q(names.ROLLUP_15M)} "
         f"WHERE ({q(names.ABOVE_S)} > 0 OR {q(names.BELOW_S)} > 0){picked(*tags)} AND $timeFilter"
     )
 

@@ -216,5 +216,6 @@ def test_queries_keep_to_the_portable_subset_and_our_names() -> None:
             assert "mean" not in query
             if "GROUP BY time($__interval)" in query:
                 assert re.search(r"fill\((null|1)\)", query), query
+                assert set(re.findall(r"(?:SELECT|,) ([a-z]+)\(", query)) <= {"max", "min", "sum"}, query
                 assert query.endswith(" tz('Asia/Vientiane')"), query
     assert not {"derivative"} <= functions, "the check knows what is not portable"
