@@ -102,10 +102,17 @@ def exposure_of(
     return Exposure(line, out, interval)
 
 
-def excursions(recording: Recording, exposure: Exposure, limits: dict[str, float]) -> list[Found]:
-    """One line for each excursion, at its start. limits [°C] by kind."""
+Cause = tuple[str, float, list[str]]
+"""A word, how likely, and what spoke for it."""
+
+
+def excursions(
+    recording: Recording, exposure: Exposure, limits: dict[str, float], causes: dict[str, list[Cause]]
+) -> list[Found]:
+    """One line for each excursion, at its start. limits [°C] and causes, where there are any, by kind."""
     found: list[Found] = []
     for kind, (_, e) in exposure.out.items():
+        why = iter(causes.get(kind, []))
         columns = (
             exposure.line.seg.series[e.segment],
             e.start,
@@ -132,6 +139,12 @@ def excursions(recording: Recording, exposure: Exposure, limits: dict[str, float
                 "limit_c": limits[kind],
             }
             found.append((start, name, "excursion", kind, told))
+            if (cause := next(why, None)) is not None:
+                word, likely, evidence = cause
+                told["cause"] = word
+                line: Told = {"event": "diagnosis", "at": rfc3339(start), "sensor": name, "cause": word}
+                line |= {"probability": round(likely, 4), "evidence": evidence, "of": kind}
+                found.append((start, name, "diagnosis", kind, line))
     return found
 
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from alerts.engine import EngineState, Events, What, step
+from alerts.foresight import Foresight, causes, forecasts, foresee
 from alerts.recording import (
     Found,
     Recording,
@@ -41,15 +44,30 @@ class Judged:
     rules: RuleTable
 
 
-def judge_profile(recording: Recording, profile: Profile, interval_s: float | None = None) -> list[Told]:
+Room = tuple[Ints, npt.NDArray[np.float64]]
+"""Instants [ms], ascending, and °C of the room."""
+
+
+def judge_profile(
+    recording: Recording,
+    profile: Profile,
+    interval_s: float | None = None,
+    *,
+    room: Room | None = None,
+    insight: bool = True,
+) -> list[Told]:
     """Every line of a replay. interval_s: how often readings are due, where the profile is not to say.
 
+    insight  False: validity by codes, limits, silence and time only; no forecasts, causes and defrosts
     Every reading counts as live: alarms are those that would have notified, had each arrived at its instant.
     """
     if not len(recording.at):
         return []
     interval_ms = round(1000 * (interval_s or profile.expected_every.total_seconds()))
-    judged = _prepare(recording, profile, interval_ms)
+    profile = replace(profile, expected_every=timedelta(milliseconds=interval_ms))
+    usable = np.abs(recording.milli) <= MOST  # NaN is not
+    foresight = foresee(recording, usable, profile, room) if insight else None
+    judged = _prepare(recording, profile, usable, foresight)
     did = step(EngineState.fresh(len(recording.sensors)), judged.block, judged.rules)
     limits = profile.limits
     low, high = (None if c is None else round(c * 1000) for c in (limits.low_c, limits.high_c))
@@ -60,18 +78,26 @@ def judge_profile(recording: Recording, profile: Profile, interval_s: float | No
     found += _silences(judged, profile, 2 * interval_ms)
     if exposure is not None:
         bounds = {"high": limits.high_c, "low": limits.low_c}
-        found += excursions(recording, exposure, {k: c for k, c in bounds.items() if c is not None})
+        why = {}
+        if foresight is not None:
+            valid = np.flatnonzero(~judged.fault)
+            why = {k: causes(recording, foresight, valid, e) for k, (_, e) in exposure.out.items()}
+        found += excursions(recording, exposure, {k: c for k, c in bounds.items() if c is not None}, why)
+    if foresight is not None:
+        found += forecasts(recording, foresight, profile)
     return [*in_print(found), *summaries(recording, ~judged.fault, exposure)]
 
 
-def _prepare(recording: Recording, profile: Profile, interval_ms: int) -> Judged:
+def _prepare(recording: Recording, profile: Profile, usable: Bools, foresight: Foresight | None) -> Judged:
     n = len(recording.at)
+    interval_ms = round(1000 * profile.expected_every.total_seconds())
     rules = of_one_profile(len(recording.sensors), profile, interval_ms, FAULT_AFTER_MS)
     milli = recording.milli
-    usable = np.abs(milli) <= MOST  # NaN is not
     value = np.where(np.isfinite(milli), milli, UNKNOWN)
-    yes, no = np.ones(n, np.bool_), np.zeros(n, np.bool_)
-    block = Block(recording.sensor, recording.at, value, usable, live=yes, drill=no)
+    yes, excused = np.ones(n, np.bool_), np.zeros(n, np.bool_)
+    if foresight is not None:
+        usable, excused = usable & ~foresight.doubtful, foresight.excused
+    block = Block(recording.sensor, recording.at, value, usable, live=yes, drill=excused)
     seg = segments_of(recording.sensor)
     fault, _ = faults(value, usable, np.full(len(seg.first), UNKNOWN), seg)
     return Judged(recording, block, fault, rules)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from coldchain.files import read_columns
 from coldchain.kernel.errors import BadData
 
@@ -46,9 +48,14 @@ def replay_profile_of(
     if profile not in PROFILES:
         raise BadData(f"no profile {profile!r}; there are: {', '.join(sorted(PROFILES))}")
     recordings = [read_columns(path, as_written=True) for path in files]
+    room = None
     if ambient is not None:
-        raise BadData("--ambient: no estimator of this version uses the room's temperature yet; leave it out")
-    return judge_profile(recording_of(recordings, by_value=True), PROFILES[profile], interval_s)
+        beside = read_columns(ambient, as_written=True)
+        sound = np.flatnonzero(np.isfinite(beside.celsius))
+        order = sound[np.argsort(beside.at_ms[sound], kind="stable")]
+        room = (beside.at_ms[order], beside.celsius[order])
+    recording = recording_of(recordings, by_value=True)
+    return judge_profile(recording, PROFILES[profile], interval_s, room=room)
 
 
 def print_told(told: Iterable[Told], out: TextIO, *, words: bool) -> None:

