@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sender that slept past its lease wakes up while its successor is sending: its word no longer counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alerts.lease import LEASE_MS
+from alerts.outbox import Outbox
+from coldchain.ports.notifier import Delivery, Sent
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.sql import open_writer
+
+
+class Phone:
+    def send(self, to: str, text: str) -> Sent:
+        return Sent(Delivery.ACCEPTED, "")
+
+
+NOTICE = (
+    "INSERT INTO notice (id, alarm, about, step, person, channel, attempt, address, text, site, created_ms,"
+    " due_ms, state) VALUES (1, 'a', 'raised', 0, 'p', 'sms', 0, '+8562055500999', 'warm', 's', 0, 0, 'due')"
+)
+
+
+def test_the_word_of_a_sender_that_lost_its_lease_counts_for_nothing(tmp_path: Path) -> None:
+    path, now = tmp_path / "alarms.db", [1_000]
+    desk = open_writer(path, ALARMS_MIGRATIONS)
+    desk.execute(NOTICE)
+
+    def outbox() -> Outbox:
+        return Outbox(path, Phone(), lambda: now[0], lambda person, site: ("en", site))
+
+    def state() -> str:
+        return str(desk.execute("SELECT state FROM notice").fetchone()[0])
+
+    sleeper, successor = outbox(), outbox()
+    assert sleeper.lease.hold()
+    assert not successor.lease.hold(), "one at a time"
+    claimed, old_fence = sleeper._claim(), sleeper.lease.fence
+    now[0] += LEASE_MS + 1
+    assert successor.lease.hold()
+    again = successor._claim()
+    assert claimed is not None
+    assert again is not None
+    assert state() == "sending"
+
+    sleeper._settle(claimed, Sent(Delivery.FAILED_FINAL, "the port is gone"), old_fence)
+    assert state() == "sending", "the successor's try is under way"
+    successor._settle(again, Sent(Delivery.ACCEPTED, ""), successor.lease.fence)
+    assert state() == "sent"
+
+    for one in (sleeper, successor):
+        one.close()
+    desk.close()
