@@ -6,13 +6,15 @@ from __future__ import annotations
 import json
 
 from coldchain.kernel.ranges import RangeSet
-from gateway.codecs.frames import Pairs
+from gateway.codecs.frames import Channel, Pairs
 
 ASK_EVERY_S = 5.0
 """A node answers a RESEND within its own 2 s timer, and the line may be slow [s]."""
 ASKS = 3
 """After so many requests, with the node talking in between, a report is a gap."""
 RANGES_ASKED = 100
+REMEMBERED = 64
+"""A node has at most so many reports on the way: what comes again is among the latest."""
 
 
 class Source:
@@ -24,7 +26,19 @@ class Source:
     readings  how many readings its last report held: what a lost report is counted as
     """
 
-    __slots__ = ("asked", "asks", "boot", "id", "last_ask_s", "lost", "low", "node", "readings", "seen")
+    __slots__ = (
+        "_contents",
+        "asked",
+        "asks",
+        "boot",
+        "id",
+        "last_ask_s",
+        "lost",
+        "low",
+        "node",
+        "readings",
+        "seen",
+    )
 
     def __init__(self, number: int, node: str, boot: int) -> None:
         self.id, self.node, self.boot = number, node, boot
@@ -35,6 +49,24 @@ class Source:
         self.asked: RangeSet | None = None
         self.asks = 0
         self.last_ask_s = 0.0
+        self._contents: dict[int, set[int]] = {}
+
+    def remember(self, seq: int, readings: tuple[Channel, ...]) -> None:
+        """What was accepted under that number; the latest are remembered until the process ends."""
+        self._contents[seq] = {hash(readings)}
+        if len(self._contents) > REMEMBERED:
+            del self._contents[next(iter(self._contents))]
+
+    def contradicts(self, seq: int, readings: tuple[Channel, ...]) -> bool:
+        """Is the number remembered with other readings? True once for the same readings.
+
+        Then two boards bear one name, or one starts again with an old boot number.
+        """
+        known = self._contents.get(seq)
+        if known is None or hash(readings) in known:
+            return False
+        known.add(hash(readings))
+        return True
 
     def notice(self, seq: int) -> None:
         """A report of that number exists."""

@@ -147,6 +147,7 @@ class Spool:
             source.notice(report.seq)
             if report.seq in source.seen:
                 duplicates += 1
+                self._doubt(source, arrival)
             elif full:
                 withheld += 1
                 self._refuse(source, arrival, "spool-full")
@@ -154,6 +155,7 @@ class Spool:
             else:
                 source.seen.add(report.seq, report.seq)
                 source.readings = len(report.readings)
+                source.remember(report.seq, report.readings)
                 if report.readings:
                     parts[is_live(report, gateway_ms)].add(source, report, gateway_ms)
             if route is not None:
@@ -187,6 +189,16 @@ class Spool:
         if arrival.route is None and seq is not None and seq not in source.lost:
             source.readings = len(arrival.report.readings)
             self._give_up(source, [(seq, seq)], reason, arrival.gateway_ms)
+
+    def _doubt(self, source: Source, arrival: Arrival) -> None:
+        """Its number has been accepted before. With other readings it is lost, and loudly."""
+        report, now_ms, _ = arrival
+        assert report.seq is not None
+        if source.contradicts(report.seq, report.readings):
+            span, readings = (report.seq, report.seq), len(report.readings)
+            self.gaps.add(
+                source.node, source.boot, span, readings=readings, reason="number-used-twice", now_ms=now_ms
+            )
 
     def _pursue(
         self, touched: Iterable[tuple[Source, Route | None, int]], now_s: float, asks: Answers

@@ -204,6 +204,21 @@ def test_room_comes_back_with_receipts(tmp_path: Path) -> None:
     assert (tmp_path / "spool.db").stat().st_size <= 300_000  # pages are used again
 
 
+def test_two_boards_under_one_name_are_told_and_a_resent_report_is_not(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool.db")
+    first, warm = report(0, readings=2), report(0, readings=2)._replace(readings=((0, 1, 0, 9_000),))
+    put(spool, first, first._replace(age_ms=2_000))
+    assert (spool.accepted, spool.gaps.lost) == (2, 0)
+    outcome = put(spool, warm)
+    put(spool, warm)  # resent: counted once
+    assert (spool.accepted, spool.gaps.lost) == (2, 1)
+    assert outcome.acks[WAY] == {("n1", 1): [(0, 0)]}, "its node would send it for ever"
+    (gap,) = spool.gaps.untold(9)
+    assert (gap["node"], gap["low"], gap["high"], gap["reason"]) == ("n1", 0, 0, "number-used-twice")
+    put(spool, *(report(seq) for seq in range(1, 200)), report(0))
+    assert spool.gaps.lost == 1, "what is no longer remembered is taken for what it says it is"
+
+
 def test_what_a_node_tells_as_lost_is_counted_once(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool.db")
     put(spool, report(0, readings=3), report(1, readings=3), report(5, readings=3))
