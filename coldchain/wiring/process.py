@@ -49,9 +49,10 @@ def build_ingest(settings: Settings) -> Service:
 
 def build_alerts(settings: Settings) -> Service:
     from alerts.service import AlertService
-    from coldchain.wiring.notify import build_notifier
+    from coldchain.wiring.notify import build_channels, build_credit
 
-    return AlertService(settings, build_notifier(settings))
+    channels = build_channels(settings)
+    return AlertService(settings, channels or None, credit=build_credit(settings, channels))
 
 
 def build_console(settings: Settings) -> Service:
