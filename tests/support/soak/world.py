@@ -80,7 +80,7 @@ class SoakWorld(World):
         hot = hot_from(names, notes["hot_channels"], self._start_ms, end_ms)
         config = FleetConfig(
             plan.directory,
-            boot=self._boot,
+            boot=self.boot,
             start_ms=self._start_ms,
             began_ms=self._start_ms - round(plan.synthetic_backfill_s * 1000),
             mqtt=self._broker,
