@@ -310,6 +310,15 @@ class RegistryReader:
         self.version = newest
         return True
 
+    def of(self, version: int) -> Registry | None:
+        """That version, whichever is the newest."""
+        if self._db is None and self._path.exists():
+            self._db = open_reader(self._path, len(DESK_MIGRATIONS))
+        if self._db is None:
+            return None
+        row = self._db.execute("SELECT body FROM registry WHERE version = ?", (version,)).fetchone()
+        return Registry.model_validate_json(row[0]) if row else None
+
     def commands(self, limit: int = 200) -> list[Command]:
         """The newest commands, newest first; none while there is no desk."""
         if self._db is None:

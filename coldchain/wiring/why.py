@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why an alarm rang: its readings, its rule, the arithmetic; judged again, with a hash that repeats.
+
+And what another profile would have done with the same record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coldchain.files import FileColumns, read_columns
+from coldchain.kernel.errors import BadData
+from coldchain.kernel.instants import rfc3339
+from coldchain.kernel.limits import Profile
+from coldchain.kernel.words import Quantity, Status
+from coldchain.records.alarms import Alarm, AlarmsReader
+from coldchain.records.journal import JournalReader
+from coldchain.records.registry import Registry, RegistryReader
+from coldchain.settings import Settings
+from coldchain.settings.profile_files import PROFILES
+
+if TYPE_CHECKING:
+    from alerts.rules.terms import RuleTable
+
+FOREVER_MS = 2**53
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """readings: (instant, thousandths or None when failed), from the run's first to the one that raised it.
+
+    judged_again  the instant at which the rules raise it over these readings today; None: they do not
+    hash          of rule, terms, readings and verdict: the same as long as none of them changes
+    """
+
+    alarm: int
+    rule: str
+    profile: str | None
+    registry_version: int
+    arithmetic: list[str]
+    readings: list[tuple[int, int | None]]
+    judged_again: int | None
+    hash: str
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def why(settings: Settings, number: int) -> Why:
+    """BadData when there is no such alarm."""
+    reader = AlarmsReader(settings.alarms_db)
+    alarm = reader.alarm(number)
+    if alarm is None:
+        raise BadData(f"there is no alarm {number}; see `coldchain alarm list --all`")
+    registries = RegistryReader(settings.desk_db)
+    registry = registries.of(alarm.registry_version)
+    if registry is None:
+        raise BadData(
+            f"alarm {number} was judged under registry version {alarm.registry_version}: it is gone"
+        )
+    sensor = alarm.sensor
+    rows = JournalReader(settings.readings_db).readings(sensor, alarm.since_ms, alarm.raised_ms + 1)
+    readings = [
+        (int(row["at_ms"]), int(row["value"]) if row["status"] == Status.OK else None) for row in rows
+    ]
+    again, terms = _again(settings, alarm, registry, rows)
+    arithmetic = _silence(settings, alarm, registry) if alarm.kind == "silence" else _run(alarm, terms, again)
+    body = {
+        "rule": alarm.rule,
+        "profile": alarm.profile,
+        "registry": registry.digest(),
+        "terms": terms,
+        "readings": readings,
+        "verdict": again,
+        "kind": alarm.kind,
+        "sensor": sensor,
+    }
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return Why(number, alarm.rule, alarm.profile, alarm.registry_version, arithmetic, readings, again, digest)
+
+
+def _again(
+    settings: Settings, alarm: Alarm, registry: Registry, rows: Any
+) -> tuple[int | None, dict[str, int]]:
+    """When today's rules raise it over its readings, and the terms that they use."""
+    from alerts.engine import What, rejudge
+    from alerts.rules import CONDITIONS
+    from alerts.rules.flat import block_of
+    from alerts.rules.table import build_table
+
+    kinds = [c.kind for c in CONDITIONS]
+    if alarm.kind not in kinds or not len(rows):
+        return None, {}
+    fault_after_ms = round(1000 * settings.alerts.silent_after.total_seconds())
+    rules = build_table(registry, {0: (alarm.sensor, Quantity.TEMPERATURE)}, fault_after_ms=fault_after_ms)
+    rows = rows.copy()
+    rows["series"] = 0
+    _, events = rejudge(block_of(rows, FOREVER_MS), rules)
+    mine = (events["what"] == What.RAISED) & (events["kind"] == kinds.index(alarm.kind))
+    raised = events["at"][mine]
+    return (int(raised[0]) if len(raised) else None), _terms(rules, alarm, fault_after_ms)
+
+
+def _terms(rules: RuleTable, alarm: Alarm, fault_after_ms: int) -> dict[str, int]:
+    if alarm.kind == "sensor_fault":
+        return {"delay_ms": fault_after_ms}
+    t = rules.terms_at(np.zeros(1, np.int64), np.array([alarm.since_ms]))
+    limit, back = (t.high, t.high_back) if alarm.kind == "high" else (t.low, t.low_back)
+    return {"limit": int(limit[0]), "back": int(back[0]), "delay_ms": int(t.delay_ms[0])}
+
+
+def _run(alarm: Alarm, terms: dict[str, int], again: int | None) -> list[str]:
+    lines = []
+    delay_s = terms.get("delay_ms", 0) / 1000
+    if "limit" in terms:
+        beyond = ">" if alarm.kind == "high" else "<"
+        lines.append(f"a reading is {alarm.kind} when celsius {beyond} {terms['limit'] / 1000:.3f}")
+        inside = "<=" if alarm.kind == "high" else ">="
+        lines.append(f"it is over with the first reading {inside} {terms['back'] / 1000:.3f}")
+    lasted_s = (alarm.raised_ms - alarm.since_ms) / 1000
+    ripe = ">=" if lasted_s >= delay_s else "<"
+    lines.append(f"the run began at {rfc3339(alarm.since_ms)}")
+    lines.append(
+        f"at {rfc3339(alarm.raised_ms)} it had lasted {lasted_s:g} s {ripe} {delay_s:g} s, the on-delay"
+    )
+    if again is None:
+        lines.append("judged again: these readings raise nothing today (late readings have changed the run)")
+    elif again == alarm.raised_ms:
+        lines.append(f"judged again: raised at {rfc3339(again)}, the same")
+    else:
+        lines.append(f"judged again: raised at {rfc3339(again)}; the first live reading told it later")
+    return lines
+
+
+def _silence(settings: Settings, alarm: Alarm, registry: Registry) -> list[str]:
+    sensor = registry.sensor_by_id.get(alarm.sensor)
+    every_s = sensor.every_s if sensor else 0
+    least_s = settings.alerts.silent_after.total_seconds()
+    return [
+        f"the last reading was at {rfc3339(alarm.since_ms)}; one is due every {every_s} s",
+        f"silent after max(2 x {every_s} s, {least_s:g} s) = {max(2 * every_s, least_s):g} s",
+        f"seen at {rfc3339(alarm.raised_ms)}, {(alarm.raised_ms - alarm.since_ms) / 1000:g} s later",
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One alarm under both profiles. minutes: so much later under the other, None where only one has it."""
+
+    sensor: str
+    kind: str
+    at: str
+    change: str
+    minutes: float | None
+
+
+def what_if(
+    settings: Settings | None, files: list[Path], profile: str, against: str, days: float, now_ms: int
+) -> list[Change]:
+    """Alarms that `against` would gain, lose or move, on files or on the last days of the record."""
+    from alerts.recording import recording_of
+    from alerts.verdicts import judge_profile
+
+    for name in (profile, against):
+        if name not in PROFILES:
+            raise BadData(f"no profile {name!r}; there are: {', '.join(sorted(PROFILES))}")
+    if settings is not None and not files:
+        columns = _of_record(settings, profile, now_ms - round(days * DAY_MS), now_ms)
+    else:
+        columns = [read_columns(path, as_written=True) for path in files]
+    if not columns:
+        raise BadData(f"nothing to judge: no appliance carried {profile} with readings in {days:g} days")
+    recording = recording_of(columns, by_value=True)
+
+    def episodes(of: Profile) -> list[tuple[str, str, str, str]]:
+        found: list[tuple[str, str, str, str]] = []
+        standing: dict[tuple[str, str], tuple[str, str, str]] = {}
+        for told in judge_profile(recording, of, insight=False):
+            key = (told["sensor"], told.get("kind", ""))
+            if key[1] not in {"high", "low"}:
+                continue
+            if told["event"] == "alarm.raised":
+                standing[key] = (*key, told["at"])
+            elif told["event"] == "alarm.returned" and key in standing:
+                found.append((*standing.pop(key), told["at"]))
+        return found + [(*one, "9999") for one in standing.values()]
+
+    return _changes(episodes(PROFILES[profile]), episodes(PROFILES[against]))
+
+
+def _changes(before: list[tuple[str, str, str, str]], after: list[tuple[str, str, str, str]]) -> list[Change]:
+    """Alarms of one kind of one sensor that overlap are the same; each is matched once."""
+    from coldchain.kernel.instants import parse_instant
+
+    found, free = [], list(after)
+    for sensor, kind, raised, returned in before:
+        heir = next(
+            (o for o in free if o[:2] == (sensor, kind) and o[2] <= returned and raised <= o[3]), None
+        )
+        if heir is None:
+            found.append(Change(sensor, kind, raised, "lost", None))
+            continue
+        free.remove(heir)
+        minutes = (parse_instant(heir[2]) - parse_instant(raised)) / 60_000
+        change = "same" if minutes == 0 else "later" if minutes > 0 else "earlier"
+        found.append(Change(sensor, kind, raised, change, minutes))
+    found += [Change(sensor, kind, raised, "gained", None) for sensor, kind, raised, _ in free]
+    return sorted(found, key=lambda c: (c.at, c.sensor, c.kind))
+
+
+def _of_record(settings: Settings, profile: str, start_ms: int, end_ms: int) -> list[FileColumns]:
+    """Temperatures that are judged, of appliances that carry the profile now."""
+    from alerts.rules.table import judging_sensors
+
+    registries = RegistryReader(settings.desk_db)
+    registries.refresh()
+    registry, journal = registries.registry, JournalReader(settings.readings_db)
+    found = []
+    for name in sorted(judging_sensors(registry)):
+        appliance = registry.appliance_by_id[registry.sensor_by_id[name].appliance or ""]
+        if appliance.carries(end_ms) != profile:
+            continue
+        rows = journal.readings(name, start_ms, end_ms)
+        if len(rows):
+            celsius = np.where(rows["status"] == Status.OK, rows["value"] / 1000.0, np.nan)
+            at_ms = rows["at_ms"].astype(np.int64)
+            found.append(FileColumns((name,), np.zeros(len(rows), np.int32), at_ms, celsius))
+    return found
