@@ -229,6 +229,8 @@ def _figures(name: str, figures: dict[str, Any], now_ms: int) -> Line:
         oldest_ms = figures.get("oldest_ms") or now_ms
         age_ms = now_ms - oldest_ms if pending else 0
         said = f"spool {pending} readings, oldest {age_ms / 1000:.0f} s, lost {lost}"
+        if "mb_per_site_month" in figures:
+            said += f"; the link uses {figures['mb_per_site_month']} MB a month at this pace"
         if lost:
             return Line(
                 name,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The world of a demo that is killed and started again at once."""
+"""A demo that goes on where an earlier one ended, perhaps at once, perhaps beside others."""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,15 @@ def test_two_starts_within_a_second_never_give_reports_the_same_name(
     plan = DemoPlan(tmp_path, appliances=0, console_port=0)
     write_settings(plan)
     assert world.World(plan, [], NOW_MS).boot != world.World(plan, [], NOW_MS).boot
+
+
+def test_a_port_that_was_taken_meanwhile_is_another(tmp_path: Path) -> None:
+    plan = DemoPlan(tmp_path, appliances=0, console_port=0)
+    first = write_settings(plan)
+    assert write_settings(plan) == first
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first.console.port))
+        other.listen()
+        second = write_settings(plan)
+    assert second.console.port != first.console.port
+    assert (second.mqtt, second.gateway) == (first.mqtt, first.gateway)

@@ -7,6 +7,7 @@ The folder is an ordinary installation. A second run in it goes on where the fir
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -113,9 +114,9 @@ def load_world(path: Path) -> tuple[DemoPlan, list[ReplaySensor], int]:
 
 
 def write_settings(plan: DemoPlan) -> Settings:
-    """DIR/coldchain.toml, unless an earlier run left one: then that is taken up again."""
+    """DIR/coldchain.toml, unless an earlier run left one: that goes on, but for ports taken meanwhile."""
     if plan.config.exists():
-        return load(plan.config)
+        return _with_free_ports(plan.config)
     influx = f'\n[influx]\nurl = "{plan.influx_url}"\n' if plan.influx_url else ""
     plan.directory.mkdir(parents=True, exist_ok=True)
     plan.config.write_text(
@@ -144,6 +145,20 @@ port = {_port(plan.console_port)}
         encoding="utf-8",
     )
     return load(plan.config)
+
+
+def _with_free_ports(config: Path) -> Settings:
+    """Its settings. A port of it that somebody else has taken since is another in the file from now on."""
+    settings, text = load(config), config.read_text(encoding="utf-8")
+    changed = text
+    for port in (settings.mqtt.port, settings.gateway.page_port, settings.console.port):
+        free = _port(port)
+        if port and free != port:
+            changed = re.sub(rf"(?m)^((?:page_)?port *= *){port}\b", rf"\g<1>{free}", changed)
+    if changed == text:
+        return settings
+    config.write_text(changed, encoding="utf-8")
+    return load(config)
 
 
 def _port(wanted: int) -> int:
