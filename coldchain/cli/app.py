@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from coldchain.cli import alarm, config, data, demo, doctor, oncall, replay, run, sensor, trial
+from coldchain.cli import (
+    alarm,
+    backup,
+    config,
+    data,
+    demo,
+    doctor,
+    grafana,
+    oncall,
+    profile,
+    replay,
+    run,
+    sensor,
+    trial,
+    why,
+)
 
 app = typer.Typer(
     help="A monitor for the blood cold chain: from a probe on a serial line to a phone that rings.",
@@ -26,11 +41,18 @@ for name in ("gateway", "ingest", "alerts", "console"):
 app.command("doctor")(doctor.doctor)
 app.command("health")(doctor.health)
 app.command("export")(data.export)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("verify")(backup.verify)
 app.command("replay")(replay.replay)
+app.command("why")(why.why)
+app.command("what-if")(why.what_if)
 app.add_typer(config.app, name="config")
+app.add_typer(profile.app, name="profile")
 app.add_typer(sensor.app, name="sensor")
 app.add_typer(sensor.registry_app, name="registry")
 app.add_typer(data.influx_app, name="influx")
+app.add_typer(grafana.app, name="grafana")
 app.add_typer(alarm.app, name="alarm")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(trial.app, name="test")
