@@ -65,6 +65,7 @@ def scene(h: History, row: int, t_s: float, began_s: float, probe: float, *, con
     """What a monitor knows of one appliance at `t_s`. The healthy signature is that of before."""
     n = h.judge.n
     minute = int(t_s // 60)
+    two = slice(max(0, minute - 120), minute + 1)
     hour = slice(max(0, minute - 60), minute + 1)
     first = row // PER_SITE * PER_SITE
     others = [r for r in range(first, min(first + PER_SITE, n)) if r != row]
@@ -73,16 +74,17 @@ def scene(h: History, row: int, t_s: float, began_s: float, probe: float, *, con
     now, before = h.cycles(row + n, -1e9, t_s), h.cycles(row + n, -1e9, began_s)
     load, air = h.last_slot(row, t_s), h.last_slot(row + n, t_s)
     lead = np.nan
-    if load >= 12 and air >= 12:
-        s = h.slots
-        gap = s["level"][air - 11 : air + 1] - s["level"][load - 11 : load + 1]
-        explained = float(np.mean(gap)) * 3600.0 / h.judge.terms.tau_s
-        lead = float(s["level"][load] - s["level"][load - 12]) - explained
+    if load >= 26 and air >= 26:
+        level = h.slots["level"]
+        jumps = level[load - 23 : load + 1] - level[load - 25 : load - 1]
+        pull = level[air - 23 : air + 1] - level[load - 23 : load + 1]
+        lead = float(np.max(jumps - np.maximum(pull, 0.0) * 600.0 / h.judge.terms.tau_s))
     ran = h.contacts["compressor"][hour, row]
-    idle = 60.0 * (len(ran) - 1 - int(np.flatnonzero(ran > 0)[-1])) if (ran > 0).any() else 3600.0
+    long = h.contacts["compressor"][max(0, minute - 720) : minute + 1, row] > 0
+    idle = 60.0 * (len(long) - 1 - int(np.flatnonzero(long)[-1]) if long.any() else len(long))
     unknown = np.nan
     return cause.Scene(
-        mains=np.array([h.contacts["mains"][minute, row] if contacts else unknown]),
+        mains=np.array([h.contacts["mains"][two, row].mean() if contacts else unknown]),
         door=np.array([h.contacts["door"][minute, row] if contacts else unknown]),
         door_s=np.array([60.0 * h.contacts["door"][hour, row].sum() if contacts else unknown]),
         compressor=np.array([ran.mean() if contacts else unknown]),
@@ -103,7 +105,7 @@ def diagnoses(judge: Judge, truth: Truth, planned: list[Planned], slots: dict[st
     h = History(judge, slots)
     pairs: dict[str, list[tuple[str, str]]] = {"contacts": [], "temperature": []}
     codes, stuck = [], []
-    rules = (RULES[2], RULES[5], RULES[8])
+    rules = (RULES[2], RULES[3], RULES[6], RULES[9])
     rang = [(s % judge.n, at) for rule in rules for s, at, _ in judge.latches[rule].rang]
     limits = [(s, at) for s, at, _ in judge.latches[RULES[2]].rang]
     for p in planned:
@@ -117,15 +119,15 @@ def diagnoses(judge: Judge, truth: Truth, planned: list[Planned], slots: dict[st
             moments = doubts[:1] if p.kind.startswith("probe") and doubts else sorted(told)[:1]
             for at in moments:
                 probe = float(any(abs(d - at) < 3600 for d in doubts))
-                for name in pairs:
+                for name, found in pairs.items():
                     seen = cause.features(scene(h, row, at, p.start_s, probe, contacts=name == "contacts"))
                     word = cause.Cause(int(cause.diagnose(seen, shape=1).cause[0])).word
-                    pairs[name].append((WORD[p.kind], word))
+                    found.append((WORD[p.kind], word))
     return {"diagnoses": pairs, "codes": codes, "stuck": stuck, "leave": _leave(h, planned)}
 
 
 def _leave(h: History, planned: list[Planned]) -> list[tuple[bool, bool]]:
-    """(still broken, did it say yes within 90 minutes) for repairs that hold, and for those claimed in vain."""
+    """(still broken, did it say yes within 90 minutes): for repairs that hold and those claimed in vain."""
     found = []
     for p in planned:
         if p.kind == "compressor_lost":
@@ -143,19 +145,20 @@ def _yes(h: History, row: int, began_s: float, since_s: float) -> bool:
     if before.stop - before.start < 20:
         return False
     one = np.array([True])
+    terms = h.judge.terms
     for age in range(600, 5401, 600):
         after = h.cycles(row + h.judge.n, since_s, since_s + age)
         slot = h.last_slot(row, since_s + age)
         level = h.slots["level"][slot]
+        falls = level < h.slots["level"][slot - 6] - 0.1 and level > terms.low_c
         count = after.stop - after.start
         median = np.median(h.features[after][-5:], axis=0) if count else NAN6
-        terms = h.judge.terms
         answer = hold_over.may_leave(
             h.healthy[before.stop - 1][None],
             median[None],
             np.array([count]),
             np.array([float(age)]),
-            one & (terms.low_c < level < terms.high_c),
+            one & ((terms.low_c < level < terms.high_c) | falls),
             one,
         )
         if answer.leave[0] == hold_over.Leave.YES:

@@ -26,7 +26,7 @@ FOLDER = Path(os.environ.get("COLDCHAIN_RECORDS", Path(__file__).parents[2] / "s
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sensor's readings [ms, °C] and what it is judged by. learnt_s: messages before are counted apart."""
+    """One sensor's readings [ms, °C] and what it is judged by."""
 
     name: str
     terms: str

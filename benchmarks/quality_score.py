@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alerts.insight import hold_over, observe
+from alerts.insight import hold_over, observe, validity
 from alerts.insight.scan import Readings
 from alerts.insight.slots import Slots
 from alerts.rules.flat import segments_of
@@ -29,13 +29,15 @@ NOTICE_S = 2 * 3600.0
 class Terms:
     """What a class of appliance is judged by [°C, s]. tau_s: the virtual load where only air is measured.
 
+    ceiling_k  no defrost lifts the air higher above the limit; a load's is half of it
+
     default_k  [1/s] of the worst appliance of its design, for the blind clock before any outage
     """
 
     high_c: float
     low_c: float
     delay_s: float
-    ceiling_c: float
+    ceiling_k: float
     tau_s: float
     default_k: float
 
@@ -76,13 +78,14 @@ RULES = (
     "load: plain limit",
     "load: + validity",
     "load: + defrost template",
+    "load: set-points 0.5 K inside, 10 min",
     "air: plain limit",
     "air: + validity",
     "air: + defrost template",
     "air: virtual load",
     "air: virtual load + template",
     "forecast on load (< 2 h left)",
-    "all on load: limit or forecast",
+    "all on load: limit, set-point or forecast",
 )
 
 
@@ -93,10 +96,11 @@ class Judge:
         self.n, self.terms = count, terms
         self.table = observe.blank(2 * count)
         self.held = hold_over.blank(count)
+        self.drifting = validity.blank_drift(count)
         delay = int(terms.delay_s * 1000)
         self.latches = {name: Latch(delay, 2 * count) for name in RULES}
-        for name in (RULES[8],):
-            self.latches[name] = Latch(0, 2 * count)
+        self.latches[RULES[3]] = Latch(600_000, 2 * count)
+        self.latches[RULES[9]] = Latch(0, 2 * count)
         self.forecasts: list[dict[str, Any]] = []
         self.doubts: list[tuple[int, float, str]] = []
         self.cycle_rows: list[Any] = []
@@ -120,7 +124,7 @@ class Judge:
         around = observe.Around(
             np.full(m, terms.high_c),
             np.full(m, terms.low_c),
-            np.full(m, terms.ceiling_c),
+            terms.high_c + terms.ceiling_k * np.where(series < n, 0.5, 1.0),
             chunk.ambient_c[minute, row],
             off,
         )
@@ -145,21 +149,51 @@ class Judge:
         plain = np.zeros(len(at), bool)
         plain[told.plain] = True
 
-        def feed(name: str, which: Bools, c: Floats, hidden: Bools | None = None) -> None:
-            out = (c > high) | (c < low)
+        def feed(name: str, which: Bools, c: Floats, hidden: Bools | None = None, inner: float = 0.0) -> None:
+            out = (c > high - inner) | (c < low + inner)
             if hidden is not None:
                 out &= ~hidden
-            back = (c <= high - band) & (c >= low + band)
+            back = (c <= high - inner - band) & (c >= low + inner + band)
             self.latches[name].feed(series[which], at[which], out[which], back[which])
 
         feed(RULES[0], load, value)
         feed(RULES[1], load & plain, value)
         feed(RULES[2], load & plain, value, inside)
-        feed(RULES[3], ~load, value)
-        feed(RULES[4], ~load & plain, value)
-        feed(RULES[5], ~load & plain, value, inside)
-        feed(RULES[6], ~load & plain, virtual)
-        feed(RULES[7], ~load & plain, virtual, inside)
+        feed(RULES[3], load & plain, value, None, 0.5)
+        feed(RULES[4], ~load, value)
+        feed(RULES[5], ~load & plain, value)
+        feed(RULES[6], ~load & plain, value, inside)
+        feed(RULES[7], ~load & plain, virtual)
+        feed(RULES[8], ~load & plain, virtual, inside)
+
+    def _inside(self, told: observe.Observed, series: Ints, minute: Ints, shape: tuple[int, ...]) -> Bools:
+        """(T, N) one of the appliance's probes is in a defrost, or was within the half hour."""
+        inside = np.zeros(shape, bool)
+        if told.defrosts is not None:
+            hit = told.plain[told.defrosts.inside]
+            inside[minute[hit], series[hit] % self.n] = True
+        last = np.maximum.accumulate(np.where(inside, np.arange(shape[0])[:, None], -1_000), axis=0)
+        return np.asarray(np.arange(shape[0])[:, None] - last <= 45)
+
+    def _drift(self, s: Slots, calm: Bools) -> None:
+        """Compare each load with its air, slot by slot, while neither of them moves away."""
+        air = s.series >= self.n
+        key = (s.series - self.n)[air] * 2**40 + s.slot[air]
+        load = np.flatnonzero(~air)
+        if not len(load) or not len(key):
+            return
+        wanted = s.series[load] * 2**40 + s.slot[load]
+        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+        both = (key[place] == wanted) & calm[air][place] & calm[load]
+        sibling = np.where(both, s.mean_c[air][place], np.nan)
+        part = Slots(
+            s.series[load], s.slot[load], s.n[load], s.mean_c[load], s.at_s[load], s.least_c[load],
+            s.most_c[load], s.by[load], segments_of(s.series[load]),
+        )  # fmt: skip
+        told = validity.drift(self.drifting, part, sibling)
+        hit = told.drifts & ~np.append(False, told.drifts[:-1] & (part.series[1:] == part.series[:-1]))
+        for i in np.flatnonzero(hit):
+            self.doubts.append((int(part.series[i]), float(part.at_s[i]) - START_UTC_S, "drift"))
 
     def _forecasts(
         self, told: observe.Observed, series: Ints, at: Ints, minute: Ints, chunk: Chunk, off: Bools
@@ -168,16 +202,18 @@ class Judge:
         if f is None or s is None:
             return
         by = told.plain[s.by]
-        inside = told.defrosts.inside[s.by] if told.defrosts is not None else np.zeros(len(by), bool)
+        self._drift(s, (f.direction == 0) & ~off[by])
+        inside = self._inside(told, series, minute, chunk.load_c.shape)[minute[by], s.series % self.n]
         load = s.series < self.n
+        now = told.defrosts.inside[s.by] if told.defrosts is not None else np.zeros(len(by), bool)
         soon = (f.direction != 0) & (f.seconds < NOTICE_S) & ~inside
         calm = f.direction == 0
-        self.latches[RULES[8]].feed(s.series[load], at[by][load], soon[load], calm[load])
+        self.latches[RULES[9]].feed(s.series[load], at[by][load], soon[load], calm[load])
         self.slots.append(
             {
                 "series": s.series, "at": s.at_s - START_UTC_S, "known": at[by] / 1000 - START_UTC_S,
                 "level": s.mean_c, "seconds": f.seconds, "low": f.low_s, "high": f.high_s, "way": f.way,
-                "direction": f.direction, "inside": inside, "slope": f.slope, "usual": told.usual[s.by],
+                "direction": f.direction, "inside": now, "slope": f.slope, "usual": told.usual[s.by],
                 "off": off[by], "ambient": chunk.ambient_c[minute[by], s.series % self.n],
             }
         )  # fmt: skip
@@ -241,11 +277,12 @@ def score(judge: Judge, truth: Truth, planned: list[Planned], days: float) -> di
     months = n * (days - QUIET_DAYS) / 30.4
     result = {}
     limit = [(r % n, at, since) for r, at, since in judge.latches[RULES[2]].rang]
-    soon = [(r % n, at, since) for r, at, since in judge.latches[RULES[8]].rang]
+    inner = [(r % n, at, since) for r, at, since in judge.latches[RULES[3]].rang]
+    soon = [(r % n, at, since) for r, at, since in judge.latches[RULES[9]].rang]
     for name in RULES:
         rang = [(r % n, at, since) for r, at, since in judge.latches[name].rang]
-        if name == RULES[9]:
-            rang = limit + soon
+        if name == RULES[10]:
+            rang = limit + inner + soon
         rang = [r for r in rang if r[1] >= learnt]
         by_row: dict[int, list[tuple[float, float]]] = defaultdict(list)
         for row, at, since in rang:

@@ -65,17 +65,17 @@ WEIGHTS: Mapping[str, Mapping[Cause, float]] = {
     "mains_on": {M: -6.0},
     "door_open": {D: 6.0, W: -1.0},
     "door_shut": {D: -4.0},
-    "compressor_idle": {C: 4.0, M: 1.0, R: -3.0, D: -2.0, W: -2.0, S: -1.0},
-    "compressor_always": {R: 3.0, D: 1.0, W: 1.0, C: -3.0, M: -5.0, F: -1.5},
-    "compressor_cycles": {S: 1.5, C: -3.0, R: -1.5, M: -5.0},
+    "compressor_idle": {C: 5.0, M: 1.0, R: -3.0, D: -2.0, W: -2.0, S: -1.0},
+    "compressor_always": {R: 3.0, D: 1.0, W: 1.0, C: -3.0, M: -1.0, F: -1.5},
+    "compressor_cycles": {S: 1.5, C: -3.0, R: -1.5, M: -1.0},
     # others on the same supply
     "siblings_stopped": {M: 4.0, C: -3.0, R: -2.0, D: -1.5, S: -1.5},
-    "siblings_go_on": {M: -4.0},
+    "siblings_go_on": {M: -2.5},
     # the temperature's own course
     "stalled": {M: 1.5, C: 1.5, R: 0.5, S: -2.0},
     "steep": {D: 2.0, F: 1.0, C: -0.5, M: -0.5, R: -3.0, S: -2.0},
     "smooth_rise": {M: 1.0, C: 1.0, D: -1.5, W: -1.0, S: -1.0},
-    "recovers": {D: 1.5, W: 1.0, F: 1.0, M: -2.0, C: -2.5, R: -0.5},
+    "recovers": {D: 1.5, W: 1.0, F: 1.0, M: -1.0, C: -2.5, R: -0.5},
     "duty_up": {R: 2.0, W: 0.5, C: 0.5, S: -1.0},
     "pull_down_weak": {R: 3.0, C: 1.0, S: -1.5, D: -1.0},
     "creep": {R: 1.5, C: 0.5, D: -2.0},
@@ -153,7 +153,8 @@ def grade(value: Floats, none: float, full: float) -> Floats:
 class Scene:
     """What is known of N sensors at a moment, (N,) each; NaN where it is not. `features` makes numbers of it.
 
-    mains, door           1 present / open, 0 not; door_s [s] open in the last hour
+    mains                 part of the last two hours that it was there; door: 1 open, 0 not
+    door_s                open in the last hour [s]
     compressor            part of the last hour that it ran; idle_s [s] since it last ran
     siblings              part of the other appliances on this supply whose cooling stopped, too
     stalled               usual periods since the last reversal
@@ -181,34 +182,35 @@ class Scene:
 
 def features(scene: Scene) -> dict[str, Floats]:
     """The numbers that `diagnose` weighs."""
-    _, duty, pull, drift, trough, peak = range(6)
+    period, duty, pull, drift, trough, peak = range(6)
     usual, healthy = scene.usual, scene.healthy
     swing = np.maximum(healthy[:, peak] - healthy[:, trough], 0.2)
     with np.errstate(divide="ignore", invalid="ignore"):
         steep = scene.rate / np.maximum(healthy[:, drift], 1e-5)
         duty_ratio = usual[:, duty] / healthy[:, duty]
         pull_ratio = usual[:, pull] / healthy[:, pull]
+        rests_s = np.maximum((1.0 - healthy[:, duty]) * healthy[:, period], 300.0)
         creep = (usual[:, trough] - healthy[:, trough]) / swing
+    idle = grade(scene.idle_s / rests_s, 1.5, 2.5)
     cycling = grade(scene.stalled, 3.0, 1.5)
     shift = np.abs(usual[:, trough] - healthy[:, trough] + usual[:, peak] - healthy[:, peak]) / 2.0
     shape = np.abs((usual[:, peak] - usual[:, trough]) / swing - 1.0)
     stopped = grade(scene.stalled, 2.0, 4.0)
     return {
-        "mains_off": 1.0 - scene.mains,
-        "mains_on": scene.mains,
+        "mains_off": grade(scene.mains, 0.98, 0.9),
+        "mains_on": grade(scene.mains, 0.98, 1.0),
         "door_open": np.maximum(
             scene.door * grade(scene.door_s, 60.0, 240.0), grade(scene.door_s, 240.0, 600.0)
         ),
         "door_shut": grade(scene.door_s, 120.0, 0.0),
-        "compressor_idle": grade(scene.idle_s, 1200.0, 2400.0),
+        "compressor_idle": idle,
         "compressor_always": grade(scene.compressor, 0.85, 0.97),
-        "compressor_cycles": np.minimum(
-            grade(scene.compressor, 0.1, 0.2), grade(scene.compressor, 0.9, 0.75)
-        ),
+        "compressor_cycles": np.minimum(grade(scene.compressor, 0.1, 0.2), grade(scene.compressor, 0.9, 0.75))
+        * (1.0 - np.nan_to_num(idle)),
         "siblings_stopped": grade(scene.siblings, 0.4, 0.8),
         "siblings_go_on": grade(scene.siblings, 0.4, 0.1),
         "stalled": stopped,
-        "steep": grade(steep, 2.0, 5.0),
+        "steep": grade(steep, 2.0, 5.0) * (1.0 - np.nan_to_num(scene.template)),
         "smooth_rise": stopped * grade(scene.rate * 3600.0, 0.1, 0.5),
         "recovers": grade(scene.rate * 3600.0, -0.2, -1.5),
         "duty_up": grade(duty_ratio, 1.15, 1.5),

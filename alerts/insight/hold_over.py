@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from alerts.insight.cycles import DRIFT, DUTY, MEDIAN, PEAK, PERIOD, PULL_DOWN, TROUGH
+from alerts.insight.cycles import DRIFT, DUTY, PEAK, PERIOD, PULL_DOWN, TROUGH
 from alerts.insight.scan import Floats, Table, shifted
 from alerts.insight.slots import Slots
 from alerts.rules.flat import Bools, Ints, segments_of
@@ -137,14 +137,16 @@ class Leave(IntEnum):
 
 
 WATCH_S = 90 * 60.0
-CYCLES_WANTED = MEDIAN
+POWER_LEAST, DUTY_MOST = 0.85, 0.85
+"""Part of the healthy cooling power; part of the time that it may run (a warm load keeps it busy)."""
+CYCLES_WANTED = 3
 """Cycles after the repair, beside its pull-down."""
 REASONS = (
     "",
     "no cycles yet",
     "not yet in range",
     "does not pull down as it used to",
-    "runs longer than it used to",
+    "runs nearly all the time",
     "cycles are not those of its healthy days",
     "no readings",
 )
@@ -165,19 +167,20 @@ def may_leave(
 
     healthy, since  (S, 6) figures of cycles: before the failure (kept by the caller), and the usual since
     counted         (S,) cycles since the repair; age_s (S,) [s] since then
-    in_range        (S,) the load is inside its set-points; fresh: readings arrive
+    in_range        (S,) the load is inside its set-points or cools towards them; fresh: readings arrive
     """
     known = np.isfinite(healthy).all(axis=1) & np.isfinite(since).all(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        pull = since[:, PULL_DOWN] / healthy[:, PULL_DOWN]
+        # What warms the air slows the fall and quickens the rise alike: their sum is the cooling power.
+        power = (since[:, PULL_DOWN] + since[:, DRIFT]) / (healthy[:, PULL_DOWN] + healthy[:, DRIFT])
         duty = since[:, DUTY] / healthy[:, DUTY]
         period = since[:, PERIOD] / healthy[:, PERIOD]
         drift = since[:, DRIFT] / healthy[:, DRIFT]
     swing = np.maximum(healthy[:, PEAK] - healthy[:, TROUGH], 0.3)
     off = np.maximum(np.abs(since[:, TROUGH] - healthy[:, TROUGH]), np.abs(since[:, PEAK] - healthy[:, PEAK]))
     few = counted < CYCLES_WANTED
-    weak, long = known & (pull < 0.75), known & (duty > 1.3)
-    odd = known & ((period < 0.5) | (period > 2.0) | (off > 0.5 * swing) | (drift > 2.5))
+    weak, long = known & (power < POWER_LEAST), known & (since[:, DUTY] > DUTY_MOST)
+    odd = known & ((period < 0.6) | (period > 1.7) | (off > 0.5 * swing) | (drift > 2.5) | (duty < 0.6))
     conditions = [~fresh, few | ~known, ~in_range, weak, long, odd]
     reasons = [6, 1, 2, 3, 4, 5]
     reason = np.select(conditions, reasons, 0)

@@ -19,7 +19,7 @@ def scene(**known) -> Scene:
     return Scene(**columns)
 
 
-CALM = {"mains": 1, "door": 0, "door_s": 0, "probe": 0, "template": 0, "load_lead_k": 0}
+CALM = {"mains": 1.0, "door": 0, "door_s": 0, "probe": 0, "template": 0, "load_lead_k": 0}
 
 
 @pytest.mark.parametrize(
