@@ -20,7 +20,7 @@ from coldchain.records.health import Heart
 from coldchain.records.registry import Sensor
 from coldchain.settings import Settings
 from dashboards.console.assets import Asset, load_assets
-from dashboards.console.events import TOLD, Lane, lanes
+from dashboards.console.events import EXACT_MAX_MS, TOLD, Lane, alarm_lane, held_lane, hold_ms, stepped_lane
 from dashboards.console.hub import Hub
 from dashboards.console.problems import Problem
 from dashboards.console.series import RANGES_MS, Series
@@ -140,10 +140,17 @@ class Console:
 
     def events(self, sensors: list[Sensor], alarms: Sequence[Alarm], series: Series) -> list[Lane]:
         """Alarms, doors and mains along the chart's axis."""
-        points, end_ms = len(series.n), min(series.end_ms, self.wall_ms())
-        told = [sensor for sensor in sensors if sensor.quantity in TOLD]
-        day = self.records.day(told, series.start_ms, series.end_ms, points)
-        return lanes(alarms, told, day, series.start_ms, end_ms)
+        start_ms, end_ms = series.start_ms, min(series.end_ms, self.wall_ms())
+        found = [alarm_lane(alarms, start_ms, end_ms)]
+        for sensor in sensors:
+            if sensor.quantity not in TOLD:
+                continue
+            if end_ms - start_ms <= EXACT_MAX_MS:
+                rows = self.records.readings(sensor.id, start_ms - hold_ms(sensor), end_ms)
+                found.append(held_lane(sensor, rows, start_ms, end_ms))
+            elif sensor.quantity == "mains":
+                found.append(stepped_lane(self.records.series(sensor, start_ms, end_ms, len(series.n))))
+        return found
 
     def close(self) -> None:
         self.hub.close()

@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from coldchain.kernel.readings import Rows
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Sensor
 from dashboards.console.series import Series
 from dashboards.console.words import t, word
 
-DOOR_STEP_MAX_MS = 30 * 60_000
-"""Doors open every day: in longer steps they would look open all the time, so there they are left out."""
+EXACT_MAX_MS = 31 * 86_400_000
+"""Up to here each reading is looked at; in longer ranges there are steps, and mains only: in steps of a day
+every door would look open all the time [ms].
+"""
 SPANS_MAX = 400
-TOLD = {"door": ("high", 1000), "mains": ("low", 0)}
-"""Quantity -> the extreme of a step, and its value [thousandths], that make the step an event."""
+TOLD = {"door": 1000, "mains": 0}
+"""Quantity -> the value [thousandths] that is an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,32 @@ def alarm_lane(alarms: Iterable[Alarm], start_ms: int, end_ms: int) -> Lane:
     return Lane("alarm", tuple(sorted(spans, key=lambda span: span.from_ms)))
 
 
-def state_lane(kind: str, series: Series) -> Lane:
-    """Steps in which the door was open, or the mains absent, at any time; neighbours are one stretch."""
-    side, told = TOLD[kind]
-    values = series.high if side == "high" else series.low
+def held_lane(sensor: Sensor, rows: Rows, start_ms: int, end_ms: int) -> Lane:
+    """From a reading that says so until the next one; a reading stands for two of its intervals at most.
+
+    rows: sorted by at_ms; they may begin before start_ms, so that what holds then is known.
+    """
+    at, value = rows["at_ms"].astype(np.int64), rows["value"]
+    until = np.minimum(np.append(at[1:], end_ms), at + hold_ms(sensor))
     found: list[tuple[int, int]] = []
-    for i, value in enumerate(values):
-        if value != told:
+    for i in np.flatnonzero(value == TOLD[sensor.quantity]).tolist():
+        begin, end = max(int(at[i]), start_ms), min(int(until[i]), end_ms)
+        if found and found[-1][1] >= begin:
+            found[-1] = (found[-1][0], end)
+        elif end > begin:
+            found.append((begin, end))
+    return _lane(sensor.quantity, found)
+
+
+def hold_ms(sensor: Sensor) -> int:
+    return 2_000 * sensor.every_s
+
+
+def stepped_lane(series: Series) -> Lane:
+    """Steps in which the mains were absent at any time; neighbours are one stretch."""
+    found: list[tuple[int, int]] = []
+    for i, value in enumerate(series.low):
+        if value != TOLD["mains"]:
             continue
         start = series.start_ms + i * series.step_ms
         end = min(start + series.step_ms, max(start, series.until_ms))
@@ -68,18 +92,8 @@ def state_lane(kind: str, series: Series) -> Lane:
             found[-1] = (found[-1][0], end)
         else:
             found.append((start, end))
+    return _lane("mains", found)
+
+
+def _lane(kind: str, found: list[tuple[int, int]]) -> Lane:
     return Lane(kind, tuple(Span(a, b, t(f"lane.{kind}_is")) for a, b in found[-SPANS_MAX:]))
-
-
-def lanes(
-    alarms: Iterable[Alarm], sensors: Iterable[Sensor], day: Mapping[str, Series], start_ms: int, end_ms: int
-) -> list[Lane]:
-    """Alarms always; door and mains where the appliance has such a sensor (`day`: sensor id -> series)."""
-    found = [alarm_lane(alarms, start_ms, end_ms)]
-    for sensor in sensors:
-        series = day.get(sensor.id)
-        if sensor.quantity not in TOLD or series is None:
-            continue
-        if sensor.quantity != "door" or series.step_ms <= DOOR_STEP_MAX_MS:
-            found.append(state_lane(sensor.quantity, series))
-    return found

@@ -56,7 +56,7 @@ def site_page(look: Look, site: Site, latest: Mapping[str, LastReading], on_duty
         site=site,
         rows=rows,
         counts=tuple((state, sum(row.state is state for row in rows)) for state in ORDER),
-        gateways=tuple((g.id, heard.get(g.id)) for g in registry.gateways if g.site == site.id),
+        gateways=tuple((g.id, heard.get(g.id)) for g in registry.gateways if g.site in (site.id, None)),
         duties=tuple(duties) if served else (),
         people=tuple(registry.people_for(site.id)),
         dark=sum(one in latest and latest[one].value == 0 for one in mains),

@@ -5,13 +5,16 @@ import re
 from datetime import UTC
 from xml.etree import ElementTree as ET
 
+import numpy as np
 from console_seed import HOUR, MINUTE, NOW_MS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coldchain.records.registry import Appliance, Assignment
+from coldchain.kernel.readings import JOURNALLED, Rows
+from coldchain.kernel.words import NO_VALUE
+from coldchain.records.registry import Appliance, Assignment, Sensor
 from dashboards.console.detail import table
-from dashboards.console.events import state_lane
+from dashboards.console.events import Lane, held_lane, stepped_lane
 from dashboards.console.series import LimitSpan, Series, limits_between, steps
 from dashboards.console.svg import chart, runs, scale, sparkline
 from dashboards.console.views import Limit
@@ -102,14 +105,37 @@ def test_any_stretch_draws_as_sound_xml_inside_its_frame_and_its_table_keeps_the
     assert sum(r.n for r in rows) == len(held)
 
 
-def test_doors_and_mains_are_stretches_of_steps() -> None:
-    """Open at any time of a step is open; absent at any time is absent; nothing is said of a gap."""
-    door = state_lane("door", series(0, 1000, 1000, None, 1000, 0))
-    at = [(s.from_ms - NOW_MS) // (2 * MINUTE) for s in door.spans]
-    assert at == [1, 4]
-    assert door.total_ms == 6 * MINUTE
-    mixed = Series("x/mains", NOW_MS, MINUTE, NOW_MS + 2 * MINUTE, (1000, 0), (1000, 1000), (2, 2))
-    assert [s.from_ms for s in state_lane("mains", mixed).spans] == [NOW_MS + MINUTE]
-    root = ET.fromstring(chart(door_series := series(4_000, 4_000), spans(door_series), UTC, "<x>", [door]))
-    bars = [e for e in root.iter() if e.get("class") == "lane door"]
-    assert len(bars) == 2, "the label is escaped, the bars are there"
+def readings(*pairs: tuple[float, int]) -> Rows:
+    """(minute, thousandths)."""
+    rows = np.zeros(len(pairs), JOURNALLED)
+    rows["at_ms"] = [NOW_MS + round(minute * MINUTE) for minute, _ in pairs]
+    rows["value"] = [value for _, value in pairs]
+    return rows
+
+
+def minutes(lane: Lane) -> list[tuple[float, float]]:
+    return [((s.from_ms - NOW_MS) / MINUTE, (s.until_ms - NOW_MS) / MINUTE) for s in lane.spans]
+
+
+DOOR = Sensor(id="x/door", appliance="x", quantity="door", node="n", channel=1, every_s=900)
+
+
+def test_a_door_is_open_from_the_reading_that_says_so_to_the_next() -> None:
+    """Doors report on change: a step of their slow interval would say half an hour for half a minute."""
+    said = readings(
+        (-20, 1000), (1, 0), (5.5, 1000), (6, 0), (10, 1000), (11, 1000), (12, NO_VALUE), (13, 1000)
+    )
+    lane = held_lane(DOOR, said, NOW_MS, NOW_MS + 20 * MINUTE)
+    assert minutes(lane) == [(0, 1), (5.5, 6), (10, 12), (13, 20)]
+    assert lane.total_ms == 10.5 * MINUTE
+    silent = held_lane(DOOR, readings((0, 1000)), NOW_MS, NOW_MS + 600 * MINUTE)
+    assert minutes(silent) == [(0, 30)], "nobody knows how long a silent door was open"
+    root = ET.fromstring(chart(some := series(4_000, 4_000), spans(some), UTC, "<x>", [lane]))
+    assert len([e for e in root.iter() if e.get("class") == "lane door"]) == 4
+
+
+def test_in_a_year_a_short_absence_of_mains_still_shows() -> None:
+    mixed = Series(
+        "x/mains", NOW_MS, MINUTE, NOW_MS + 3 * MINUTE, (1000, 0, None), (1000, 1000, None), (2, 2, 0)
+    )
+    assert minutes(stepped_lane(mixed)) == [(1, 2)]
