@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from alerts.store import AlarmStore
 from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import Flag
 from coldchain.records.alarms import Excursion
+from coldchain.records.journal import JournalReader
 
 Readings = Callable[[str, int, int], Rows]
 """(sensor, start_ms, end_ms) -> the journal's rows with start_ms <= at_ms < end_ms."""
@@ -30,6 +32,26 @@ Readings = Callable[[str, int, int], Rows]
 HOUR_MS = 3_600_000
 FIRST_LOOK_MS = 6 * HOUR_MS
 FOREVER = 2**62
+
+
+class Record:
+    """`Readings` from a reader of its own: it keeps the decoded end of the log, which is not to stay in
+    memory. Close it after each crowd of late readings; it opens again by itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._journal: JournalReader | None = None
+
+    def __call__(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
+        if self._journal is None:
+            self._journal = JournalReader(self._path)
+        return self._journal.readings(sensor, start_ms, end_ms)
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
 
 WAIT_S, PATIENCE_S = 1.0, 4.0

@@ -20,9 +20,10 @@ from alerts.answers.codes import Draw
 from alerts.answers.desk import Answers
 from alerts.book import Book, Scene
 from alerts.chains import Chains
+from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
-from alerts.late import HOUR_MS, Pace, Revision
+from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Outbox
 from alerts.rules.flat import block_of
 from alerts.rules.limits import NEVER
@@ -32,7 +33,6 @@ from alerts.telling import Teller
 from alerts.watch import Watch
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
 from coldchain.ports.clock import steady_s as system_steady_s
 from coldchain.ports.clock import wall_ms as system_wall_ms
@@ -51,8 +51,7 @@ SAVE_EVERY_S = 60.0
 """The state is saved this often; a restart judges at most this much again."""
 SAVE_AFTER_READINGS = 50_000
 IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 500
-LOOK_EVERY_S = 1.0
-PEOPLE_EVERY_S = 0.25
+LOOK_EVERY_S, PEOPLE_EVERY_S = 1.0, 0.25
 """In a backlog, answers and due steps are looked for so often."""
 LATE_SLICE_S = 0.5
 """No transaction that judges again lasts much longer."""
@@ -91,13 +90,13 @@ class AlertService:
         self._answers = Answers(self._store, self._book, chains)
         self._registry = RegistryReader(settings.desk_db)
         self._commands = Commands(settings.desk_db, self._store, self._book)
-        self._revision = Revision(self._store, self._book, self._rows, self._lateness_ms)
+        self._record = Record(settings.readings_db)
+        self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = Watch(self._store, self._book, self._silent_after_ms)
         self.outbox = Outbox(settings.alarms_db, channels, wall_ms, self._persona) if channels else None
         self._figures = AlarmsReader(settings.alarms_db)
         self._heart = Heart(settings.data_dir, "alerts", wall_ms)
         self._journal: JournalReader | None = None
-        self._late_journal: JournalReader | None = None
         self._stopping = threading.Event()
         self._names: dict[int, str] = {}
         self._state = EngineState.fresh()
@@ -109,7 +108,6 @@ class AlertService:
         self._saved_at_s = self._look_at_s = self._beat_at_s = now_s
         self._pace = Pace(now_s)
         self._began_ms = wall_ms()
-        self._anew = False
         self._restore()
 
     # --- life
@@ -274,20 +272,12 @@ class AlertService:
             self._state = EngineState(table)
             if judged:
                 self._write_state()
-        if self._late_journal is not None:
-            self._late_journal.close()
-            self._late_journal = None
+        self._record.close()
         urgent = bool(waiting) and bool(table["rough"][waiting].any())
         self._pace.worked(now_s, took_s, waiting=bool(waiting), urgent=urgent)
         if judged:
             log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
             self._wake_outbox()
-
-    def _rows(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
-        if self._late_journal is None:
-            # A reader of its own: it keeps the decoded end of the log, which is not to stay in memory.
-            self._late_journal = JournalReader(self._settings.readings_db)
-        return self._late_journal.readings(sensor, start_ms, end_ms)
 
     # --- silence
 
@@ -312,13 +302,18 @@ class AlertService:
                 return
         except StoreUnavailable:
             return  # the desk is being made
+        before = self._rules
         self._rebuild()
-        with self._store.transaction():
-            self._book.release(self._scene)
+        self._state = judged_again(self._state, changed_from(before, self._rules), self._was_told)
+        self._late_seen()
         log.info("registry", version=self._registry.version, position=self._position)
         with self._store.transaction():
+            self._book.release(self._scene)
             self._store.registry_took_effect(self._registry.version, self._position, self._wall_ms())
             self._write_state()
+
+    def _was_told(self, series: int, start_ms: int, end_ms: int) -> bool:
+        return self._store.touches_excursion(self._names[series], start_ms, end_ms)
 
     def _rebuild(self) -> None:
         series = self._journal.series() if self._journal is not None else {}

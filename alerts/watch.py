@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alerts.book import Book, Case, Scene, in_use
+from alerts.book import Book, Case, Scene, excursion_id, in_use
 from alerts.engine import Table
+from alerts.rules import CONDITIONS
 from alerts.rules.flat import Bools
 from alerts.rules.silence import Silence, judge_silence
 from alerts.store import AlarmStore
 from coldchain.kernel.words import NO_VALUE
+from coldchain.records.alarms import Excursion
 
 RULE = "silence@1"
 KIND = "silence"
@@ -25,9 +27,10 @@ class Changes:
     raise_units: list[int] = field(default_factory=list)
     raise_groups: list[int] = field(default_factory=list)
     over: list[str] = field(default_factory=list)  # alarm ids
+    untold: list[Excursion] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.raise_units or self.raise_groups or self.over)
+        return bool(self.raise_units or self.raise_groups or self.over or self.untold)
 
 
 class Watch:
@@ -56,7 +59,19 @@ class Watch:
             if ("appliance", rules.units[u]) not in self._standing
             and in_use(scene.registry, rules.units[u], scene.now_ms)
         ]
-        return now, Changes(raise_units, raise_groups, self._over(now, scene))
+        return now, Changes(raise_units, raise_groups, self._over(now, scene), self._untold(table, scene))
+
+    def _untold(self, table: Table, scene: Scene) -> list[Excursion]:
+        """What began while the appliance was empty, and lasts now that it is in use."""
+        found = []
+        for series, kind in np.argwhere(table["announced"] & table["standing"]).tolist():
+            sensor, since = scene.names.get(series, ""), int(table["since"][series, kind])
+            known = self._store.excursion(excursion_id(sensor, CONDITIONS[kind].kind, since))
+            if known is None or known.alarm or known.ended_ms is not None:
+                continue
+            if in_use(scene.registry, known.appliance, scene.now_ms):
+                found.append(known)
+        return found
 
     def _new_groups(self, now: Silence, scene: Scene) -> list[int]:
         names = scene.rules.groups
@@ -108,6 +123,8 @@ class Watch:
             )
         for g in changes.raise_groups:
             self._raise(self._group_case(g, now, scene), scene)
+        for excursion in changes.untold:
+            self._book.announce(excursion, excursion.peak, scene.now_ms, scene)
         for id_ in changes.over:
             self._book.over(id_, scene.now_ms, None, scene)
         gone = set(changes.over)

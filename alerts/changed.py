@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Terms that change in the past: what was judged under the old ones waits to be judged again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from alerts.engine import EngineState
+from alerts.rules.flat import Ints
+from alerts.rules.limits import NEVER
+from alerts.rules.terms import AT_BITS, RuleTable
+
+BACK_MS = 31 * 86_400_000
+"""So much of a sensor's past is judged again at most [ms]: a month of it is read in some 50 ms."""
+UNCHANGED = 2**62
+
+
+def changed_from(old: RuleTable, new: RuleTable) -> Ints:
+    """(S,) over the series that both know: the first instant at which their terms differ, or UNCHANGED."""
+    n = min(len(old), len(new))
+    first = np.full(n, UNCHANGED, np.int64)
+    if not n:
+        return first
+    keys = np.unique(np.concatenate([old.key, new.key]))
+    series, at = keys >> AT_BITS, keys & ((1 << AT_BITS) - 1)
+    series, at = series[series < n], at[series < n]
+    before, after = old.terms_at(series, at), new.terms_at(series, at)
+    differs = old.judged[series] != new.judged[series]
+    for name in ("high", "high_back", "low", "low_back", "delay_ms"):
+        differs |= getattr(before, name) != getattr(after, name)
+    np.minimum.at(first, series[differs], at[differs])
+    return first
+
+
+def judged_again(state: EngineState, first: Ints, told: Callable[[int, int, int], bool]) -> EngineState:
+    """The state in which sensors wait to be judged again from that instant.
+
+    told  (series, start, end): does an excursion touch that span? What was told once is not taken back by
+          a word about the past: there the new terms count from now on.
+    """
+    table = state.table.copy()
+    newest, waits = table["at"][: len(first)], table["late_from"][: len(first)]
+    begin = np.maximum(np.maximum(first, newest - BACK_MS), 0)
+    hit = np.flatnonzero((first != UNCHANGED) & (newest != NEVER) & (begin <= newest))
+    which = np.array([n for n in hit.tolist() if not told(n, int(begin[n]), int(newest[n]))], np.int64)
+    known = waits[which]
+    table["late_from"][which] = np.where(known == NEVER, begin[which], np.minimum(known, begin[which]))
+    table["late_until"][which] = np.maximum(table["late_until"][which], newest[which])
+    table["rough"][which] = True
+    return EngineState(table)
