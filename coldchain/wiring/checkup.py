@@ -20,6 +20,7 @@ from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import RegistryReader
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
+from coldchain.wiring.broker import mqtt_answers
 
 State = Literal["ok", "warning", "bad"]
 
@@ -168,6 +169,10 @@ def _broker(settings: Settings) -> Line:
             else "check that the broker runs there and the firewall lets us through"
         )
         return Line("broker", "bad", f"{where}: {bad}", remedy)
+    if not mqtt.tls and not mqtt_answers(mqtt.host, mqtt.port):
+        return Line(
+            "broker", "bad", f"{where}: what listens there is no MQTT broker", "correct mqtt.port, or free it"
+        )
     return Line("broker", "ok", f"{where} answers")
 
 
@@ -236,7 +241,7 @@ def _figures(name: str, figures: dict[str, Any], now_ms: int) -> Line:
                 name,
                 "warning",
                 said,
-                "readings were lost and counted; the console's health page lists the gaps",
+                "readings were lost and counted: table gap of readings.db says whose, when and why",
             )
         if age_ms > BACKLOG_OLD_MS:
             return Line(name, "warning", said, "the hub sends no receipts: check broker, network and ingest")

@@ -104,6 +104,7 @@ class Supervisor:
                     name=child.name,
                     code=child.process.returncode,
                     again_in_s=round(child.due_s - now_s, 3),
+                    log=str(child.log or "above"),
                 )
             elif now_s >= child.due_s:
                 try:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.settings import Settings
+from coldchain.settings import MqttSettings, Settings
 from coldchain.wiring.adopt import waiting_channels
 from coldchain.wiring.checkup import Line, examine
 from gateway.codecs.frames import Report
@@ -53,3 +54,10 @@ def test_a_damaged_record_is_not_the_same_as_nothing_waits(tmp_path: Path) -> No
     settings.readings_db.write_bytes(NOISE)
     with pytest.raises(StoreUnavailable):
         waiting_channels(settings)
+
+
+def test_a_listener_that_is_no_broker_is_bad(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        settings = Settings(data_dir=tmp_path, mqtt=MqttSettings(port=other.getsockname()[1]))
+        line = said(settings, "broker")
+    assert (line.state, "no MQTT broker" in line.cause) == ("bad", True)
