@@ -13,6 +13,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -36,6 +37,8 @@ BACKOFF_MS, BACKOFF_MAX_MS = 5_000, 300_000
 WAIT_S = 1.0
 HEAR_S = 0.25
 """While nothing is due, the modem is listened to in such pieces, so that a new notice waits no longer [s]."""
+HOUR_MS = 3_600_000
+CREDIT_EVERY_S = 6 * 3600.0
 BUSY_MS = 30_000
 """How long the outcome of a try may wait for the judge to finish writing."""
 REPORT_MAX_MS = 3 * 86_400_000
@@ -43,6 +46,43 @@ REPORT_MAX_MS = 3 * 86_400_000
 
 Persona = Callable[[str, str], tuple[str, str]]
 """(person, site) -> (their language, the site's name)"""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be spent.
+
+    hourly   beyond so many messages within an hour only first critical ones leave; 0: no bound
+    reserve  with less credit than this on the SIM only critical messages leave
+    ask      what is left, or None when nobody can say; asked between sends
+    """
+
+    hourly: int = 0
+    reserve: float = 0.0
+    ask: Callable[[], float | None] | None = None
+    credit: float | None = None
+    _again_s: float = 0.0
+
+    def look(self, now_s: float) -> None:
+        """Ask when it is time."""
+        if self.ask is not None and now_s >= self._again_s:
+            self._again_s = now_s + CREDIT_EVERY_S
+            self.credit = self.ask()
+            log.info("credit", left=self.credit, reserve=self.reserve)
+
+    def lowest(self, spent: int) -> int:
+        """The lowest priority that may leave, after so many messages within the hour.
+
+        >>> (
+        ...     Budget(hourly=10).lowest(9),
+        ...     Budget(hourly=10).lowest(10),
+        ...     Budget(reserve=50.0, credit=40.0).lowest(0),
+        ... )
+        (2, 0, 1)
+        """
+        if self.hourly and spent >= self.hourly:
+            return 0
+        return 1 if self.credit is not None and self.credit < self.reserve else 2
 
 
 class Outbox:
@@ -57,17 +97,16 @@ class Outbox:
         channels: Notifier | Mapping[str, Notifier],
         wall_ms: WallClock,
         persona: Persona,
-        *,
-        hourly: int = 0,
+        budget: Budget | None = None,
     ) -> None:
-        """`hourly`: beyond so many tries within an hour only first critical messages leave; 0: no bound."""
         self._db: sqlite3.Connection = open_writer(path, ALARMS_MIGRATIONS)
         self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         self.broken: sqlite3.Error | None = None
         self.channels: dict[str, Notifier] = (
             dict(channels) if isinstance(channels, Mapping) else {"sms": channels}
         )
-        self._wall_ms, self._persona, self._hourly = wall_ms, persona, hourly
+        self._wall_ms, self._persona = wall_ms, persona
+        self.budget = budget or Budget()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self.lease = Lease(self._db, wall_ms, self._succeed)
 
@@ -86,6 +125,7 @@ class Outbox:
                 if self.send_one():
                     continue
                 began_s = steady_s()
+                self.budget.look(began_s)
                 if not self.hear(HEAR_S):
                     # A channel that cannot listen now returns at once.
                     left_s = HEAR_S - (steady_s() - began_s) if self._listeners() else WAIT_S
@@ -168,7 +208,7 @@ class Outbox:
         return None
 
     def _first(self, now: int) -> Due | None:
-        priority = 2 if not self._over_budget(now) else 0
+        priority = self.budget.lowest(self._tries_since(now - HOUR_MS))
         row = self._db.execute(
             "SELECT n.id, n.alarm, n.person, n.channel, n.address, n.text, n.site, n.about, n.tries,"
             " coalesce(d.priority, 2) AS priority FROM notice n LEFT JOIN delivery d ON d.notice = n.id"
@@ -179,13 +219,11 @@ class Outbox:
         ).fetchone()
         return Due(*row) if row else None
 
-    def _over_budget(self, now: int) -> bool:
-        if not self._hourly:
-            return False
+    def _tries_since(self, at_ms: int) -> int:
         (spent,) = self._db.execute(
-            "SELECT count(*) FROM notice WHERE first_try_ms > ? AND state <> 'bundled'", (now - 3_600_000,)
+            "SELECT count(*) FROM notice WHERE first_try_ms > ? AND state <> 'bundled'", (at_ms,)
         ).fetchone()
-        return int(spent) >= self._hourly
+        return int(spent)
 
     def _settle(self, due: Due, sent: Sent, fence: int) -> None:
         now, tries = self._wall_ms(), due.tries + 1

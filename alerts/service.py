@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import structlog
@@ -24,7 +24,7 @@ from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
 from alerts.late import HOUR_MS, Pace, Record, Revision
-from alerts.outbox import Outbox
+from alerts.outbox import Budget, Outbox
 from alerts.rules.flat import block_of
 from alerts.rules.limits import NEVER
 from alerts.rules.table import build_table
@@ -64,6 +64,7 @@ class AlertService:
 
     notifier  the channels by name, or one that is `sms`; None: alarms are kept, nobody is told
     draw      where codes come from
+    credit    asks what is left on the SIM
     The outbox has a thread of its own while `run` runs; otherwise call `outbox.send_one`.
     """
 
@@ -75,6 +76,7 @@ class AlertService:
         wall_ms: WallClock = system_wall_ms,
         steady_s: SteadyClock = system_steady_s,
         draw: Draw = secrets.randbelow,
+        credit: Callable[[], float | None] | None = None,
     ) -> None:
         self._settings, self._wall_ms, self._steady_s = settings, wall_ms, steady_s
         self._lateness_ms = round(settings.alerts.lateness.total_seconds() * 1000)
@@ -93,7 +95,10 @@ class AlertService:
         self._record = Record(settings.readings_db)
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = Watch(self._store, self._book, self._silent_after_ms)
-        self.outbox = Outbox(settings.alarms_db, channels, wall_ms, self._persona) if channels else None
+        budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
+        self.outbox = (
+            Outbox(settings.alarms_db, channels, wall_ms, self._persona, budget) if channels else None
+        )
         self._figures = AlarmsReader(settings.alarms_db)
         self._heart = Heart(settings.data_dir, "alerts", wall_ms)
         self._journal: JournalReader | None = None

@@ -99,6 +99,7 @@ class Dialogue:
         """Take in what arrives unasked for so long; it lands in `heard`."""
         until_s = self._steady_s() + for_s
         self._settle()
+        self._reader.expect("")
         while (left_s := until_s - self._steady_s()) > 0:
             self._take_in(left_s)
             self._settle()

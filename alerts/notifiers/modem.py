@@ -5,9 +5,10 @@ Each `send` is one try of the whole text, part by part. Until the last octet of 
 written, whatever goes wrong is a failure; from then on silence is UNKNOWN, never a guess.
 """
 
+import re
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from alerts.notifiers.at import Unsolicited
@@ -17,15 +18,18 @@ from alerts.notifiers.hearing import Ear
 from alerts.notifiers.incoming import StatusReport, decode
 from alerts.notifiers.line import Line, LineLost, NoLine, OpenLine, open_serial
 from alerts.notifiers.options import ModemOptions
-from alerts.notifiers.pdu import Part, PduError, submit
+from alerts.notifiers.pdu import Part, PduError, dialled, submit
 from alerts.notifiers.refusals import meaning
 from alerts.notifiers.waking import NotSent, PinTrial, require_network, signal_of, wake
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.ports.clock import steady_s
 from coldchain.ports.notifier import Delivery, Heard, Sent
 
-__all__ = ["ModemNotifier"]
+__all__ = ["CallNotifier", "ModemNotifier"]
 
+RESET_AFTER = 2
+RESET_EVERY_S = 300.0
+"""Not more often: a modem needs a minute to find its network."""
 LISTEN_AGAIN_S = 30.0
 """A modem that is not there is looked for so often, when nothing is to be sent."""
 
@@ -43,8 +47,13 @@ class ModemNotifier:
         open_line: OpenLine = open_serial,
         clock: SteadyClock = steady_s,
         references: Iterator[int] | None = None,
+        reset: Callable[[], None] | None = None,
     ) -> None:
-        """`references` numbers messages of several parts; taken modulo 256."""
+        """`references` numbers messages of several parts; taken modulo 256.
+
+        reset  takes the modem's power away and gives it back; called when it was silent RESET_AFTER times
+        """
+        self._reset, self._mute, self._reset_at_s = reset, 0, clock()
         self._options, self._open_line, self._clock = options, open_line, clock
         self._references = references or count(int(clock()))
         self._trial = PinTrial(options.pin_guard)
@@ -65,6 +74,57 @@ class ModemNotifier:
             except NotSent as reason:
                 return Sent(reason.delivery, reason.detail)
             return self._submit_all(dialogue, parts)
+
+    def call(self, to: str) -> Sent:
+        """Let a telephone ring, and hang up. ACCEPTED: it was dialled; who heard it, nobody knows."""
+        with self._alone:
+            try:
+                number = dialled(to)
+                dialogue = self._ready()
+            except PduError as bad:
+                return Sent(Delivery.FAILED_FINAL, str(bad))
+            except NotSent as reason:
+                return Sent(reason.delivery, reason.detail)
+            try:
+                return self._ring(dialogue, number)
+            except LineLost as lost:
+                self._hang_up()
+                return Sent(Delivery.UNKNOWN, f"{lost}; it may have rung")
+
+    def _ring(self, dialogue: Dialogue, number: str) -> Sent:
+        ring_s = self._options.ring_s
+        began_s = self._clock()
+        try:
+            answer = dialogue.do(f"ATD{number};", within_s=ring_s)
+        except Silent:
+            answer = None  # some modems answer only when somebody picks up
+        if answer is not None and not answer.ok:
+            if answer.final.kind in ("BUSY", "NO ANSWER", "NO CARRIER"):
+                return Sent(Delivery.FAILED_RETRY, f"the call ended: {answer.final.kind.lower()}")
+            return Sent(*meaning(answer.final))
+        dialogue.listen(max(0.0, ring_s - (self._clock() - began_s)))
+        try:
+            dialogue.do("ATH", within_s=self._options.command_s)
+        except Silent:
+            self._hang_up()
+        return Sent(Delivery.ACCEPTED, f"it rang for {ring_s:g} s")
+
+    def credit(self, code: str) -> float | None:
+        """What is left on the SIM, asked by USSD (``*123#``); None when the operator's text has no number."""
+        with self._alone:
+            try:
+                dialogue = self._ready()
+                dialogue.do(f'AT+CUSD=1,"{code}",15', within_s=self._options.command_s)
+                until_s = self._clock() + self._options.network_s
+                while self._clock() < until_s:
+                    for line in list(self._heard):
+                        if line.text.startswith("+CUSD:"):
+                            self._heard.remove(line)
+                            return credit_in(line.text)
+                    dialogue.listen(0.2)
+            except (NotSent, Silent, LineLost):
+                return None
+            return None
 
     def check(self) -> Sent:
         """Everything but a message: ACCEPTED and the signal when one could be sent now, else why not."""
@@ -192,9 +252,19 @@ class ModemNotifier:
             wake(dialogue, options, self._trial, self._clock)
         except NotSent:
             self._hang_up()
+            self._revive(answers=bool(dialogue.octets_in))
             raise
+        self._mute = 0
         self._dialogue = dialogue
         return dialogue
+
+    def _revive(self, *, answers: bool) -> None:
+        """A modem that hangs comes back when its power was away, and not before."""
+        self._mute = 0 if answers else self._mute + 1
+        if self._reset is None or self._mute < RESET_AFTER or self._clock() < self._reset_at_s:
+            return
+        self._mute, self._reset_at_s = 0, self._clock() + RESET_EVERY_S
+        self._reset()
 
     def _hang_up(self) -> None:
         if self._line is not None:
@@ -264,6 +334,29 @@ class ModemNotifier:
             return _reference(late) if dialogue.pdu_out else None
         self._hang_up()
         return None
+
+
+def credit_in(text: str) -> float | None:
+    """The first amount of a USSD text.
+
+    >>> credit_in('+CUSD: 0,"Your balance: 12,500 LAK until 03/12",15'), credit_in("+CUSD: 4")
+    (12500.0, None)
+    """
+    quoted = re.search(r'"(.*)"', text)
+    said = quoted[1] if quoted else ""
+    found = re.search(r"\d{1,3}(?:[ ,.]\d{3})+|\d+(?:\.\d+)?", said)
+    return float(re.sub(r"[ ,]|\.(?=\d{3}\b)", "", found[0])) if found else None
+
+
+class CallNotifier:
+    """The same modem, ringing. A ringing telephone wakes where an SMS does not."""
+
+    def __init__(self, modem: ModemNotifier) -> None:
+        self.modem = modem
+
+    def send(self, to: str, text: str) -> Sent:
+        """Ring; `text` cannot be said."""
+        return self.modem.call(to)
 
 
 def _reference(lines: tuple[str, ...] | list[str]) -> int | None:

@@ -28,6 +28,7 @@ class ModemOptions:
     command_s   for what stays within the modem
     network_s   for a modem or SIM that was just switched on
     parts_max   longer texts are refused
+    ring_s      how long a call rings; nothing else leaves this modem meanwhile
 
     Raises ConfigError for a PIN or a message centre that cannot be one.
     """
@@ -44,6 +45,7 @@ class ModemOptions:
     command_s: float = 3.0
     network_s: float = 8.0
     parts_max: int = 10
+    ring_s: float = 15.0
 
     def __post_init__(self) -> None:
         if self.pin is not None and not (

@@ -101,13 +101,15 @@ def _rooted(settings: Settings, base: Path) -> Settings:
         line.model_copy(update={"device": str(base / line.device)}) if line.driver != "modbus-tcp" else line
         for line in whole.gateway.lines
     )
-    modem = whole.notify.modem
+    modem, second = whole.notify.modem, whole.notify.second
     if modem.device:
         modem = modem.model_copy(update={"device": str(base / modem.device)})
+    if second is not None:
+        second = second.model_copy(update={"device": str(base / second.device)})
     return whole.model_copy(
         update={
             "gateway": whole.gateway.model_copy(update={"lines": lines}),
-            "notify": whole.notify.model_copy(update={"modem": modem}),
+            "notify": whole.notify.model_copy(update={"modem": modem, "second": second}),
         }
     )
 
@@ -123,6 +125,10 @@ def _cross_checks(settings: Settings) -> Iterator[Fault]:
             "a modem needs `[notify.modem] device`, e.g. /dev/serial/by-id/usb-...",
             None,
         )
+    if settings.notify.kind == "http" and settings.notify.http is None:
+        yield ("notify", "kind"), "needs `[notify.http]`, the provider", None
+    if (provider := settings.notify.http) is not None and provider.ready is None and provider.url is None:
+        yield ("notify", "http"), "needs `ready` or `url`", None
     if settings.notify.kind == "file" and settings.notify.file is None:
         yield ("notify", "kind"), "needs `file`, where messages are written", None
     if settings.mqtt.embedded and settings.mqtt.host not in {"127.0.0.1", "localhost", "::1"}:

@@ -162,13 +162,50 @@ class ModemSettings(Section):
     pin_file: Path | None = None
     smsc: str | None = None
     send_timeout: Span = timedelta(seconds=60)
+    reset: tuple[str, ...] = Field(
+        (), description="A command that takes the modem's power away and gives it back, when it hangs"
+    )
+    ussd: str | None = Field(None, description="How to ask the operator for the credit, e.g. *123#")
+    reserve: float = Field(0, ge=0, description="With less credit than this only critical messages leave")
+
+
+class ProviderSettings(Section):
+    """SMS by a provider over HTTP: `ready` names one, or url, body and accepted describe it."""
+
+    ready: Literal["twilio", "vonage", "africastalking"] | None = None
+    url: str | None = None
+    body: str = ""
+    form: bool = True
+    headers: dict[str, str] = {}
+    accepted: str = Field("", description="A regular expression that the answer must contain")
+    account: str = ""
+    sender: str = ""
+    secret_file: Path | None = None
+
+
+class MailSettings(Section):
+    """E-mail by SMTP."""
+
+    host: str
+    sender: str
+    port: int = Field(587, ge=1, le=65535)
+    starttls: bool = True
+    username: str | None = None
+    password_file: Path | None = None
 
 
 class NotifySettings(Section):
-    """How people are told."""
+    """How people are told. `second` and `http` are tried when what comes before them fails."""
 
-    kind: Literal["none", "file", "modem"] = "none"
+    kind: Literal["none", "file", "modem", "http"] = "none"
     modem: ModemSettings = ModemSettings()
+    second: ModemSettings | None = Field(None, description="Another modem, best with another operator's SIM")
+    http: ProviderSettings | None = None
+    mail: MailSettings | None = None
+    calls: bool = Field(default=True, description="A modem also rings: a call wakes where an SMS does not")
+    hourly: int = Field(
+        120, ge=0, description="Beyond so many messages an hour only first critical ones leave; 0: no bound"
+    )
     file: Path | None = None
 
 

@@ -1,34 +1,114 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which notifier the settings ask for."""
+"""Which channels the settings ask for."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coldchain.kernel.errors import ConfigError
 from coldchain.ports.notifier import Notifier
 from coldchain.settings import Settings
+from coldchain.settings.model import MailSettings, ModemSettings, ProviderSettings
+
+if TYPE_CHECKING:
+    from alerts.notifiers import ModemNotifier
+
+RESET_WITHIN_S = 30.0
 
 
 def build_notifier(settings: Settings) -> Notifier | None:
-    """The notifier, or None when nobody is to be told (`notify.kind = "none"`)."""
+    """The channel for SMS, or None when nobody is to be told (`notify.kind = "none"`)."""
+    return build_channels(settings).get("sms")
+
+
+def build_channels(settings: Settings) -> dict[str, Notifier]:
+    """Channels by name: sms, call, email. Empty when nobody is to be told."""
     notify = settings.notify
     if notify.kind == "none":
-        return None
-    from alerts.notifiers import FileNotifier, ModemNotifier, ModemOptions
+        return {}
+    from alerts.notifiers import CallNotifier, FileNotifier, Several
 
+    channels: dict[str, Notifier] = {}
+    ways: list[Notifier] = []
     if notify.kind == "file":
         assert notify.file is not None, "the settings' check sees to it"
-        return FileNotifier(notify.file)
-    modem = notify.modem
-    return ModemNotifier(
-        ModemOptions(
-            port=modem.device,
-            baud=modem.baud,
-            pin=_secret(modem.pin_file) if modem.pin_file else None,
-            pin_guard=settings.data_dir / "sim-pin-refused",
-            smsc=modem.smsc,
-            answer_s=modem.send_timeout.total_seconds(),
+        ways.append(FileNotifier(notify.file))
+    if notify.kind == "modem":
+        first = _modem(notify.modem, settings.data_dir / "sim-pin-refused")
+        ways.append(first)
+        if notify.second is not None:
+            ways.append(_modem(notify.second, settings.data_dir / "second-sim-pin-refused"))
+        if notify.calls:
+            channels["call"] = CallNotifier(first)
+    if notify.http is not None:
+        ways.append(_provider(notify.http))
+    channels["sms"] = ways[0] if len(ways) == 1 else Several(ways)
+    if notify.mail is not None:
+        channels["email"] = _mail(notify.mail)
+    return channels
+
+
+def build_credit(settings: Settings, channels: dict[str, Notifier]) -> Callable[[], float | None] | None:
+    """How to ask what is left on the first modem's SIM, if the settings say how."""
+    code, caller = settings.notify.modem.ussd, channels.get("call")
+    modem = getattr(caller, "modem", None) or channels.get("sms")
+    ask = getattr(modem, "credit", None)
+    return (lambda: ask(code)) if code and callable(ask) else None
+
+
+def _modem(modem: ModemSettings, pin_guard: Path) -> ModemNotifier:
+    from alerts.notifiers import ModemNotifier, ModemOptions
+
+    options = ModemOptions(
+        port=modem.device,
+        baud=modem.baud,
+        pin=_secret(modem.pin_file) if modem.pin_file else None,
+        pin_guard=pin_guard,
+        smsc=modem.smsc,
+        answer_s=modem.send_timeout.total_seconds(),
+    )
+    return ModemNotifier(options, reset=_reset(modem.reset) if modem.reset else None)
+
+
+def _reset(command: tuple[str, ...]) -> Callable[[], None]:
+    def reset() -> None:
+        try:
+            subprocess.run(command, check=False, capture_output=True, timeout=RESET_WITHIN_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return  # the next try says that the modem does not answer
+
+    return reset
+
+
+def _provider(settings: ProviderSettings) -> Notifier:
+    from dataclasses import replace
+
+    from alerts.notifiers.provider import READY, HttpNotifier, Provider
+
+    if settings.ready is not None:
+        provider = READY[settings.ready]
+        provider = replace(provider, url=provider.url.replace("{account}", settings.account))
+    else:
+        assert settings.url is not None, "the settings' check sees to it"
+        provider = Provider(settings.url, settings.body, settings.form, settings.headers, settings.accepted)
+    secret = _secret(settings.secret_file) if settings.secret_file else ""
+    return HttpNotifier(provider, account=settings.account, sender=settings.sender, secret=secret)
+
+
+def _mail(settings: MailSettings) -> Notifier:
+    from alerts.notifiers.mail import MailNotifier, MailOptions
+
+    return MailNotifier(
+        MailOptions(
+            host=settings.host,
+            sender=settings.sender,
+            port=settings.port,
+            starttls=settings.starttls,
+            username=settings.username,
+            password=_secret(settings.password_file) if settings.password_file else None,
         )
     )
 

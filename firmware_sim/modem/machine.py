@@ -242,6 +242,12 @@ class Machine:
     def _on_cnma(self, *_: str) -> list[str]:
         return []
 
+    def _on_cusd(self, *values: str) -> list[str]:
+        """The operator answers a code with what is left, a moment later."""
+        left = "unlimited" if self.control.credit is None else f"{self.control.credit} LAK"
+        self._later(0.05, lambda: self.say(f'+CUSD: 0,"Balance: {left}",15'))
+        return []
+
     def _on_cscs(self, value: str) -> list[str]:
         if value == "?":
             return ['+CSCS: "GSM"']

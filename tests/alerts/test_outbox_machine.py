@@ -143,8 +143,8 @@ class Telling(RuleBasedStateMachine):
         self.raised += 1
         name = f"vte-br-{self.raised:02d}"
         case = Case(
-            name, "appliance", name, f"{name}/load", "vte", "high", "critical", self.now, self.now, 9000, 6000,
-            9000, "high@1", None,
+            name, "appliance", name, f"{name}/load", "vte", "high", "critical", self.now, self.now,
+            9000, 6000, 9000, "high@1", None,
         )  # fmt: skip
         with self.store.transaction():
             self.book.open(case, self.scene)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from fake_provider import FakeProvider
 from modems import NURSE, inbox_of, patient
 
-from alerts.notifiers import NOTIFIERS, FileNotifier, ModemNotifier
+from alerts.notifiers import NOTIFIERS, FileNotifier, HttpNotifier, ModemNotifier
+from alerts.notifiers.provider import Provider
 from coldchain.ports.notifier import Delivery, Notifier, Sent
 from coldchain.settings.model import NotifySettings
 from firmware_sim.modem import ModemSim, refused
@@ -31,7 +33,19 @@ class Bench:
 
 @pytest.fixture(params=sorted(NOTIFIERS))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    yield from {"modem": on_modem, "file": on_file}[request.param](tmp_path)
+    yield from {"modem": on_modem, "file": on_file, "http": on_provider}[request.param](tmp_path)
+
+
+def on_provider(_: Path) -> Iterator[Bench]:
+    """A provider of our own, whose secret is the PIN."""
+    with FakeProvider() as server:
+        template = Provider(
+            url=f"http://127.0.0.1:{server.port}/send?key={{secret}}",
+            body='{"to": "{to}", "text": "{text}"}',
+            form=False,
+            accepted=r'"ok": ?true',
+        )
+        yield Bench(HttpNotifier(template, secret=PIN), server.arrived, server.close_port, server.open_port)
 
 
 def on_modem(folder: Path) -> Iterator[Bench]:

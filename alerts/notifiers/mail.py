@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E-mail by SMTP."""
+
+from __future__ import annotations
+
+import smtplib
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+
+from coldchain.ports.notifier import Delivery, Sent
+
+__all__ = ["MailNotifier", "MailOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class MailOptions:
+    """A mail server. `password` is never said."""
+
+    host: str
+    sender: str
+    port: int = 587
+    starttls: bool = True
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    timeout_s: float = 20.0
+
+
+class MailNotifier:
+    """One connection a message: they are rare."""
+
+    def __init__(self, options: MailOptions) -> None:
+        self._options = options
+
+    def send(self, to: str, text: str) -> Sent:
+        message = EmailMessage()
+        try:
+            message["From"], message["To"], message["Subject"] = self._options.sender, to, _subject(text)
+            message.set_content(text)
+        except ValueError:
+            return Sent(Delivery.FAILED_FINAL, "that is no address a mail can be written to: correct it")
+        handed_over = False
+        try:
+            with smtplib.SMTP(
+                self._options.host, self._options.port, timeout=self._options.timeout_s
+            ) as server:
+                if self._options.starttls:
+                    server.starttls()
+                if self._options.username is not None:
+                    server.login(self._options.username, self._options.password or "")
+                handed_over = True
+                server.send_message(message)
+        except smtplib.SMTPAuthenticationError:
+            return Sent(
+                Delivery.FAILED_FINAL, "the mail server refuses our name or password: check the password file"
+            )
+        except smtplib.SMTPRecipientsRefused:
+            return Sent(Delivery.FAILED_FINAL, "the mail server refuses the address: correct it")
+        except smtplib.SMTPResponseException as bad:
+            delivery = Delivery.FAILED_RETRY if 400 <= bad.smtp_code < 500 else Delivery.FAILED_FINAL
+            return Sent(delivery, f"the mail server refused it (SMTP {bad.smtp_code})")
+        except (OSError, smtplib.SMTPException) as bad:
+            if handed_over:
+                return Sent(Delivery.UNKNOWN, "the mail server fell silent; the mail may have gone out")
+            return Sent(Delivery.FAILED_RETRY, f"the mail server cannot be used ({type(bad).__name__})")
+        return Sent(Delivery.ACCEPTED, "taken by the mail server")
+
+
+def _subject(text: str) -> str:
+    return " ".join(text.split())[:78]

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SMS by a provider over HTTP: a template that fits any gateway, and ready ones for three.
+
+`{to}`, `{text}`, `{plain_to}` (without the plus) and `{secret}` are filled into URL, headers and body, quoted
+as the place demands: in a URL and a form percent-encoded, in JSON escaped, in a header as they are.
+
+Shapes after the providers' public references (2024): Twilio Messages, Vonage SMS, Africa's Talking messaging.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote
+
+from coldchain.kernel.errors import ConfigError
+from coldchain.ports.notifier import Delivery, Sent
+
+__all__ = ["READY", "HttpNotifier", "Provider", "delivered_by"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """How to ask, and how to read the answer.
+
+    body        with `form` percent-encoded values, else JSON-escaped ones
+    accepted    what the answer's body must contain (a regular expression); status 2xx is wanted anyway
+    final       in the body: the number or the account is wrong, a retry cannot help
+    reported    in the parameters of a delivery callback: (parameter, what it says when it has arrived)
+    """
+
+    url: str
+    body: str
+    form: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accepted: str = ""
+    final: str = r"(?!)"
+    reported: tuple[str, str] = ("status", "delivered")
+    basic: bool = False
+    timeout_s: float = 20.0
+
+
+READY: Final = {
+    "twilio": Provider(
+        url="https://api.twilio.com/2010-04-01/Accounts/{account}/Messages.json",
+        body="To={to}&From={sender}&Body={text}",
+        accepted=r'"sid"\s*:\s*"(SM|MM)',
+        final=r'"code"\s*:\s*(21211|21614|20003)',
+        reported=("MessageStatus", "delivered"),
+        basic=True,
+    ),
+    "vonage": Provider(
+        url="https://rest.nexmo.com/sms/json",
+        body="api_key={account}&api_secret={secret}&to={plain_to}&from={sender}&text={text}&type=unicode",
+        accepted=r'"status"\s*:\s*"0"',
+        final=r'"status"\s*:\s*"(3|4|6|15)"',
+        reported=("status", "delivered"),
+    ),
+    "africastalking": Provider(
+        url="https://api.africastalking.com/version1/messaging",
+        body="username={account}&to={to}&message={text}&from={sender}",
+        headers={"apiKey": "{secret}", "Accept": "application/json"},
+        accepted=r'"status"\s*:\s*"Success"',
+        final=r'"status"\s*:\s*"(InvalidPhoneNumber|UserInBlacklist)"',
+        reported=("status", "Success"),
+    ),
+}
+
+
+class HttpNotifier:
+    """One provider. `secret` is never said; `account` and `sender` go where the template names them."""
+
+    def __init__(self, provider: Provider, *, account: str = "", sender: str = "", secret: str = "") -> None:
+        self._provider, self._fixed = provider, {"account": account, "sender": sender, "secret": secret}
+        if not re.match(r"https?://", provider.url):
+            raise ConfigError(f"the provider's url must begin with https://, not {provider.url[:12]!r}")
+
+    def send(self, to: str, text: str) -> Sent:
+        import httpx  # noqa: PLC0415 -- only who uses a provider pays for it
+
+        if not re.fullmatch(r"\+?[0-9]{3,20}", to):
+            return Sent(Delivery.FAILED_FINAL, f"{to[:20]!a} is not a telephone number: correct it")
+        # A lone surrogate is no character: U+FFFD shows that something was there.
+        sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        p, values = self._provider, self._fixed | {"to": to, "plain_to": to.removeprefix("+"), "text": sound}
+        kind = "application/x-www-form-urlencoded" if p.form else "application/json"
+        headers = {"Content-Type": kind} | {name: _filled(v, values, str) for name, v in p.headers.items()}
+        auth = (self._fixed["account"], self._fixed["secret"]) if p.basic else None
+        try:
+            answer = httpx.post(
+                _filled(p.url, values, _percent),
+                content=_filled(p.body, values, _percent if p.form else _json).encode(),
+                headers=headers,
+                auth=auth,
+                timeout=p.timeout_s,
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            return Sent(Delivery.FAILED_RETRY, "the provider cannot be reached: check network and address")
+        except httpx.HTTPError:
+            return Sent(
+                Delivery.UNKNOWN, "the provider gave no answer in time; the message may have gone out"
+            )
+        return self._read(answer.status_code, answer.text)
+
+    def _read(self, status: int, body: str) -> Sent:
+        said = self._safe(body)
+        if status in (408, 429, 502, 503):
+            return Sent(Delivery.FAILED_RETRY, f"the provider is busy (HTTP {status})")
+        if status >= 500:
+            return Sent(
+                Delivery.UNKNOWN, f"the provider broke (HTTP {status}); the message may have gone out"
+            )
+        if status in (401, 403):
+            return Sent(
+                Delivery.FAILED_FINAL, f"the provider refuses our account (HTTP {status}): check the secret"
+            )
+        if re.search(self._provider.final, body):
+            return Sent(Delivery.FAILED_FINAL, f"the provider refuses it: {said}")
+        if status >= 400:
+            return Sent(Delivery.FAILED_FINAL, f"the provider refuses it (HTTP {status}): {said}")
+        if not re.search(self._provider.accepted, body):
+            return Sent(Delivery.UNKNOWN, f"the provider's answer is not what it should be: {said}")
+        return Sent(Delivery.ACCEPTED, "taken by the provider")
+
+    def _safe(self, body: str) -> str:
+        secret = self._fixed["secret"]
+        return (body.replace(secret, "***") if secret else body)[:120]
+
+
+def delivered_by(provider: Provider, parameters: Mapping[str, str]) -> bool:
+    """What a delivery callback says.
+
+    >>> delivered_by(READY["twilio"], {"MessageStatus": "delivered"})
+    True
+    """
+    name, arrived = provider.reported
+    return parameters.get(name) == arrived
+
+
+def _percent(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _json(value: str) -> str:
+    return json.dumps(value)[1:-1]
+
+
+def _filled(template: str, values: Mapping[str, str], dress: object) -> str:
+    assert callable(dress)
+    return re.sub(r"\{(\w+)\}", lambda m: dress(values[m[1]]) if m[1] in values else m[0], template)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One channel out of several ways: a second modem, a SIM of another operator, a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from coldchain.ports.notifier import Delivery, Heard, Listener, Notifier, Sent
+
+__all__ = ["Several"]
+
+
+class Several:
+    """Tries each in turn until one takes the message, or may have taken it: that is not doubled elsewhere."""
+
+    def __init__(self, ways: Sequence[Notifier]) -> None:
+        assert ways
+        self._ways = list(ways)
+        self._origin: dict[str, Listener] = {}
+
+    def send(self, to: str, text: str) -> Sent:
+        said: list[str] = []
+        retry = False
+        for way in self._ways:
+            sent = way.send(to, text)
+            said.append(sent.detail)
+            if sent.delivery in (Delivery.ACCEPTED, Delivery.UNKNOWN):
+                return Sent(sent.delivery, "; then ".join(said), sent.references)
+            retry |= sent.delivery is Delivery.FAILED_RETRY
+        delivery = Delivery.FAILED_RETRY if retry else Delivery.FAILED_FINAL
+        return Sent(delivery, "; then ".join(said))
+
+    def hear(self, within_s: float) -> list[Heard]:
+        listeners = [cast("Listener", way) for way in self._ways if hasattr(way, "hear")]
+        found: list[Heard] = []
+        for listener in listeners:
+            heard = listener.hear(within_s / len(listeners))
+            self._origin.update((one.id, listener) for one in heard)
+            found += heard
+        return found
+
+    def forget(self, heard: list[Heard]) -> None:
+        for one in heard:
+            listener = self._origin.pop(one.id, None)
+            if listener is not None:
+                listener.forget([one])
