@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
+import structlog
 
 from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
@@ -19,8 +20,14 @@ from coldchain.records.sql import transaction
 from ingest.journal import SqliteJournal
 from ingest.rollups import Rolled, roll, rule_for
 
+log = structlog.get_logger()
+
 HOUR_MS = 3_600_000
 CHUNKS_A_STEP = 16
+JUMP_MS = 31 * 24 * HOUR_MS
+"""A clock that is this far ahead of the last run is doubted: what retention takes, nothing brings back."""
+DOUBTED_RUNS = 7 * 24
+"""So many hourly runs, a week, it must go on saying so before it is believed."""
 
 
 class Retention:
@@ -31,13 +38,15 @@ class Retention:
     def __init__(self, journal: SqliteJournal, keep_raw_ms: int, keep_hourly_ms: int, window_ms: int) -> None:
         self._journal, self._db = journal, journal.db
         self._keep_raw_ms, self._keep_hourly_ms, self._window_ms = keep_raw_ms, keep_hourly_ms, window_ms
-        self._last_ms = 0
+        self._last_ms = self._doubts = 0
 
     def steps(self, now_ms: int, registry: Registry) -> Iterator[None]:
         """Let go what is older than its time. A chunk goes whole, once its newest reading is old enough."""
-        if now_ms - self._last_ms < HOUR_MS:
+        if 0 <= now_ms - self._last_ms < HOUR_MS:
             return
         self._last_ms = now_ms
+        if not self._believed(now_ms):
+            return
         horizon = now_ms - self._keep_raw_ms
         names = self._db.execute("SELECT id, sensor FROM series").fetchall()
         for series, sensor in names:
@@ -48,6 +57,18 @@ class Retention:
         with transaction(self._db) as db:
             db.execute("DELETE FROM hourly WHERE start_ms < ?", (now_ms - self._keep_hourly_ms,))
         yield
+
+    def _believed(self, now_ms: int) -> bool:
+        """A battery of a clock that ran out, or a wrong server of time, must not cost two years of readings."""
+        row = self._db.execute("SELECT position FROM cursor WHERE consumer = 'retention'").fetchone()
+        if row is not None and now_ms - row[0] > JUMP_MS and self._doubts < DOUBTED_RUNS:
+            self._doubts += 1
+            log.warning("retention.clock_doubted", ahead_days=(now_ms - row[0]) // (24 * HOUR_MS))
+            return False
+        self._doubts = 0
+        with transaction(self._db):
+            self._journal.set_cursor("retention", now_ms)
+        return True
 
     def _expire(
         self, series: int, sensor: str, after_ms: int, horizon_ms: int, registry: Registry

@@ -134,8 +134,35 @@ def test_an_old_record_that_came_lately_stays(tmp_path) -> None:
     for _ in Sealer(journal, Windows(6 * HOUR_MS, 0)).steps(2**50):
         pass
     reader = JournalReader(tmp_path / "readings.db")
-    for age_days, left in ((1, 100), (729, 100), (731, 0)):
+    for age_days in sorted({*range(1, 731, 30), 729, 731}):
+        left = 100 if age_days < 730 else 0
         for _ in Retention(journal, 730 * DAY_MS, 10**15, 6 * HOUR_MS).steps(T0 + age_days * DAY_MS, found):
             pass
         assert len(reader.readings("f/load", -(2**52), 2**52)) == left
+    journal.close()
+
+
+def test_a_clock_that_leaps_decades_lets_nothing_go(tmp_path) -> None:
+    """2100 for an hour, then right again: no reading is lost by it. What stays so for a week is believed."""
+    found = registry(Assignment(carries="red-cells@eu"))
+    journal = SqliteJournal(tmp_path / "readings.db")
+    journal.rewire(found)
+    rows = np.zeros(100, SPOOLED)
+    rows["seq"], rows["quantity"] = np.arange(100), 1
+    rows["at_ms"] = T0 + 60_000 * np.arange(100)
+    journal.record([Batch("gw", "e", [(1, 100)], [("n", 1)], rows)], T0)
+    for _ in Sealer(journal, Windows(6 * HOUR_MS, 0)).steps(2**50):
+        pass
+    retention = Retention(journal, 730 * DAY_MS, 10**15, 6 * HOUR_MS)
+    reader = JournalReader(tmp_path / "readings.db")
+
+    def left_at(now_ms: int) -> int:
+        for _ in retention.steps(now_ms, found):
+            pass
+        return len(reader.readings("f/load", 0, 2**60))
+
+    y2100 = 4_102_444_800_000
+    assert [left_at(now) for now in (T0 + DAY_MS, y2100, y2100 + HOUR_MS, T0 + 2 * DAY_MS)] == [100] * 4
+    left = [left_at(y2100 + hour * HOUR_MS) for hour in range(7 * 24 + 2)]
+    assert (left[7 * 24 - 1], left[-1]) == (100, 0)
     journal.close()
