@@ -59,7 +59,7 @@ class Retention:
         yield
 
     def _believed(self, now_ms: int) -> bool:
-        """A battery of a clock that ran out, or a wrong server of time, must not cost two years of readings."""
+        """A dead clock battery or a wrong time server must not cost two years of readings."""
         row = self._db.execute("SELECT position FROM cursor WHERE consumer = 'retention'").fetchone()
         if row is not None and now_ms - row[0] > JUMP_MS and self._doubts < DOUBTED_RUNS:
             self._doubts += 1
