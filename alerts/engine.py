@@ -23,7 +23,7 @@ from alerts.rules import CONDITIONS, RULES, Seen
 from alerts.rules.flat import Block, Bools, Ints, Segments, in_order, latest, segments_of
 from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch
 from alerts.rules.terms import RuleTable
-from alerts.rules.validity import UNKNOWN, faults
+from alerts.rules.validity import UNKNOWN, faults, suspicious
 from coldchain.kernel.errors import SchemaTooNew
 from coldchain.settings.profile_files import PROFILES
 
@@ -144,25 +144,35 @@ def all_late(state: EngineState, back_ms: int) -> EngineState:
     return EngineState(table)
 
 
-def step(state: EngineState, block: Block, rules: RuleTable) -> Step:
-    """Judge one block. Readings of series that the table does not know only show life."""
+def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = False) -> Step:
+    """Judge one block. Readings of series that the table does not know only show life.
+
+    give  the caller gives the state away: its table becomes the new one, without a copy
+    """
     nothing = np.zeros(0, EVENT)
     if not len(block):
         return Step(state, nothing)
     block = in_order(block)
-    table = _copy(state.grown(max(int(block.series[-1]) + 1, len(rules))).table)
-    _hear(table, block)
     known = len(rules)
-    judged = rules.judged[np.minimum(block.series, known - 1)] if known else np.zeros(len(block), np.bool_)
-    judged &= (block.series < known) & ~block.drill
-    if not judged.all():
+    grown = state.grown(max(int(block.series[-1]) + 1, known)).table
+    table = grown if give else _copy(grown)
+    seg = segments_of(block.series)
+    _hear(table, block, seg)
+    if block.series[-1] >= known or block.drill.any() or not rules.judged.all():
+        judged = rules.judged[np.minimum(block.series, known - 1)] if known else block.series < 0
+        judged = judged & (block.series < known) & ~block.drill
         block = block.take(judged)
+        seg = segments_of(block.series) if len(block) else seg
     before = table["at"][block.series]
-    late = (block.at < before) | ((block.at == before) & (block.value < table["value"][block.series]))
+    late = block.at < before
+    same = block.at == before
+    if same.any():
+        late |= same & (block.value < table["value"][block.series])
     if late.any():
         _set_aside(table, block.take(late), rules)
         block = block.take(~late)
-    events = _judge(table, block, rules) if len(block) else nothing
+        seg = segments_of(block.series) if len(block) else seg
+    events = _judge(table, block, seg, rules) if len(block) else nothing
     return Step(EngineState(table), events)
 
 
@@ -170,7 +180,8 @@ def rejudge(block: Block, rules: RuleTable) -> tuple[Table, Events]:
     """One series' readings from nothing: its record (1,) after them, and all that happened."""
     assert len(block)
     table = blank(len(rules))
-    events = _judge(table, in_order(block.take(~block.drill)), rules)
+    block = in_order(block.take(~block.drill))
+    events = _judge(table, block, segments_of(block.series), rules)
     return table[int(block.series[0])], events
 
 
@@ -187,10 +198,12 @@ def calm(block: Block, rules: RuleTable) -> Bools:
     return quiet
 
 
-def _hear(table: Table, block: Block) -> None:
+def _hear(table: Table, block: Block, seg: Segments) -> None:
     """Note the newest live reading of each series."""
-    seg = segments_of(block.series)
-    heard = np.maximum.reduceat(np.where(block.live, block.at, NEVER), seg.first)
+    if block.live.all():
+        heard = block.at[seg.last]
+    else:
+        heard = np.maximum.reduceat(np.where(block.live, block.at, NEVER), seg.first)
     table["live_at"][seg.series] = np.maximum(table["live_at"][seg.series], heard)
 
 
@@ -210,22 +223,46 @@ def _seen(block: Block, seg: Segments, before: Ints, rules: RuleTable) -> tuple[
     return Seen(block, fault, rules.terms_at(block.series, block.at), rules.fault_after_ms), plain
 
 
-def _judge(table: Table, block: Block, rules: RuleTable) -> Events:
+def _judge(table: Table, block: Block, seg: Segments, rules: RuleTable) -> Events:
     """Run every condition over sorted readings, none older than their series' record; update the records."""
-    seg = segments_of(block.series)
-    who, last = seg.series, seg.last
+    who, last, value = seg.series, seg.last, block.value
     before = table["plain"][who]
-    seen, plain = _seen(block, seg, before, rules)
-    if plain.all():
-        table["plain"][who] = block.value[last]
+    odd = suspicious(value, block.usable)
+    strange = bool(odd.any())
+    if strange:
+        source = latest(~odd)[last]
+        table["plain"][who] = np.where(source >= seg.first, value[source], before)
     else:
-        source = latest(plain)[last]
-        table["plain"][who] = np.where(source >= seg.first, block.value[source], before)
-    table["at"][who], table["value"][who] = block.at[last], block.value[last]
-    stirring = _stirring(table, seen, seg)
-    if stirring is None:
+        table["plain"][who] = value[last]
+    table["at"][who], table["value"][who] = block.at[last], value[last]
+    stirring = _stirring(table, block, seg, odd if strange else None, rules)
+    if not stirring.any():
         return np.zeros(0, EVENT)
-    seen, seg = stirring
+    if not stirring.all():
+        before = before[stirring]
+        block = block.take(np.flatnonzero(stirring if len(stirring) == seg.n else stirring[seg.of]))
+        seg = segments_of(block.series)
+    return _run_all(table, block, seg, before, rules)
+
+
+def _stirring(table: Table, block: Block, seg: Segments, odd: Bools | None, rules: RuleTable) -> Bools:
+    """(S,) segments of sensors with anything out or anything carried: few, mostly none."""
+    out = rules.beyond(block.series, block.at, block.value)
+    if odd is not None:
+        out |= odd
+    since = table["since"]
+    active = since[:, 0][seg.series] != NEVER
+    for kind in range(1, N_CONDITIONS):
+        active |= since[:, kind][seg.series] != NEVER
+    if len(seg.first) == seg.n:
+        active |= out
+    else:
+        active[np.searchsorted(seg.first, np.flatnonzero(out), side="right") - 1] = True
+    return np.asarray(active)
+
+
+def _run_all(table: Table, block: Block, seg: Segments, before: Ints, rules: RuleTable) -> Events:
+    seen, _ = _seen(block, seg, before, rules)
     temperatures, their_seg = seen, seg
     if seen.fault.any():
         temperatures = _only(seen, ~seen.fault)
@@ -241,21 +278,6 @@ def _judge(table: Table, block: Block, rules: RuleTable) -> Events:
         return np.zeros(0, EVENT)
     events = np.concatenate(found)
     return events[np.lexsort((events["what"], events["kind"], events["series"], events["at"]))]
-
-
-def _stirring(table: Table, seen: Seen, seg: Segments) -> tuple[Seen, Segments] | None:
-    """Only the sensors with anything out or anything carried: few, mostly none."""
-    active = (table["since"][seg.series] != NEVER).any(axis=1)
-    out = seen.fault
-    for condition in CONDITIONS:
-        out = out | condition.signals(seen).out
-    active[np.searchsorted(seg.first, np.flatnonzero(out), side="right") - 1] = True
-    if active.all():
-        return seen, seg
-    if not active.any():
-        return None
-    few = _only(seen, np.flatnonzero(active[seg.of]))
-    return few, segments_of(few.block.series)
 
 
 def _only(seen: Seen, which: Bools | Ints) -> Seen:

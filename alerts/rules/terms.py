@@ -59,12 +59,24 @@ class RuleTable:
     profiles: tuple[str, ...]
     fault_after_ms: int
 
-    def terms_at(self, series: Ints, at: Ints) -> Terms:
-        """The terms of each reading. Every series must be known to the table."""
+    def piece_at(self, series: Ints, at: Ints) -> Ints:
+        """The piece of each reading. Every series must be known to the table."""
+        if len(self.key) == len(self.judged):  # one piece each
+            return series
         index = self.piece[series]
         if (self.piece[series + 1] - index > 1).any():
             wanted = (series << AT_BITS) | np.clip(at, 0, 2**AT_BITS - 1)
             index = np.searchsorted(self.key, wanted, side="right") - 1
+        return index
+
+    def beyond(self, series: Ints, at: Ints, value: Numbers) -> Bools:
+        """(N,) above the high set-point in force, or below the low one."""
+        index = self.piece_at(series, at)
+        return np.asarray((value > self.terms.high[index]) | (value < self.terms.low[index]))
+
+    def terms_at(self, series: Ints, at: Ints) -> Terms:
+        """The terms of each reading. Every series must be known to the table."""
+        index = self.piece_at(series, at)
         t = self.terms
         return Terms(
             t.high[index],

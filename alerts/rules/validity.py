@@ -25,6 +25,11 @@ UNKNOWN = NO_VALUE
 """Stands for "no value before" [thousandths]."""
 
 
+def suspicious(value: Numbers, usable: Bools) -> Bools:
+    """(N,) a fault, or the power-on code, which may be a temperature: everything that is not plainly one."""
+    return np.asarray(~usable | (value == DISCONNECTED) | (value == POWER_ON))
+
+
 def faults(value: Numbers, usable: Bools, before: Ints, seg: Segments) -> tuple[Bools, Bools]:
     """(fault, plain), each (N,): the probe gave no temperature; it gave one that is no code at all.
 
