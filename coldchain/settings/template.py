@@ -49,11 +49,12 @@ protocol = "3.1.1"               # every broker speaks it; "5" where yours does
 
 
 def _gateway(answers: Answers) -> str:
+    page_port = 8082 if answers.console_port == 8081 else 8081
     return f"""[gateway]
 id = "{answers.gateway}"                      # a-z 0-9 -, unique in the installation
 mqtt_nodes = true                # also take nodes that publish by MQTT
 spool_max_bytes = 1_000_000_000  # what is kept while the link is down: 243 sensors, 30 days
-page_port = 8081                 # the gateway's own page, for when the link is down; 0 = none
+page_port = {page_port}                 # the gateway's own page, for when the link is down; 0 = none
 # page_host = "0.0.0.0"          # let the phones of the site see it (no password, changes nothing)
 
 # Serial boards that speak our frames. A pattern takes every match, also those plugged in later.

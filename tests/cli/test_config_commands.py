@@ -55,6 +55,7 @@ def test_check_names_file_line_key_and_nearest(tmp_path: Path) -> None:
         (("demo", "--appliances", "244", "--for", "1", "--dir", "d"), 65, "243 appliances"),
         (("demo", "--replay", "header.csv", "--until-replayed", "--dir", "d"), 65, "no reading in"),
         (("demo", "--replay", "empty.csv", "--dir", "d"), 65, "header is unknown"),
+        (("demo", "--replay", "fleet.csv", "--appliances", "1", "--dir", "d"), 65, "--appliances 0"),
         (("demo", "--fleet", "bad.toml", "--for", "1", "--dir", "d"), 65, "bad.toml"),
         (("demo", "--scenario", "bad.toml", "--for", "1", "--dir", "d"), 65, "bad.toml"),
         (("demo", "--scenario", "none-fits.toml", "--for", "1", "--dir", "d"), 65, "none-fits.toml"),
@@ -71,6 +72,7 @@ def test_refusals_are_one_sentence_with_a_remedy(
     tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "fleet.csv").write_text("sensor,time,celsius\nvte-br-01/load,1700000000,4\n")
     (tmp_path / "header.csv").write_text("sensor,time,celsius\n")
     (tmp_path / "bad.toml").write_text("{\n")
     (tmp_path / "none-fits.toml").write_text('[[fault]]\nkind = "meteorite"\n')

@@ -121,6 +121,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
         modem=st.sampled_from(["", "/dev/ttyUSB1"]),
         influx_url=st.sampled_from(["", "http://db:8086"]),
         broker_host=st.sampled_from(["", "broker.example"]),
+        console_port=st.sampled_from([8080, 8081, 8082]),
     )
 )
 def test_what_init_writes_is_sound(answers: Answers) -> None:

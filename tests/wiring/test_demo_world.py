@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from coldchain.kernel.errors import BadData
 from coldchain.wiring.demo import world
+from coldchain.wiring.demo.files import replay_sensors
 from coldchain.wiring.demo.plan import DemoPlan, write_settings
 
 NOW_MS = 1_800_000_000_000
@@ -33,3 +35,24 @@ def test_a_port_that_was_taken_meanwhile_is_another(tmp_path: Path) -> None:
         second = write_settings(plan)
     assert second.console.port != first.console.port
     assert (second.mqtt, second.gateway) == (first.mqtt, first.gateway)
+
+
+def written(tmp_path: Path, *sensors: str) -> Path:
+    path = tmp_path / "file.csv"
+    lines = ["sensor,time,celsius", *(f"{sensor},1700000000,4" for sensor in sensors)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_each_replayed_sensor_has_an_appliance_of_its_own(tmp_path: Path) -> None:
+    path = written(tmp_path, "x-2", "x", "X", "vte-br-01", "vte-br-01-3")
+    sensors, _ = replay_sensors([path], None, {}, taken=["vte-br-01"])
+    names = [sensor.appliance for sensor in sensors]
+    assert len(set(names)) == 5
+    assert "vte-br-01" not in names
+
+
+def test_more_sensors_than_channels_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, *(f"s{number}" for number in range(65_537)))
+    with pytest.raises(BadData, match="65537 sensors"):
+        replay_sensors([path], None, {})

@@ -14,6 +14,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.settings.profile_files import PROFILES
 
 NODE = "replay"
+CHANNEL_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,16 @@ def slug(text: str) -> str:
 
 
 def replay_sensors(
-    paths: Iterable[Path], profile: str | None, earlier: Mapping[str, ReplaySensor]
+    paths: Iterable[Path],
+    profile: str | None,
+    earlier: Mapping[str, ReplaySensor],
+    taken: Iterable[str] = (),
 ) -> tuple[list[ReplaySensor], int]:
     """The sensors of these files, and how many readings they hold.
 
     profile  judge all of them by this one; None: the component whose range is nearest to the sensor's median
     earlier  sensors that runs in this folder registered before: they keep their channels
+    taken    names of appliances that are not theirs
     """
     if profile is not None and profile not in PROFILES:
         raise BadData(f"no profile {profile!r}; there are: {', '.join(PROFILES)}")
@@ -54,18 +59,22 @@ def replay_sensors(
             if reading.celsius is not None:
                 values.append(reading.celsius)
     sensors = []
-    names = {sensor.appliance for sensor in earlier.values()}
+    names = {sensor.appliance for sensor in earlier.values()}.union(taken)
     channel = max((sensor.channel for sensor in earlier.values()), default=-1)
     for sensor, values in by_sensor.items():
         if sensor in earlier:
             sensors.append(earlier[sensor])
             continue
         channel += 1
-        appliance = slug(sensor.rpartition("/")[0] or sensor)
-        if appliance in names:
-            appliance = f"{appliance}-{channel}"
+        appliance = name = slug(sensor.rpartition("/")[0] or sensor)
+        number = channel
+        while appliance in names:
+            appliance = f"{name}-{number}"
+            number += 1
         names.add(appliance)
         sensors.append(ReplaySensor(sensor, appliance, NODE, channel, profile or nearest_profile(values)))
+    if channel > CHANNEL_MAX:
+        raise BadData(f"{len(sensors)} sensors are more than one node has channels: replay them in parts")
     return sensors, count
 
 

@@ -18,7 +18,7 @@ from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.wiring.demo.account import Books, keep_books, pending
 from coldchain.wiring.demo.files import NODE, ReplaySensor, replay_sensors
-from coldchain.wiring.demo.plan import DemoPlan, publish_registry, save_world, write_settings
+from coldchain.wiring.demo.plan import DemoPlan, publish_registry, registry_of, save_world, write_settings
 from coldchain.wiring.demo.show import Show, greeting
 from coldchain.wiring.process import PROCESSES, alone
 from coldchain.wiring.run import broker_child
@@ -79,7 +79,14 @@ class Demo:
             for s in reader.registry.sensors
             if s.node == NODE and s.appliance is not None
         }
-        sensors, count = replay_sensors(self.plan.replay, self.plan.profile, earlier)
+        fleet, folder = registry_of(self.fleet), reader.registry
+        taken = {appliance.id for appliance in (*fleet.appliances, *folder.appliances)}
+        sensors, count = replay_sensors(self.plan.replay, self.plan.profile, earlier, taken)
+        simulated = {sensor.id for sensor in (*fleet.sensors, *folder.sensors)} - set(earlier)
+        for clash in simulated & {sensor.sensor for sensor in sensors}:
+            raise BadData(
+                f"{clash} is a simulated sensor here: replay it by --appliances 0 in another folder"
+            )
         if not count and self.plan.until_replayed:
             raise BadData(f"no reading in {', '.join(map(str, self.plan.replay))}: nothing to replay")
         self._say(f"{count} readings of {len(sensors)} sensors to replay")
