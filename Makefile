@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted format bench servers lock clean
+.PHONY: help setup demo test check soak planted reliability format bench servers lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -52,6 +52,9 @@ soak: setup ## the whole chain under a seeded schedule of faults: make soak MINU
 
 planted: setup ## plant known bugs in a copy of the tree, one by one, and see the tests catch each
 	@$(PY) tools/planted.py $(ARGS)
+
+reliability: setup servers ## run all that injects faults, write docs/reliability.md: ARGS="--soak FILE --planted FILE"
+	@$(PY) tools/reliability.py $(ARGS)
 
 format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff format .

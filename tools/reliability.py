@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run what injects faults and write docs/reliability.md: only what was really run stands in it.
+
+`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--xml FILE]`; a report is what `make soak`
+or `make planted` printed; with a file of pytest's the tests are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/reliability.md"
+HEAD = """# What was broken on purpose, and what held
+
+Written by `make reliability` from what it ran; do not edit. *Held* counts the tests that passed of those that
+ran; *soak* how often the chaos soak struck that way in the runs below. What was not injected says why.
+
+| # | Fault | How it is injected | Held | Soak | Left out |
+|---|---|---|---|---|---|
+"""
+
+
+@dataclass(slots=True)
+class Ran:
+    """What became of the tests of one name: a file, or a file and a function."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Soaks:
+    """Sums over the soak's reports."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    readings: int = 0
+    lines: list[str] = field(default_factory=list)
+
+
+def run(names: list[str], xml: Path) -> None:
+    """Every test named, once."""
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={xml}", "-o", "junit_family=xunit1"]
+    subprocess.run([*command, *names], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+
+
+def read(names: list[str], xml: Path) -> dict[str, Ran]:
+    """What became of each, by name."""
+    found = list(ET.parse(xml).iter("testcase"))  # noqa: S314 -- pytest wrote it
+    ran = {name: Ran() for name in names}
+    for case in found:
+        file, function = str(case.get("file")), str(case.get("name")).partition("[")[0]
+        for name in (file, f"{file}::{function}"):
+            if name in ran:
+                one = ran[name]
+                if case.find("skipped") is not None:
+                    one.skipped += 1
+                elif case.find("failure") is not None or case.find("error") is not None:
+                    one.failed += 1
+                else:
+                    one.passed += 1
+    return ran
+
+
+def read_soaks(paths: list[Path]) -> Soaks:
+    """What the soak's reports say."""
+    soaks = Soaks()
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        told = re.search(r"^seed (\d+): (\d+) faults, (\d+) readings measured", text, re.MULTILINE)
+        kinds = re.search(r"^faults: (.*)$", text, re.MULTILINE)
+        if told is None or kinds is None:
+            raise SystemExit(f"reliability: {path} holds no soak's report")
+        soaks.readings += int(told[3])
+        for part in kinds[1].split(", "):
+            name, _, n = part.rpartition(" ")
+            soaks.faults[name] += int(n)
+        rest = [line for line in text.splitlines() if line.startswith(("alarms ", "drained ", "soak: lost"))]
+        soaks.lines.append(f"* seed {told[1]}: {told[2]} faults, {told[3]} readings. " + " ".join(rest))
+    return soaks
+
+
+def row(fault: dict[str, Any], ran: dict[str, Ran], soaks: Soaks) -> tuple[str, bool]:
+    """The table's row, and whether the fault was injected."""
+    ours = [ran[name] for name in fault.get("tests", [])]
+    passed, failed = sum(r.passed for r in ours), sum(r.failed for r in ours)
+    skipped = sum(r.skipped for r in ours)
+    struck = sum(soaks.faults[name] for name in fault.get("soak", []))
+    held = f"{passed} of {passed + failed}" if passed + failed else ""
+    held += f" ({skipped} skipped)" if skipped else ""
+    cells = [
+        str(fault["n"]),
+        fault["name"],
+        fault.get("how", ""),
+        held,
+        str(struck or ""),
+        fault.get("why", ""),
+    ]
+    return "| " + " | ".join(cells) + " |", bool(passed + failed + struck)
+
+
+def write(faults: list[dict[str, Any]], ran: dict[str, Ran], soaks: Soaks, planted: str) -> None:
+    rows = [row(fault, ran, soaks) for fault in faults]
+    injected = sum(was for _, was in rows)
+    total = Ran(*(sum(getattr(r, name) for r in ran.values()) for name in ("passed", "failed", "skipped")))
+    text = HEAD + "\n".join(line for line, _ in rows) + "\n\n"
+    text += f"Injected: **{injected} of {len(faults)}**. Tests named here: {total.passed} passed, "
+    text += f"{total.failed} failed, {total.skipped} skipped.\n\n## Soaks\n\n"
+    text += "\n".join(soaks.lines or ["No report was given."]) + "\n\n"
+    text += f"Together {soaks.readings} readings and {soaks.faults.total()} faults: "
+    parts = 100 * soaks.readings / 10**7, 100 * soaks.faults.total() / 10**4
+    text += f"{parts[0]:.1f} % of 10^7 and {parts[1]:.1f} % of 10^4.\n"
+    text += f"\n## Planted bugs\n\n{planted}\n"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    words = argparse.ArgumentParser(prog="reliability", description=__doc__)
+    words.add_argument("--soak", type=Path, nargs="*", default=[])
+    words.add_argument("--planted", type=Path)
+    words.add_argument("--xml", type=Path)
+    asked = words.parse_args(arguments)
+    faults = tomllib.loads((ROOT / "tests/faults/fifty.toml").read_text(encoding="utf-8"))["fault"]
+    names = sorted({name for fault in faults for name in fault.get("tests", [])})
+    with tempfile.TemporaryDirectory() as place:
+        xml = asked.xml or Path(place) / "ran.xml"
+        if not asked.xml:
+            run(names, xml)
+        ran = read(names, xml)
+    planted = "Not run."
+    if asked.planted:
+        lines = asked.planted.read_text(encoding="utf-8").splitlines()
+        bugs = [line.split("FAILED")[0].strip() for line in lines if line.startswith("  ")]
+        planted = "\n".join([lines[-1], "", *(f"* {re.sub(r'  +', ': ', bug)}" for bug in bugs)])
+    write(faults, ran, read_soaks(asked.soak), planted)
+    bad = [name for name, one in ran.items() if one.failed or not one.passed + one.skipped]
+    print("\n".join([f"reliability: {name} failed or did not run" for name in bad] or [f"wrote {PAGE}"]))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
