@@ -17,6 +17,7 @@ from alerts.words import GSM_LANGUAGES, compose, fits
 from coldchain.kernel.instants import EPOCH
 
 TEMPERATURES = ("high", "low")
+LETTERS_MAX = 160
 _BACK = {"high": "back", "low": "back", "sensor_fault": "probe_back", "silence": "heard"}
 
 
@@ -116,11 +117,14 @@ def digest(
     named = list(dict.fromkeys(appliances))
     fields: dict[str, object] = {"count": count, "place": _written(place, site, language), "code": code}
     key, tail = ("digest_over" if over else "digest"), ("reply_all" if code else "")
-    for shown in range(len(named), -1, -1):
+    most, used = 0, 0
+    while most < len(named) and (used := used + len(named[most]) + 2) <= LETTERS_MAX:
+        most += 1
+    for shown in range(most, -1, -1):
         more = f" +{len(named) - shown}" if shown < len(named) else ""
-        fields["list"] = listed = (", ".join(named[:shown]) + more).strip()
+        fields["list"] = (", ".join(named[:shown]) + more).strip()
         text = compose(language, (key,), fields, tail=tail)
-        if shown == 0 or (fits(text) and len(listed) < 160):
+        if shown == 0 or fits(text):
             return text
     raise AssertionError("a list of nothing fits")
 
