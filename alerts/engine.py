@@ -163,7 +163,7 @@ def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = Fal
         judged = judged & (block.series < known) & ~block.drill
         block = block.take(judged)
         seg = segments_of(block.series) if len(block) else seg
-    before = table["at"][block.series]
+    before = table["at"][seg.place if seg.single else block.series]
     late = block.at < before
     same = block.at == before
     if same.any():
@@ -204,7 +204,8 @@ def _hear(table: Table, block: Block, seg: Segments) -> None:
         heard = block.at[seg.last]
     else:
         heard = np.maximum.reduceat(np.where(block.live, block.at, NEVER), seg.first)
-    table["live_at"][seg.series] = np.maximum(table["live_at"][seg.series], heard)
+    place = seg.place
+    table["live_at"][place] = np.maximum(table["live_at"][place], heard)
 
 
 def _set_aside(table: Table, block: Block, rules: RuleTable) -> None:
@@ -225,11 +226,13 @@ def _seen(block: Block, seg: Segments, before: Ints, rules: RuleTable) -> tuple[
 
 def _judge(table: Table, block: Block, seg: Segments, rules: RuleTable) -> Events:
     """Run every condition over sorted readings, none older than their series' record; update the records."""
-    who, last, value = seg.series, seg.last, block.value
-    before = table["plain"][who]
+    who, last, value = seg.place, seg.last, block.value
+    before = np.array(table["plain"][who])
     odd = suspicious(value, block.usable)
     strange = bool(odd.any())
-    if strange:
+    if strange and seg.single:
+        table["plain"][who] = np.where(odd, before, value)
+    elif strange:
         source = latest(~odd)[last]
         table["plain"][who] = np.where(source >= seg.first, value[source], before)
     else:
@@ -240,21 +243,21 @@ def _judge(table: Table, block: Block, seg: Segments, rules: RuleTable) -> Event
         return np.zeros(0, EVENT)
     if not stirring.all():
         before = before[stirring]
-        block = block.take(np.flatnonzero(stirring if len(stirring) == seg.n else stirring[seg.of]))
+        block = block.take(np.flatnonzero(stirring if seg.single else stirring[seg.of]))
         seg = segments_of(block.series)
     return _run_all(table, block, seg, before, rules)
 
 
 def _stirring(table: Table, block: Block, seg: Segments, odd: Bools | None, rules: RuleTable) -> Bools:
     """(S,) segments of sensors with anything out or anything carried: few, mostly none."""
-    out = rules.beyond(block.series, block.at, block.value)
+    out = rules.beyond(block.series, block.at, block.value, seg.place if seg.single else None)
     if odd is not None:
         out |= odd
-    since = table["since"]
-    active = since[:, 0][seg.series] != NEVER
+    since, place = table["since"], seg.place
+    active = since[:, 0][place] != NEVER
     for kind in range(1, N_CONDITIONS):
-        active |= since[:, kind][seg.series] != NEVER
-    if len(seg.first) == seg.n:
+        active |= since[:, kind][place] != NEVER
+    if seg.single:
         active |= out
     else:
         active[np.searchsorted(seg.first, np.flatnonzero(out), side="right") - 1] = True

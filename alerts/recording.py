@@ -52,7 +52,8 @@ def recording_of(files: Sequence[FileColumns], *, by_value: bool) -> Recording:
     sensor = np.concatenate([number[file.sensor] for number, file in zip(numbers, files, strict=True)])
     at = np.concatenate([file.at_ms for file in files])
     celsius = np.concatenate([file.celsius for file in files])
-    keys = (celsius, at, sensor) if by_value else (at, sensor)
+    # A failed reading before all others of its instant: so the engine sorts, too.
+    keys = (np.nan_to_num(celsius, nan=-np.inf), at, sensor) if by_value else (at, sensor)
     order = np.lexsort(keys)
     sensor, at, celsius = sensor[order], at[order], celsius[order]
     same = celsius[1:] == celsius[:-1]

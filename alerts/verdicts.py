@@ -12,6 +12,7 @@ import numpy.typing as npt
 from alerts.engine import EngineState, Events, What, step
 from alerts.foresight import Foresight, causes, forecasts, foresee
 from alerts.recording import (
+    Exposure,
     Found,
     Recording,
     Told,
@@ -21,7 +22,8 @@ from alerts.recording import (
     seconds,
     summaries,
 )
-from alerts.rules import CONDITIONS, RULES, rule_of
+from alerts.rules import CONDITIONS, rule_of
+from alerts.rules.cumulative import day_sums, turns
 from alerts.rules.flat import Block, Bools, Ints, segments_of
 from alerts.rules.silence import NOT_YET, silent_spans
 from alerts.rules.terms import AT_BITS, RuleTable, of_one_profile
@@ -29,7 +31,7 @@ from alerts.rules.validity import MOST, UNKNOWN, faults
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile
 
-SILENCE = "silence@1"
+SILENCE, CUMULATIVE = "silence@1", "cumulative@1"
 FAULT_AFTER_MS = 300_000
 """How long a probe may give nothing but faults before it is an alarm: the default of the settings."""
 
@@ -83,6 +85,7 @@ def judge_profile(
             valid = np.flatnonzero(~judged.fault)
             why = {k: causes(recording, foresight, valid, e) for k, (_, e) in exposure.out.items()}
         found += excursions(recording, exposure, {k: c for k, c in bounds.items() if c is not None}, why)
+        found += _cumulative(judged, exposure, profile)
     if foresight is not None:
         found += forecasts(recording, foresight, profile)
     return [*in_print(found), *summaries(recording, ~judged.fault, exposure)]
@@ -217,6 +220,37 @@ def _silences(judged: Judged, profile: Profile, after_ms: int) -> list[Found]:
     return found
 
 
+def _cumulative(judged: Judged, exposure: Exposure, profile: Profile) -> list[Found]:
+    """The day's budget of time out of range is spent; defrosts that need nobody do not count."""
+    if profile.budget is None:
+        return []
+    recording, line = judged.recording, exposure.line
+    valid = np.flatnonzero(~judged.fault)
+    out_ms = np.zeros(len(valid), np.int64)
+    for of_side, _ in exposure.out.values():
+        out_ms += of_side
+    sums = day_sums(line, np.where(judged.block.drill[valid], 0, out_ms))
+    raised, returned = turns(line, sums > profile.budget.total_seconds() * 1000)
+    found: list[Found] = []
+    since = ""
+    for n in np.union1d(raised, returned).tolist():
+        place = int(valid[n])
+        at, name = int(recording.at[place]), recording.sensors[int(recording.sensor[place])]
+        up = bool(np.isin(n, raised))
+        since = rfc3339(at) if up else since
+        told = {
+            "severity": "warning",
+            "since": since,
+            "value_c": _celsius(recording, place),
+            "limit_c": None,
+            "rule": CUMULATIVE,
+            "profile": profile.label,
+            "seconds_out": seconds(int(sums[n])),
+        }
+        found.append(_alarm(RAISED if up else RETURNED, at, name, "cumulative", told))
+    return found
+
+
 def _stood_beyond(judged: Judged, last: Ints, profile: Profile) -> Bools:
     """Was the last temperature before each silence beyond a limit? (a silence: index of its last reading)"""
     value, fault = judged.block.value, judged.fault
@@ -227,7 +261,3 @@ def _stood_beyond(judged: Judged, last: Ints, profile: Profile) -> Bools:
     warm = newest > high * 1000 if high is not None else np.zeros(len(last), np.bool_)
     cold = newest < low * 1000 if low is not None else np.zeros(len(last), np.bool_)
     return np.asarray(warm | cold)
-
-
-RULES_NAMED = (*RULES, SILENCE)
-"""Every rule that a line may name."""

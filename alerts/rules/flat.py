@@ -109,6 +109,17 @@ class Segments:
     n: int
 
     @property
+    def single(self) -> bool:
+        """One reading of each series: a tick."""
+        return len(self.first) == self.n
+
+    @property
+    def place(self) -> Ints | slice:
+        """`series` as an index: a slice where they follow each other without holes, which needs no gather."""
+        start, end = int(self.series[0]), int(self.series[-1]) + 1
+        return slice(start, end) if end - start == len(self.series) else self.series
+
+    @property
     def of(self) -> Ints:
         """(N,) the segment of each reading."""
         return np.repeat(np.arange(len(self.first)), self.last - self.first + 1)

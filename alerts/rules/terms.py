@@ -69,9 +69,10 @@ class RuleTable:
             index = np.searchsorted(self.key, wanted, side="right") - 1
         return index
 
-    def beyond(self, series: Ints, at: Ints, value: Numbers) -> Bools:
-        """(N,) above the high set-point in force, or below the low one."""
-        index = self.piece_at(series, at)
+    def beyond(self, series: Ints, at: Ints, value: Numbers, place: Ints | slice | None = None) -> Bools:
+        """(N,) above the high set-point in force, or below the low one. place: `series` as a better index."""
+        alike = place is not None and len(self.key) == len(self.judged)
+        index = place if alike and place is not None else self.piece_at(series, at)
         return np.asarray((value > self.terms.high[index]) | (value < self.terms.low[index]))
 
     def terms_at(self, series: Ints, at: Ints) -> Terms:

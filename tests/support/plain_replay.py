@@ -101,7 +101,7 @@ class Side:
 
 def replay(readings: list[tuple[int, int | None]], terms: Terms, until: int) -> dict:
     """Of (instant, value or None) in any order, twice or not: events, excursions, faults, silences, sums."""
-    ordered = sorted(set(readings), key=lambda r: (r[0], r[1] is None, r[1] or 0))
+    ordered = sorted(set(readings), key=lambda r: (r[0], r[1] is not None, r[1] or 0))
     high = Run("high") if terms.high is not None else None
     low = Run("low") if terms.low is not None else None
     probe, silence = Run("sensor_fault"), []
