@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run what injects faults and write docs/reliability.md: only what was really run stands in it.
 
-`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--xml FILE]`; a report is what `make soak`
-or `make planted` printed; with a file of pytest's the tests are not run again.
+`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--xml FILE]`
+A report is what `make soak` or `make planted` printed; with a file of pytest's the tests are not run again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAGE = ROOT / "docs/reliability.md"
 HEAD = """# What was broken on purpose, and what held
 
 Written by `make reliability` from what it ran; do not edit. *Held* counts the tests that passed of those that
-ran; *soak* how often the chaos soak struck that way in the runs below. What was not injected says why.
+ran; *Soak* says how often the chaos soak struck that way in the runs below. What was not injected says why.
 
 | # | Fault | How it is injected | Held | Soak | Left out |
 |---|---|---|---|---|---|

@@ -81,7 +81,7 @@ def test_a_planted_fault_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(1, faults={"lose": 0.2, "delay": 0.2, "partition": 0.05}, **SHORT)
     try:
         with (
-            pytest.raises(AssertionError, match="not recorded|does not drain"),
+            pytest.raises(AssertionError, match=r"not recorded|does not drain"),
             simulated(place / "sim", plan) as sim,
         ):
             check(sim)

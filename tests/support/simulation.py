@@ -2,8 +2,9 @@
 """The whole chain in one thread on a virtual clock: nodes, spools, links, journal, engine, and a seeded evil.
 
 Spool, link state, codecs, admission, journal, sealing and engine are the real ones; network and lines are
-lists, time is a number. A seed gives the same run. A crash drops an object between two of its effects and opens its file
-again. Durability against power loss is not simulated: SQLite's files are real, and a crash is a process's.
+lists, time is a number. A seed gives the same run. A crash drops an object between two of its effects and
+opens its file again. Durability against power loss is not simulated: SQLite's files are real, and a crash is
+a process's.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ CHANNELS = 5
 
 FAULTS = (
     "line loss", "lose", "double", "delay", "flip", "partition",
-    "gateway crash before", "gateway crash after", "hub crash before", "hub crash after", "alerts crash", "node reboot", "seal",
+    "gateway crash before", "gateway crash after", "hub crash before", "hub crash after",
+    "alerts crash", "node reboot", "seal",
 )  # fmt: skip
 
 

@@ -332,6 +332,8 @@ class Soak:
 
     def _apply(self, fault: Fault) -> None:
         kind, whom, lasts_s = fault.kind, fault.whom, fault.lasts_s
+        with (self.plan.directory / "faults.jsonl").open("a") as diary:  # to be read beside the logs
+            diary.write(json.dumps({"at_ms": wall_ms(), **fault._asdict()}) + "\n")
         self.faults[f"{kind} {whom}" if whom in PROCESSES else kind] += 1
         weather = self.proxy.weather
         if kind == "kill":
