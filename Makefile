@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted reliability format bench servers lock clean
+.PHONY: help setup demo test check soak planted reliability grafana-types format bench servers lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -52,6 +52,10 @@ soak: setup ## the whole chain under a seeded schedule of faults: make soak MINU
 
 planted: setup ## plant known bugs in a copy of the tree, one by one, and see the tests catch each
 	@$(PY) tools/planted.py $(ARGS)
+
+grafana-types: setup ## type-check the dashboards against Grafana's own schema, from npm
+	@npm install --silent --no-fund --no-audit --prefix build/grafana-schema @grafana/schema@13 typescript@5
+	@$(PY) -m pytest -m npm tests/dashboards
 
 reliability: setup servers ## run all that injects faults, write docs/reliability.md: ARGS="--soak FILE --planted FILE"
 	@$(PY) tools/reliability.py $(ARGS)

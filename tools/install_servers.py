@@ -30,6 +30,7 @@ PACKAGES = {
     "gcc": "gcc libc6-dev",
     "chromium": "chromium",
     "socat": "socat",
+    "strace": "strace",
 }
 """Program: the Debian packages that bring it."""
 
