@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from alerts.rules import CONDITIONS, RULES, Seen
 from alerts.rules.flat import Block, Bools, Ints, Segments, in_order, latest, segments_of
-from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch
+from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch, telling
 from alerts.rules.terms import RuleTable
 from alerts.rules.validity import UNKNOWN, faults, suspicious
 from coldchain.kernel.errors import SchemaTooNew
@@ -302,6 +302,10 @@ def _run(table: Table, seen: Seen, seg: Segments, kind: int) -> list[Events]:
     signals = CONDITIONS[kind].signals(seen)
     if not (signals.out.any() or (table["since"][:, kind][seg.series] != NEVER).any()):
         return []
+    few = telling(signals.back, seg)
+    if few is not None:
+        seen, seg = _only(seen, few[0]), few[1]
+        signals = CONDITIONS[kind].signals(seen)
     who, block = seg.series, seen.block
     columns = [table[name][:, kind] for name in ("since", "standing", "announced", "peak")]
     was = Carried(*(column[who] for column in columns))

@@ -18,7 +18,7 @@ from alerts.recording import (
     usual_step_ms,
 )
 from alerts.rules.flat import Bools, Ints, Numbers, Segments, segments_of
-from alerts.rules.limits import LEAST, NEVER, Carried, latch
+from alerts.rules.limits import LEAST, NEVER, Carried, latch, telling
 from coldchain.files.columns import FileColumns
 from coldchain.kernel.instants import rfc3339
 
@@ -104,11 +104,16 @@ def _sides(celsius: Numbers, limits: PlainLimits) -> list[tuple[str, float, Bool
 def _latched(
     out: Bools, back: Bools, size: Numbers, at: Ints, on_delay_s: float, seg: Segments
 ) -> list[tuple[str, Ints, Ints]]:
+    which = np.arange(len(at))
+    few = telling(back, seg)
+    if few is not None:
+        which, seg = few
+        out, back, size, at = out[which], back[which], size[which], at[which]
     sensors = len(seg.first)
     never = np.zeros(sensors, np.bool_)
     fresh = Carried(np.full(sensors, NEVER), never, never, np.full(sensors, float(LEAST)))
     did = latch(out, back, size, at, round(on_delay_s * 1000), np.ones(len(at), np.bool_), seg, fresh)
     return [
-        ("alarm.raised", did.raised, did.raised_since),
-        ("alarm.returned", did.returned, did.returned_since),
+        ("alarm.raised", which[did.raised], did.raised_since),
+        ("alarm.returned", which[did.returned], did.returned_since),
     ]

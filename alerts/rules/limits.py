@@ -60,6 +60,21 @@ class Latched:
     after: Carried
 
 
+def telling(back: Bools, seg: Segments) -> tuple[Ints, Segments] | None:
+    """Indices of the readings that can change a latch, and the segments of those; None: it is most of them.
+
+    A reading well inside that follows another such one ends nothing that has not ended, and begins nothing.
+    """
+    keep = ~back
+    keep[1:] |= ~back[:-1]
+    keep[seg.first] = True
+    if 2 * np.count_nonzero(keep) > seg.n:
+        return None
+    which = np.flatnonzero(keep)
+    first = np.searchsorted(which, seg.first)
+    return which, Segments(seg.series, first, np.append(first[1:], len(which)) - 1, len(which))
+
+
 def latch(
     out: Bools,
     back: Bools,
