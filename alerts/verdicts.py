@@ -9,6 +9,7 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
+from alerts.chatter import calmed
 from alerts.engine import EngineState, Events, What, step
 from alerts.foresight import Foresight, causes, forecasts, foresee
 from alerts.recording import (
@@ -60,7 +61,7 @@ def judge_profile(
 ) -> list[Told]:
     """Every line of a replay. interval_s: how often readings are due, where the profile is not to say.
 
-    insight  False: validity by codes, limits, silence and time only; no forecasts, causes and defrosts
+    insight  False: validity by codes, limits, silence, time; no forecasts, causes, defrosts, chatter
     Every reading counts as live: alarms are those that would have notified, had each arrived at its instant.
     """
     if not len(recording.at):
@@ -88,6 +89,8 @@ def judge_profile(
         found += _cumulative(judged, exposure, profile)
     if foresight is not None:
         found += forecasts(recording, foresight, profile)
+    if insight:
+        found = calmed(found, int(recording.at.max()))
     return [*in_print(found), *summaries(recording, ~judged.fault, exposure)]
 
 

@@ -60,6 +60,23 @@ def test_a_spike_is_no_excursion() -> None:
     assert [(t["event"], t.get("value_c")) for t in told[:-1]] == [("sensor_fault", 19.0)]
 
 
+def test_chatter_is_one_alarm_until_it_rests() -> None:
+    """Ten gaps of four minutes within two hours, then peace; a gap the next day is an alarm of its own."""
+    at = np.arange(2 * DAY)
+    gap = (at < 120) & (at % 12 >= 8) | ((at >= DAY) & (at < DAY + 10))
+    at = T0 + MINUTE * at[~gap].astype(np.int64)
+    n = len(at)
+    real = recording_of([FileColumns(("a",), np.zeros(n, np.int32), at, np.full(n, 4.0))], by_value=True)
+    told = judge_profile(real, PROFILES["red-cells@eu"])
+    alarms = [(t["event"], t.get("chattering", False)) for t in told if t["event"].startswith("alarm.")]
+    up, down = "alarm.raised", "alarm.returned"
+    once = [(up, False), (down, False)]
+    assert alarms == [*once, *once, (up, True), (down, True), *once]
+    assert len([t for t in told if t["event"] == "silence"]) == 11
+    rested = [parse_instant(t["at"]) for t in told if t["event"] == down and t.get("chattering")]
+    assert rested == [T0 + (120 + 60) * MINUTE]
+
+
 def records() -> Path | None:
     named = Path(os.environ.get("COLDCHAIN_RECORDS", Path(__file__).parents[2] / "../shared/data"))
     path = named / "celsi-freezer" / "CELSI-raw-data-reports.csv.gz"
