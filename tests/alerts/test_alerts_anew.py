@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ward import Ward
 
-from alerts import service as service_module
+from alerts import anew
 from alerts.anew import GONE
 from ingest.journal import SqliteJournal
 from ingest.sealing import Sealer, Windows
@@ -87,6 +87,6 @@ def test_without_its_own_file_it_finds_what_is_true_in_the_sealed_record(tmp_pat
 
 def test_a_journal_that_goes_on_is_left_in_peace(tmp_path, monkeypatch) -> None:
     ward = two_fridges(tmp_path)
-    monkeypatch.setattr(service_module.anew, "line_up", lambda *_: pytest.fail("nothing was lost"))
+    monkeypatch.setattr(anew, "line_up", lambda *_: pytest.fail("nothing was lost"))
     ward.restart_alerts(killed=True)
     ward.run_until("09:05")

@@ -6,7 +6,7 @@ import pytest
 from ward import Ward, instant
 
 from alerts.changed import UNCHANGED, changed_from
-from alerts.rules.table import build_table
+from alerts.rules.table import RuleTable, build_table
 from coldchain.records.registry import Appliance, Assignment, Registry, Sensor, Site
 
 
@@ -58,7 +58,7 @@ def test_a_probe_that_failed_while_empty_is_told_once_there_is_blood(tmp_path, t
 
 
 def test_where_terms_differ_first() -> None:
-    def table(*carried: Assignment, names: tuple[str, ...] = ("a", "b")) -> object:
+    def table(*carried: Assignment, names: tuple[str, ...] = ("a", "b")) -> RuleTable:
         known = Registry(
             sites=(Site(id="s", name="S"),),
             appliances=tuple(

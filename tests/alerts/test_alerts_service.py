@@ -222,7 +222,7 @@ def test_the_outbox_of_a_newer_file_is_refused(tmp_path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version=99")
     with pytest.raises(SchemaTooNew, match="format 99"):
-        Outbox(path, Phones(), lambda: 0, str)
+        Outbox(path, Phones(), lambda: 0, lambda site, text: (site, text))
 
 
 def make_checkpoint() -> None:

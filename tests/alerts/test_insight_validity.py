@@ -90,6 +90,7 @@ def drifting(own, sibling):
     milli = np.rint(own * 1000).astype(np.int64)
     readings = Readings.of(np.zeros(len(at), np.int64), at, milli)
     closed = slots.close(slots.blank(1), readings)
+    assert closed is not None
     return validity.drift(validity.blank_drift(1), closed, sibling[: len(closed.slot)])
 
 

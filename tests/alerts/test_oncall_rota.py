@@ -162,7 +162,8 @@ def test_the_end_of_a_chain_may_not_repeat_faster() -> None:
 
 def test_the_chain_walks_its_steps_and_then_repeats_the_widest() -> None:
     """0, 3, 10, 20, 45 minutes, then every 30."""
-    chain, told = Chain(0, 0), []
+    chain = Chain(0, 0)
+    told: list[object] = []
     while len(told) < 8:
         told.append((chain.due_ms // 60_000, chain.step))
         following = after(CRITICAL, chain, chain.due_ms)

@@ -4,6 +4,7 @@
 import math
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,10 +46,10 @@ def instants(*texts):
     return tuple(None if text is None else parse_instant(text) for text in texts)
 
 
-def told_of(told, name: str) -> dict:
+def told_of(told, name: str) -> dict[str, Any]:
     """One sensor's lines in the shape of the plain judge."""
     mine = [t for t in told if t["sensor"] == name]
-    found = {"excursions": {"high": [], "low": []}, "silences": [], "events": []}
+    found: dict[str, Any] = {"excursions": {"high": [], "low": []}, "silences": [], "events": []}
     for t in mine:
         if t["event"] == "excursion":
             start, end = instants(t["start"], t["end"])
@@ -174,7 +175,9 @@ def test_a_day_s_time_out_of_range_is_counted_reading_by_reading(many) -> None:
         now = T0
         for hours, v in readings:
             now += hours * 25 * MINUTE
-            series.append(sensor), at.append(now), value.append(v)
+            series.append(sensor)
+            at.append(now)
+            value.append(v)
     line = line_of(np.array(at), np.array(value, np.float64), segments_of(np.array(series)), gap)
     out_ms = beyond(line, 6000.0, 1)[0] + beyond(line, 2000.0, -1)[0]
     plain = [

@@ -236,7 +236,7 @@ def test_a_driver_survives_the_loss_of_its_link(name: str, tmp_path: Path) -> No
 
 
 def test_the_settings_name_every_driver() -> None:
-    assert set(DRIVERS) == set(LineSettings.model_fields["driver"].annotation.__args__)  # type: ignore[union-attr]
+    assert set(DRIVERS) == set(LineSettings.model_fields["driver"].annotation.__args__)
 
 
 def test_a_line_of_our_own_is_not_shared(tmp_path: Path) -> None:
