@@ -18,7 +18,14 @@ SEED = 3
 @pytest.fixture(scope="module")
 def soaked(tmp_path_factory) -> tuple[Soak, Result]:
     wish = Wish(
-        tmp_path_factory.mktemp("soak"), SEED, 12.0, nodes=5, per_node=10, backfill_s=320.0, fault_every_s=0.7
+        tmp_path_factory.mktemp("soak"),
+        SEED,
+        8.0,
+        nodes=5,
+        per_node=10,
+        backfill_s=320.0,
+        fault_every_s=0.5,
+        heal_s=0.0,
     )
     soak = Soak(wish, print)
     return soak, soak.run()

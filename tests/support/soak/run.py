@@ -37,9 +37,6 @@ TICK_S = 0.05
 SAMPLE_S = 2.0
 START_S = 30.0
 PER_NODE_HOT = 5
-HEAL_MEASURE_S = 8.0
-"""After the last fault the nodes measure on for so long."""
-
 HURRY = """[gateway]
 batch_linger = 0.2
 receipt_timeout = 3
@@ -53,7 +50,7 @@ seal_after = 20
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to run. rate: readings a second."""
+    """What to run. heal_s: after the last fault the nodes measure on for so long, and 6 s more."""
 
     directory: Path
     seed: int
@@ -63,6 +60,7 @@ class Wish:
     every_s: float = 1.0
     backfill_s: float = 400.0
     fault_every_s: float = 1.2
+    heal_s: float = 8.0
     drain_s: float = 180.0
 
 
@@ -165,7 +163,7 @@ class Soak:
 
     def __init__(self, wish: Wish, say: Callable[[str], None]) -> None:
         self.wish, self._say = wish, say
-        end_s = wish.faults_s + HEAL_MEASURE_S + 6.0
+        end_s = wish.faults_s + wish.heal_s + 6.0
         hot_channels = list(range(min(PER_NODE_HOT, wish.per_node)))
         self.plan = DemoPlan(
             directory=wish.directory,
