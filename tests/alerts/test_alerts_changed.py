@@ -6,7 +6,8 @@ import pytest
 from ward import Ward, instant
 
 from alerts.changed import UNCHANGED, changed_from
-from alerts.rules.table import RuleTable, build_table
+from alerts.rules.table import build_table
+from alerts.rules.terms import RuleTable
 from coldchain.records.registry import Appliance, Assignment, Registry, Sensor, Site
 
 

@@ -100,7 +100,7 @@ class Telling(RuleBasedStateMachine):
         self.store = AlarmStore(self.path)
         self.store.db.execute("PRAGMA synchronous=OFF")
         chains = Chains(self.store.db, self.random.randrange)
-        self.teller = Teller(self.store, chains, {"sms"}, lambda _: 9000)
+        self.teller = Teller(self.store, chains, {"sms"}, lambda _: (9000, self.now))
         self.book = Book(self.store, self.teller, lambda _: (9000, self.now))
         self.answers = Answers(self.store, self.book, chains)
         self.outbox = Outbox(self.path, self.phones, lambda: self.now, lambda _p, _s: ("en", "Vientiane"))
