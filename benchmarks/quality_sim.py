@@ -30,7 +30,7 @@ PER_SITE = 8
 """Appliances on one supply."""
 QUIET_DAYS = 4.0
 """Days without faults at the beginning: what is learnt is learnt here."""
-TUNING_SEEDS, EVALUATION_SEEDS = range(100, 200), range(1000, 2000)
+TUNING_SEEDS, EVALUATION_SEEDS = range(100, 200), range(2000, 3000)
 
 SETTING_CHANGE = "setting_change"
 """Not a fault of the simulator: the set-point is moved under way."""

@@ -20,6 +20,8 @@ from alerts.insight.scan import (
     affine,
     decay,
     last_true,
+    put_rows,
+    rows_of,
     scan_of,
     shifted,
     value_of,
@@ -129,7 +131,7 @@ def stalled(rows: Table, at: Ints) -> Floats:
 def advance(table: Table, readings: Readings, closed: Slots | None) -> Cycles | None:
     """Cycles that these readings finished. `closed`: the slots that the same readings closed."""
     seg = readings.seg
-    was = table[seg.series]
+    was = rows_of(table, seg.series)
     half = _half_band(was, readings, closed)
     anew = readings.at - shifted(readings.at, seg, was["at"]) > BREAK_MS
     anew[seg.first[was["at"] == NEVER]] = True
@@ -145,7 +147,7 @@ def advance(table: Table, readings: Readings, closed: Slots | None) -> Cycles | 
     was["at"], was["pointer"], was["way"] = readings.at[seg.last], pointer[seg.last], way[seg.last]
     was["since"] = since[seg.last]
     cycles = _cycles(was, runs, readings)
-    table[seg.series] = was
+    put_rows(table, seg.series, was)
     return cycles
 
 

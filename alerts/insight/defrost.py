@@ -14,16 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from alerts.insight.cycles import PEAK, TROUGH
-from alerts.insight.scan import NEVER, Floats, Readings, Table, last_true
+from alerts.insight.scan import NEVER, Floats, Readings, Table, last_true, put_rows, rows_of
 from alerts.rules.flat import Bools, Ints, segments_of
 from alerts.rules.limits import LEAST, Carried, latch
 
 CANDIDATES = 4
 LEARNT = 3
 """Bumps of one kind before it may be a template."""
+ESTABLISHED = 8
+"""Seen so often, a kind survives a long absence."""
 RISE_K, RISE_PART = 0.4, 0.4
 """A bump begins above the usual peak by this, or by this part of the usual swing, whichever is more."""
-SHORTEST_S, LONGEST_S, CLOSEST_S = 600.0, 3 * 3600.0, 2 * 3600.0
+SHORTEST_S, LONGEST_S, CLOSEST_S = 480.0, 3 * 3600.0, 2 * 3600.0
 """A bump shorter or longer is none; openings are shorter. Nothing defrosts oftener than the third."""
 ALIKE = 1.7
 """Bumps whose heights and durations differ by less than this factor may be of one kind; beside it:"""
@@ -35,7 +37,7 @@ AGREES, BY_CLOCK = 0.35, 0.04
 WEIGHT = 0.3
 TOO_LONG = 1.5
 """Times the learnt duration: longer is no defrost any more."""
-TOO_HIGH, TOO_HIGH_K = 1.4, 0.5
+TOO_HIGH, TOO_HIGH_K = 1.6, 0.5
 MISSING = 2.2
 """Usual intervals without one: it is missing (one may be skipped)."""
 
@@ -95,7 +97,7 @@ def template(rows: Table) -> Table:
 def advance(table: Table, readings: Readings, usual: Floats, ceiling_c: Floats) -> Defrosts:
     """Follow bumps. usual (N, 6): the cycles' figures known at each reading; ceiling_c (N,) [°C]."""
     seg = readings.seg
-    was = table[seg.series]
+    was = rows_of(table, seg.series)
     line, back = _lines(usual)
     value = readings.milli
     bump = was["bump"]
@@ -118,7 +120,7 @@ def advance(table: Table, readings: Readings, usual: Floats, ceiling_c: Floats) 
     spent = _spent(inside, began, bump, readings)
     bump["since"], bump["standing"], bump["peak"] = did.after.since, did.after.standing, did.after.peak
     bump["spent"] = spent[seg.last]
-    table[seg.series] = was
+    put_rows(table, seg.series, was)
     inside &= ~spent
     return Defrosts(inside, overlong, missing, began, did.returned, did.returned_since, is_one)
 
@@ -228,7 +230,9 @@ def _given(kinds: Table, began: Floats, height: Floats, lasts: Floats) -> Table:
     k = kinds[index, place].copy()
     gap = began - k["began"]
     steps = np.where(k["seen"] >= 2, np.maximum(np.rint(gap / np.maximum(k["every"], 1.0)), 1.0), 1.0)
-    every = gap / np.where(steps > 3, 1.0, steps)
+    # After a long absence (a fault, out of use) the gap says nothing of the interval of a well-known kind.
+    away, well_known = steps > 3, k["seen"] >= ESTABLISHED
+    every = np.where(away & well_known, k["every"], gap / np.where(away, 1.0, steps))
     strays = np.abs(every - k["every"])
     first, second = ~has, has & (k["seen"] == 1)
     k["height"] = np.where(first, height, k["height"] + WEIGHT * (height - k["height"]))

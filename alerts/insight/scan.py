@@ -61,6 +61,18 @@ def scan_of(width: int) -> np.dtype[np.void]:
     )
 
 
+def rows_of(table: Table, who: Ints) -> Table:
+    """A copy of those records, as bytes: field by field numpy is many times slower."""
+    raw = np.dtype((np.void, table.dtype.itemsize))
+    return np.asarray(table.view(raw)[who].view(table.dtype))
+
+
+def put_rows(table: Table, who: Ints, rows: Table) -> None:
+    """Write records back, as bytes."""
+    raw = np.dtype((np.void, table.dtype.itemsize))
+    table.view(raw)[who] = rows.view(raw)
+
+
 def decay(x: Floats) -> Floats:
     """exp(-x) for x >= 0 to 1e-4 up to x = 1, by plain arithmetic.
 

@@ -24,8 +24,11 @@ from alerts.insight.scan import (
     affine,
     decay,
     last_true,
+    put_rows,
+    rows_of,
     scan_of,
     shifted,
+    value_of,
 )
 from alerts.insight.slots import Slots
 from alerts.rules.flat import Bools, Ints, Segments
@@ -46,7 +49,7 @@ BEYOND, LEAST_MOVE_K = 2.5, 0.25
 LEAST_AGE_S = 900.0
 BEND_S, BEND_LEAST, BEND_MOST = 2700.0, 0.3, 2.5
 """The slope goes on bending for so long; it ends between these parts of what it is."""
-BEND_APART_S = 150.0  # nearer, the two say nothing of a bend [s]
+BEND_APART_S = 150.0
 OFF_MOVE_K, OFF_AGE_S = 0.06, 300.0
 """Enough where cooling is known to be off."""
 BACKTEST = 6
@@ -118,7 +121,7 @@ def advance(
     off  (M,) cooling is known to be off (mains, siblings, compressor): a drift is believed sooner
     """
     seg = slots.seg
-    was = table[seg.series]
+    was = rows_of(table, seg.series)
     lengths = seg.last - seg.first + 1
     seen = np.repeat(was["seen"], lengths) + np.arange(seg.n) - np.repeat(seg.first, lengths)
     group = seen // GROUP
@@ -139,7 +142,7 @@ def advance(
     was["seen"], was["at"], was["level"] = seen[last] + 1, at[last], level[last]
     was["slot"], was["direction"] = slots.slot[last], moves.direction[last]
     was["turn_at"], was["turn_c"] = moves.turn_at[last], moves.turn_c[last]
-    table[seg.series] = was
+    put_rows(table, seg.series, was)
     return forecast
 
 
@@ -174,7 +177,7 @@ def _moves(
         out, was[name] = affine(np.where(fresh, 0.0, a)[:, None], b[:, None], group, seg, was[name])
         return out[:, 0]
 
-    stood = (was["trend"]["gain"] * was["trend"]["base"] + was["trend"]["gift"])[:, 0]
+    stood = value_of(was["trend"])[:, 0]
     one = lag("trend", level, before)
     two = lag("trend2", one, shifted(one, seg, stood))
     direction = np.where(one > two, 1.0, np.where(one < two, -1.0, 0.0))
@@ -362,12 +365,12 @@ def _answer(
     usable[:, FREE] &= age >= 2 * LINEAR_S
     cost = np.where(usable, error, np.inf)
     way = np.argmin(cost, axis=1)
-    rows = np.arange(len(way))
-    chosen = np.where(usable[rows, way] & drift, seconds[rows, way], np.inf)
-    chosen = np.where(chosen > HORIZON_MAX_S, np.inf, chosen)
+    best = (np.arange(len(way)), way)
+    chosen = np.where(usable[best] & drift, seconds[best], np.inf)
+    chosen[chosen > HORIZON_MAX_S] = np.inf
     passed = drift & np.isfinite(limit) & ((limit - level) * moves.direction <= 0)
     chosen = np.where(passed, 0.0, np.round(chosen, 1))
-    spread = _spread(chosen, age, seconds, usable, error[rows, way], fit.slope)
+    spread = _spread(chosen, age, seconds, usable, error[best], fit.slope)
     return Forecast(
         np.where(drift, moves.direction, 0).astype(np.int64),
         chosen,
@@ -390,10 +393,8 @@ def _spread(
     ratio = np.where(np.isfinite(chosen), chosen / age, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.where(usable & (seconds > 0), np.log(np.where(usable, seconds, 1.0)), np.nan)
-    logs = np.where(np.isfinite(logs), logs, np.nan)
-    top = np.max(np.where(np.isnan(logs), -np.inf, logs), axis=1)
-    bottom = np.min(np.where(np.isnan(logs), np.inf, logs), axis=1)
-    apart = np.where(top > bottom, top - bottom, 0.0)
+    apart = np.fmax.reduce(logs, axis=1) - np.fmin.reduce(logs, axis=1)
+    apart = np.where(apart > 0, apart, 0.0)
     relative = np.minimum(error / np.maximum(np.abs(slope) * 1800.0, 0.05), 1.0)
     sigma = 0.05 + 0.07 * np.sqrt(ratio) + 0.15 * np.minimum(apart, 1.5) + 0.25 * relative
     return np.asarray(np.exp(Z90 * np.minimum(sigma, 1.2)))

@@ -22,6 +22,8 @@ from alerts.insight.scan import (
     affine,
     decay,
     last_true,
+    put_rows,
+    rows_of,
     scan_of,
     shifted,
     value_of,
@@ -86,11 +88,11 @@ def blank(n: int) -> Table:
 def advance(table: Table, readings: Readings) -> Doubts:
     """Doubt readings that reached us as temperatures: finite, inside what the probe can say."""
     seg = readings.seg
-    was = table[seg.series]
+    was = rows_of(table, seg.series)
     code = _codes(was, readings)
     spike = _spikes(was, readings, code)
     quiet, stuck = _quiet(was, readings)
-    table[seg.series] = was
+    put_rows(table, seg.series, was)
     return Doubts(code, spike, stuck & ~code, quiet)
 
 
@@ -205,7 +207,7 @@ def drift(table: Table, slots: Slots, sibling_c: Floats) -> Drift:
     seg = slots.seg
     known = np.isfinite(sibling_c)
     gap = np.where(known, slots.mean_c - np.where(known, sibling_c, 0.0), 0.0)
-    was = table[seg.series]
+    was = rows_of(table, seg.series)
     lengths = seg.last - seg.first + 1
     seen = np.repeat(was["seen"], lengths) + _count(known, seg)
     first = known & (seen == 1)
@@ -235,7 +237,7 @@ def drift(table: Table, slots: Slots, sibling_c: Floats) -> Drift:
     for name in ("base", "gain", "gift"):
         was["lag"][name] = np.concatenate([after[name], after_spread[name]], axis=1)
     was["lag"]["group"], was["seen"] = after["group"], seen[seg.last]
-    table[seg.series] = was
+    put_rows(table, seg.series, was)
     limit = np.maximum(DRIFT_LEAST_K, DRIFT_SPREADS * spread[:, 0])
     return Drift(known & (seen > DRIFT_YOUNG) & (np.abs(away) > limit), away)
 

@@ -20,6 +20,8 @@ from alerts.insight.scan import (
     affine,
     decay,
     last_true,
+    put_rows,
+    rows_of,
     scan_of,
     shifted,
 )
@@ -56,7 +58,7 @@ def advance(table: Table, readings: Readings, tau_s: Floats, gap_ms: int) -> Vir
     A step longer than `gap_ms` that is also long beside tau is unknown: the lag begins anew.
     """
     seg, air = readings.seg, readings.celsius
-    was = table[seg.series]
+    was = rows_of(table, seg.series)
     before_at, before = shifted(readings.at, seg, was["at"]), shifted(air, seg, was["air_c"])
     step_ms = readings.at - before_at
     tau_ms = tau_s[readings.series] * 1000.0
@@ -76,7 +78,7 @@ def advance(table: Table, readings: Readings, tau_s: Floats, gap_ms: int) -> Vir
     since = np.where(began >= 0, readings.at[began], carried)
     was["lag"], was["at"], was["air_c"] = lag, readings.at[seg.last], air[seg.last]
     was["seen"], was["since"] = seen[seg.last] + 1, since[seg.last]
-    table[seg.series] = was
+    put_rows(table, seg.series, was)
     return Virtual(load[:, 0], readings.at - since >= SETTLED * tau_ms)
 
 
