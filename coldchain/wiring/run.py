@@ -26,7 +26,7 @@ def run_all(config: Path) -> int:
     """Until SIGTERM or Ctrl-C. Returns 0."""
     settings = load(config)
     set_up_logs("run")
-    children = [our_process(name, config) for name in PROCESSES]
+    children = [our_process(name, config, data_dir=settings.data_dir) for name in PROCESSES]
     if settings.mqtt.embedded:
         children.insert(0, broker_child(settings))
     supervisor = Supervisor(children)

@@ -20,6 +20,11 @@ BACK_OFF_MOST_S = 10.0
 SETTLED_AFTER_S = 5.0
 """A child that lived this long starts its back-off anew."""
 STOP_PATIENCE_S = 8.0
+STUCK_AFTER_S = 90.0
+"""A child whose heart has beaten and then stood still for so long is killed and started anew: with what it
+takes to start, inside the 120 s in which whatever stops making progress must show."""
+FIRST_BEAT_S = 900.0
+"""A child that starts may first have to migrate or to check its store."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 log = structlog.get_logger()
@@ -27,7 +32,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Child:
-    """One process to keep alive. `log` receives what it says; None lets it speak on our standard error."""
+    """One process to keep alive. `log` receives what it says; None lets it speak on our standard error.
+
+    heart  the file that it writes anew after each piece of work; None: only its death shows
+    """
 
     name: str
     command: Sequence[str]
@@ -39,6 +47,9 @@ class Child:
     back_off_s: float = BACK_OFF_FIRST_S
     deaths: int = 0
     environment: dict[str, str] = field(default_factory=dict)
+    heart: Path | None = None
+    beat: int = 0
+    beat_s: float = 0.0
 
     def start(self, now_s: float) -> None:
         out = self.log.open("ab") if self.log else None
@@ -56,7 +67,24 @@ class Child:
         finally:
             if out:
                 out.close()
-        self.started_s = now_s
+        self.started_s = self.beat_s = now_s
+        self.beat = self._beat()
+
+    def _beat(self) -> int:
+        try:
+            return self.heart.stat().st_mtime_ns if self.heart else 0
+        except FileNotFoundError:
+            return 0
+
+    def stuck_s(self, now_s: float) -> float:
+        """How long its heart has stood still beyond what is allowed [s]; negative while all is well."""
+        if self.heart is None:
+            return -1.0
+        beat = self._beat()
+        if beat != self.beat:
+            self.beat, self.beat_s = beat, now_s
+        allowed_s = STUCK_AFTER_S if self.beat_s > self.started_s else FIRST_BEAT_S
+        return now_s - self.beat_s - allowed_s
 
     @property
     def pid(self) -> int | None:
@@ -69,10 +97,11 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def our_process(name: str, config: Path, log_dir: Path | None = None) -> Child:
-    """A child that is one of our processes."""
+def our_process(name: str, config: Path, log_dir: Path | None = None, data_dir: Path | None = None) -> Child:
+    """A child that is one of our processes. With its data_dir it is also watched for progress."""
     command = [sys.executable, "-m", "coldchain.wiring.process", name, str(config)]
-    return Child(name, command, log_dir / f"{name}.log" if log_dir else None)
+    heart = data_dir / "health" / f"{name}.json" if data_dir else None
+    return Child(name, command, log_dir / f"{name}.log" if log_dir else None, heart=heart)
 
 
 class Supervisor:
@@ -88,10 +117,15 @@ class Supervisor:
             child.start(self._steady_s())
 
     def check(self) -> None:
-        """Start again what has died and is due. Call a few times a second."""
+        """Start again what has died and is due, kill what is stuck. Call a few times a second."""
         now_s = self._steady_s()
         for child in self.children:
-            if child.name in self._stopped or child.process is None or child.process.poll() is None:
+            if child.name in self._stopped or child.process is None:
+                continue
+            if child.process.poll() is None:
+                if child.stuck_s(now_s) > 0:
+                    log.error("process.stuck", name=child.name, still_s=round(now_s - child.beat_s))
+                    child.process.kill()
                 continue
             if child.due_s == 0.0:
                 lived_s = now_s - child.started_s

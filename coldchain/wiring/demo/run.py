@@ -98,7 +98,7 @@ class Demo:
         world = [sys.executable, "-m", "coldchain.wiring.demo.world", str(self.plan.world_file)]
         return [
             broker_child(self.settings, logs),
-            *(our_process(name, self.plan.config, logs) for name in PROCESSES),
+            *(our_process(name, self.plan.config, logs, self.settings.data_dir) for name in PROCESSES),
             Child("world", world, logs / "world.log"),
         ]
 

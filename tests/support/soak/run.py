@@ -109,7 +109,10 @@ class SoakDemo(Demo):
         world = [sys.executable, "-m", "soak.world", str(self.plan.world_file)]
         return [
             Child("broker", command, logs / "broker.log", folder),
-            *(_tells_stacks(our_process(name, self.plan.config, logs)) for name in OURS),
+            *(
+                _tells_stacks(our_process(name, self.plan.config, logs, self.settings.data_dir))
+                for name in OURS
+            ),
             Child("world", world, logs / "world.log", environment={"PYTHONPATH": python_path()}),
         ]
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that lives and does nothing is killed and started anew, within the time that P9 allows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from coldchain.wiring import supervise
+from coldchain.wiring.supervise import Child, Supervisor
+
+BEATS = """import sys, time, pathlib
+while True:
+    pathlib.Path(sys.argv[1]).write_text("x")
+    time.sleep(0.05)
+"""
+
+
+def wait(supervisor: Supervisor, done: object, seconds: float = 10.0) -> float:
+    began_s = time.monotonic()
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() - began_s < seconds
+        supervisor.check()
+        time.sleep(0.02)
+    return time.monotonic() - began_s
+
+
+def test_a_frozen_process_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "STUCK_AFTER_S", 1.0)
+    heart = tmp_path / "heart"
+    child = Child("beats", [sys.executable, "-c", BEATS, str(heart)], heart=heart)
+    supervisor = Supervisor([child])
+    supervisor.start()
+    try:
+        wait(supervisor, lambda: child.beat_s > child.started_s)
+        wait(supervisor, lambda: time.monotonic() > child.started_s + 2.0)
+        assert child.deaths == 0, "a heart that beats is left alone"
+        first = child.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        took_s = wait(supervisor, lambda: child.pid not in (None, first))
+        assert 0.9 < took_s < 3.0
+    finally:
+        supervisor.stop()
+
+
+def test_the_limit_keeps_the_promise_and_a_start_may_take_longer(tmp_path: Path) -> None:
+    child = Child("slow", ["true"], heart=tmp_path / "heart")
+    child.started_s = child.beat_s = 100.0
+    assert child.stuck_s(100.0 + supervise.FIRST_BEAT_S) <= 0, "it has not begun to beat"
+    (tmp_path / "heart").write_text("x")
+    assert child.stuck_s(200.0) < 0
+    assert child.stuck_s(200.0 + supervise.STUCK_AFTER_S + 1) > 0
+    assert supervise.STUCK_AFTER_S + supervise.BACK_OFF_MOST_S < 120
