@@ -36,7 +36,7 @@ TRANSITIONS = {
 }
 """The arrows. The docs draw their diagram from it."""
 
-CLEARS_BY_ITSELF = frozenset({"silence", "sensor_fault"})
+CLEARS_BY_ITSELF = frozenset({"silence", "sensor_fault", "rota_gap"})
 """Kinds that say something of the system, not of the blood: back in order, they close without a person."""
 
 

@@ -22,6 +22,7 @@ from alerts.book import Book, Scene
 from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
+from alerts.duty import DutyWatch
 from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Budget, Outbox
@@ -87,9 +88,10 @@ class AlertService:
         )
         self._series: dict[str, int] = {}
         chains = Chains(self._store.db, draw)
-        self._teller = Teller(self._store, chains, channels, self._newest_value)
+        self._teller = Teller(self._store, chains, channels, self._newest)
         self._book = Book(self._store, self._teller, self._newest)
         self._answers = Answers(self._store, self._book, chains)
+        self._duty = DutyWatch(self._store, self._book)
         self._registry = RegistryReader(settings.desk_db)
         self._commands = Commands(settings.desk_db, self._store, self._book)
         self._record = Record(settings.readings_db)
@@ -239,7 +241,7 @@ class AlertService:
         self._people_at_s = now_s + PEOPLE_EVERY_S
         self._commands.apply(self._scene)
         heard = self._answers.apply(self._scene)
-        if self._teller.run(self._scene) or heard:
+        if self._teller.run(self._scene) | self._duty.look(self._scene) | heard:
             self._wake_outbox()
 
     def _newest(self, sensor: str) -> tuple[int, int] | None:
@@ -248,10 +250,6 @@ class AlertService:
         if series is None or series >= len(table) or table["value"][series] == NO_VALUE:
             return None
         return int(table["value"][series]), int(table["at"][series])
-
-    def _newest_value(self, sensor: str) -> int | None:
-        newest = self._newest(sensor)
-        return newest[0] if newest else None
 
     def _persona(self, person: str, site: str) -> tuple[str, str]:
         registry = self._registry.registry

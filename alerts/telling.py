@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from alerts.book import Scene
     from alerts.store import AlarmStore
 
-Latest = Callable[[str], int | None]
-"""A sensor's newest value in thousandths, if it has one."""
+Newest = Callable[[str], tuple[int, int] | None]
+"""A sensor's newest (value in thousandths, instant), if it has one."""
 
 BENDS = {"door": 15 * 60_000, "power": 30 * 60_000}
 """By when the load should turn back after that action [ms]; other actions bend nothing by themselves."""
@@ -53,10 +53,10 @@ BENT = 300
 class Teller:
     """`channels` empty: there is nobody to tell by, and nothing is written."""
 
-    def __init__(self, store: AlarmStore, chains: Chains, channels: Iterable[str], latest: Latest) -> None:
+    def __init__(self, store: AlarmStore, chains: Chains, channels: Iterable[str], newest: Newest) -> None:
         self._store, self.chains = store, chains
         self.channels = frozenset(channels)
-        self._latest = latest
+        self._newest = newest
 
     # --- what happens to alarms
 
@@ -311,6 +311,10 @@ class Teller:
             appliances=appliances,
             site=alarm.site,
         )
+
+    def _latest(self, sensor: str) -> int | None:
+        newest = self._newest(sensor)
+        return newest[0] if newest else None
 
     def _zone(self, alarm: Alarm, scene: Scene) -> str:
         site = scene.registry.site_by_id.get(alarm.site)

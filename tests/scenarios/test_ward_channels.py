@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking, receipts, storms, rotas and languages: told from the ward, on a clock of its own.
+
+UTC+7 in Vientiane: 02:00 of the story is 09:00 there.
+"""
+
+from datetime import date, time
+from pathlib import Path
+
+import pytest
+from night import BOSS, SECOND, events, night_ward, state, warm
+from ward import Ward
+
+from coldchain.ports.notifier import Delivery
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.duty import DEFAULTS, Holiday, Hours, Rota
+from coldchain.records.registry import Quiet
+from coldchain.records.sql import open_reader
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Ward:
+    return night_ward(tmp_path)
+
+
+# --- ringing back, asking
+
+
+def test_a_missed_call_means_seen_once_and_never_answers(ward: Ward) -> None:
+    warm(ward)
+    ward.run_until("09:06")
+    ward.phone("technician").calls()
+    ward.phone("technician").calls()
+    ward.run_until("09:17:50")
+    ward.phone("technician").expect_nothing()
+    assert state(ward) == "unacknowledged"
+    ward.run_until("09:18:30")
+    ward.phone("technician").expect_sms("for 18 min")
+
+
+def test_asking_is_answered_with_value_age_and_state(ward: Ward) -> None:
+    ward.phone("technician").replies("vte-br-03?")
+    ward.run_until("08:31")
+    ward.phone("technician").expect_sms("vte-br-03 4.0C", "in range")
+    ward.phone("technician").replies("BR-03 ?")
+    ward.phone("technician").replies("vte-br-99?")
+    ward.run_until("08:32")
+    ward.phone("technician").expect_sms("vte-br-03 4.0C")
+    ward.phone("technician").expect_sms("There is no vte-br-99")
+    warm(ward)
+    ward.phone("technician").replies("vte-br-03?")
+    ward.run_until("09:06")
+    ward.phone("technician").expect_sms("9.0C", "ALARM 1")
+    assert state(ward) == "unacknowledged"
+
+
+# --- receipts, channels, numbers
+
+
+def test_ok_without_a_report_moves_on_to_the_next_number_then_the_next_person(ward: Ward) -> None:
+    """The carrier says OK and nothing arrives: a dead zone costs three minutes, not thirty."""
+    ward.person("ana", "+8562000000001", numbers=("+8562000000002",))
+    ward._publish(people=tuple(p for p in ward.registry.people if p.id != "technician"))
+    ward.phones.reports = True
+    ward.phones.swallowed = {"+8562000000001", "+8562000000002"}
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:20")
+
+    def numbers() -> list[str]:
+        return [n.address for n in reversed(ward.alarms.notices()) if n.channel == "sms" and n.step == 0]
+
+    assert numbers() == ["+8562000000001"]
+    ward.run_until("09:08:30")
+    assert numbers() == ["+8562000000001", "+8562000000002"]
+    ward.run_until("09:17:30")
+    assert ward.phone("ana").rings, "then by voice"
+    assert ward.phone("boss").inbox, "and the next person, before the twentieth minute"
+
+
+def test_a_report_in_time_is_left_alone(ward: Ward) -> None:
+    ward.phones.reports = True
+    warm(ward)
+    ward.run_until("09:07:50")
+    ward.phone("technician").expect_nothing()
+    db = open_reader(ward.settings.alarms_db, len(ALARMS_MIGRATIONS))
+    assert [row[0] for row in db.execute("SELECT fate FROM delivery")] == ["delivered"]
+
+
+def test_a_failed_channel_means_the_next_channel_not_a_wait(ward: Ward) -> None:
+    """Refused for good by SMS: the call goes out at once."""
+    ward.phones.answers.extend([Delivery.FAILED_FINAL])
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:40")
+    ward.phone("technician").expect_nothing()
+    ward.phone("technician").expect_ring()
+
+
+def test_a_dead_telephone_holds_up_nobody(ward: Ward) -> None:
+    ward.person("second", SECOND, role="on-call")
+    ward.phones.dead = {"+8562000000001"}
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:20")
+    ward.phone("second").expect_sms("vte-br-03")
+
+
+# --- storms
+
+
+def test_two_hundred_appliances_are_two_messages_in_ten_minutes(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS, channels=("sms", "call"))
+    ward.person("boss", BOSS, role="supervisor")
+    appliances = [f"vte-br-{n:03d}" for n in range(200)]
+    for name in appliances:
+        ward.fridge(name)
+        ward.temperature(name, 9.0)
+    ward.run_until("08:05:10")
+    text = ward.phone("technician").expect_sms("200 alarms at Vientiane", "vte-br-000", "Reply ALL ")
+    ward.run_until("08:14:50")
+    received = 1 + len(ward.phone("technician").inbox)
+    assert received <= 2
+    assert ward.phone("technician").rings <= 2
+    ward.phone("technician").forget()
+    ward.phone("technician").replies(text[text.rindex("ALL") :])
+    ward.run_until("08:16")
+    ward.phone("technician").expect_sms("200 alarms are yours")
+    assert {a.state for a in ward.alarms.alarms(300)} == {"acknowledged"}
+    for name in appliances:
+        ward.temperature(name, 4.0)
+    ward.run_until("08:40")
+    over = list(ward.phone("technician").inbox)
+    assert len(over) <= 2, over
+    assert "200 alarms over" in over[-1]
+
+
+def test_a_storm_that_trickles_is_first_at_once_then_a_digest(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS)
+    for n in range(12):
+        ward.fridge(f"vte-br-{n:02d}")
+    for minute in range(8):
+        ward.at(f"08:{10 + minute}")
+        for n in range(12):
+            if n // 2 == minute:
+                ward.temperature(f"vte-br-{n:02d}", 9.0)
+    ward.run_until("08:30")
+    texts = list(ward.phone("technician").inbox)
+    assert "vte-br-00 9.0C" in texts[0], "the first at once, with everything in it"
+    assert "alarms at Vientiane" in texts[-1]
+    assert len(texts) <= 8, texts
+
+
+# --- rotas
+
+
+def test_the_rota_decides_who_rings_and_a_gap_is_passed_over(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS)
+    ward.person("ana", "+8562000000011", role="on-call")
+    ward.person("bao", "+8562000000012", role="on-call")
+    ward.person("boss", BOSS, role="supervisor")
+    day = Rota(
+        id="day", people=("ana", "bao"), starts=date(2026, 2, 28), hand_over=time(15, 30), turn_days=1,
+        hours=(Hours(start=time(8), end=time(20)),),
+    )  # fmt: skip
+    ward._publish(rotas=(day,))
+    ward.fridge("vte-br-03")
+    ward.temperature("vte-br-03", 9.0).run_until("08:06")
+    ward.phone("ana").expect_sms("NOBODY ON CALL at Vientiane from 20:00")
+    ward.phone("ana").expect_sms("vte-br-03")
+    ward.run_until("08:29")
+    ward.phone("bao").expect_nothing()
+    ward.temperature("vte-br-03", 4.0).run_until("08:34")
+    ward.phone("bao").forget()
+    ward.temperature("vte-br-03", 9.0).run_until("08:41")
+    ward.phone("bao").expect_sms("vte-br-03")
+    ward.temperature("vte-br-03", 4.0).run_until("12:58")
+    for name in ("ana", "bao", "boss"):
+        ward.phone(name).forget()
+    ward.at("13:30").temperature("vte-br-03", 9.0).run_until("13:36")
+    assert "nobody" in events(ward, 2)
+    ward.phone("boss").expect_sms("vte-br-03")
+
+
+def test_a_hole_in_the_rota_is_told_a_day_before_and_over_when_it_is_filled(tmp_path: Path) -> None:
+    ward = Ward(tmp_path)
+    ward.person("ana", "+8562000000011", role="on-call")
+    always = Rota(id="always", people=("ana",))
+    ward._publish(rotas=(always,))
+    ward.run_until("08:10")
+    ward.phone("ana").expect_nothing()
+    ward._publish(rotas=(always.model_copy(update={"holidays": (Holiday(day=date(2026, 3, 2)),)}),))
+    ward.run_until("08:12")
+    ward.phone("ana").expect_sms("NOBODY ON CALL at Vientiane from 00:00", "Reply OK ")
+    ward._publish(rotas=(always,))
+    ward.run_until("08:14")
+    ward.phone("ana").expect_sms("vte", "over")
+    assert [a.state for a in ward.alarms.alarms()] == ["closed"]
+
+
+def test_quiet_hours_hold_back_a_warning_and_never_what_is_critical(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS)
+    ward.person("ana", "+8562000000011", quiet=Quiet(start=time(14), end=time(18)))
+    ward.fridge("vte-br-03")
+    ward.temperature("vte-br-03", 4.0)
+    ward.at("08:30").temperature("vte-br-03", -127.0).run_until("09:00")
+    ward.phone("technician").expect_sms("PROBE FAULT")
+    ward.phone("ana").expect_nothing()
+    ward.at("09:10").temperature("vte-br-03", 9.0).run_until("09:16")
+    ward.phone("ana").expect_sms("9.0C over 6.0C")
+    ward.phone("ana").expect_nothing()
+
+
+def test_each_is_told_in_their_language(tmp_path: Path) -> None:
+    ward = Ward(tmp_path)
+    for n, language in enumerate(("lo", "fr", "vi")):
+        ward.person(language, f"+856200000002{n}", language=language)
+    ward.fridge("vte-br-03")
+    ward.temperature("vte-br-03", 9.0).run_until("08:06")
+    ward.phone("lo").expect_sms("ເກີນ 6.0C", "ຕອບ OK ")
+    ward.phone("fr").expect_sms("au-dessus de 6.0C", "Répondre OK ")
+    ward.phone("vi").expect_sms("vượt 6.0C", "Trả lời OK ")
