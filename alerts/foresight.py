@@ -19,8 +19,8 @@ from coldchain.kernel.limits import Profile
 FORECAST = "forecast@1"
 PEOPLE_NEED_S = 7_200.0
 """Time that people need to come and move blood [s]: ours, until a site says so."""
-LASTS_SLOTS = 3
-"""It must be foreseen so many times in a row, five minutes apart."""
+LASTS_SLOTS = 2
+"""It must be told so many times in a row, five minutes apart, which is foreseen once more."""
 CALM_AGAIN_S = 3_600.0
 """A forecast alarm is over when nothing was foreseen within twice that need, for so long."""
 DEFROST_C = 10.0
@@ -83,9 +83,11 @@ def forecasts(recording: Recording, foresight: Foresight, profile: Profile) -> l
     value = recording.celsius[by]
     bound = _bounds(forecast.direction, profile)
     inside = np.where(forecast.direction > 0, value <= bound, value >= bound)
-    told = np.flatnonzero(
-        (forecast.direction != 0) & np.isfinite(left) & (left > 0) & inside & ~foresight.excused[by]
-    )
+    near = (forecast.direction != 0) & np.isfinite(left) & (left > 0) & inside & ~foresight.excused[by]
+    # Twice in a row: one five minutes' worth of noise foresees nothing.
+    near[1:] &= near[:-1].copy() & (recording.sensor[by][1:] == recording.sensor[by][:-1])
+    near[:1] = False
+    told = np.flatnonzero(near)
     found: list[Found] = []
     for row in told.tolist():
         name = recording.sensors[int(recording.sensor[by[row]])]

@@ -12,7 +12,7 @@ DAY_MS = 86_400_000
 
 
 def day_sums(line: Line, out_ms: Ints) -> Ints:
-    """(N,) ms known to be out of range on the steps that ended within the 24 hours up to each reading.
+    """(N,) ms known to be out of range on the steps that began in the 24 hours up to each reading.
 
     out_ms  (N,) on the step from each reading to the next, as `exposure.beyond` gives it
     """

@@ -30,8 +30,9 @@ def recording(celsius: np.ndarray) -> Recording:
 
 
 def cycling(minutes: int) -> np.ndarray:
-    """A load that swings a little about 4 °C every 40 minutes."""
-    return 4.0 + 0.25 * np.sin(np.arange(minutes) * 2 * math.pi / 40)
+    """A load that swings a little about 4 °C every 40 minutes, with a probe's noise."""
+    noise = np.random.default_rng(5).normal(0, 0.03, minutes)
+    return np.round(4.0 + 0.4 * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2)
 
 
 def test_a_failing_refrigerator_is_foreseen_and_a_healthy_one_is_stable() -> None:

@@ -168,13 +168,13 @@ steps = st.lists(st.tuples(st.integers(1, 30), st.sampled_from([4000, 7000, 1000
 @given(many=st.lists(steps, min_size=1, max_size=3))
 @settings(max_examples=200, deadline=None)
 def test_a_day_s_time_out_of_range_is_counted_reading_by_reading(many) -> None:
-    """Steps of up to half a day, all of them known: many short excursions spend a budget."""
+    """Steps of up to ten hours, all of them known: many short excursions spend a budget."""
     day, gap = 24 * 60 * MINUTE, 10**12
     series, at, value = [], [], []
     for sensor, readings in enumerate(many):
         now = T0
-        for hours, v in readings:
-            now += hours * 25 * MINUTE
+        for steps_of, v in readings:
+            now += steps_of * 20 * MINUTE
             series.append(sensor)
             at.append(now)
             value.append(v)
