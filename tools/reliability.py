@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run what injects faults and write docs/reliability.md: only what was really run stands in it.
 
-`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--xml FILE]`
+`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--xml FILE ...]`
 A report is what `make soak` or `make planted` printed; with a file of pytest's the tests are not run again.
 """
 
@@ -55,9 +55,9 @@ def run(names: list[str], xml: Path) -> None:
     subprocess.run([*command, *names], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
 
 
-def read(names: list[str], xml: Path) -> dict[str, Ran]:
+def read(names: list[str], xmls: list[Path]) -> dict[str, Ran]:
     """What became of each, by name."""
-    found = list(ET.parse(xml).iter("testcase"))  # noqa: S314 -- pytest wrote it
+    found = [case for xml in xmls for case in ET.parse(xml).iter("testcase")]  # noqa: S314 -- pytest's own
     ran = {name: Ran() for name in names}
     for case in found:
         file, function = str(case.get("file")), str(case.get("name")).partition("[")[0]
@@ -129,15 +129,15 @@ def main(arguments: list[str]) -> int:
     words = argparse.ArgumentParser(prog="reliability", description=__doc__)
     words.add_argument("--soak", type=Path, nargs="*", default=[])
     words.add_argument("--planted", type=Path)
-    words.add_argument("--xml", type=Path)
+    words.add_argument("--xml", type=Path, nargs="*", default=[])
     asked = words.parse_args(arguments)
     faults = tomllib.loads((ROOT / "tests/faults/fifty.toml").read_text(encoding="utf-8"))["fault"]
     names = sorted({name for fault in faults for name in fault.get("tests", [])})
     with tempfile.TemporaryDirectory() as place:
-        xml = asked.xml or Path(place) / "ran.xml"
+        xmls = asked.xml or [Path(place) / "ran.xml"]
         if not asked.xml:
-            run(names, xml)
-        ran = read(names, xml)
+            run(names, xmls[0])
+        ran = read(names, xmls)
     planted = "Not run."
     if asked.planted:
         lines = asked.planted.read_text(encoding="utf-8").splitlines()
