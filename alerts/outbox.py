@@ -208,14 +208,21 @@ class Outbox:
         return None
 
     def _first(self, now: int) -> Due | None:
-        priority = self.budget.lowest(self._tries_since(now - HOUR_MS))
+        """The due notice that comes before all others and may still be paid for."""
+        due = self._due(now, 2)
+        if due is None or due.priority == 0:
+            return due
+        lowest = self.budget.lowest(self._tries_since(now - HOUR_MS))
+        return due if due.priority <= lowest else self._due(now, lowest)
+
+    def _due(self, now: int, lowest: int) -> Due | None:
         row = self._db.execute(
             "SELECT n.id, n.alarm, n.person, n.channel, n.address, n.text, n.site, n.about, n.tries,"
             " coalesce(d.priority, 2) AS priority FROM notice n LEFT JOIN delivery d ON d.notice = n.id"
             " WHERE n.state IN ('due', 'failed', 'unknown') AND n.due_ms <= ?"
             " AND coalesce(d.priority, 2) <= ?"
             " ORDER BY n.tries > 0, priority, n.tries, n.due_ms, n.id LIMIT 1",
-            (now, priority),
+            (now, lowest),
         ).fetchone()
         return Due(*row) if row else None
 

@@ -11,6 +11,7 @@ import pytest
 from night import BOSS, SECOND, events, night_ward, state, warm
 from ward import Ward
 
+from alerts.outbox import Budget
 from coldchain.ports.notifier import Delivery
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.duty import DEFAULTS, Holiday, Hours, Rota
@@ -214,3 +215,33 @@ def test_each_is_told_in_their_language(tmp_path: Path) -> None:
     ward.phone("lo").expect_sms("ເກີນ 6.0C", "ຕອບ OK ")
     ward.phone("fr").expect_sms("au-dessus de 6.0C", "Répondre OK ")
     ward.phone("vi").expect_sms("vượt 6.0C", "Trả lời OK ")
+
+
+# --- what may be spent
+
+
+def test_with_little_credit_only_what_is_critical_leaves(tmp_path: Path) -> None:
+    ward = Ward(tmp_path)
+    ward.fridge("vte-br-01")
+    ward.fridge("vte-br-02")
+    ward.outbox.budget = Budget(reserve=10.0, credit=9.0)
+    ward.temperature("vte-br-01", -127.0).temperature("vte-br-02", 4.0).run_until("08:10")
+    ward.phone("technician").expect_nothing()
+    ward.temperature("vte-br-02", 9.0).run_until("08:16")
+    ward.phone("technician").expect_sms("vte-br-02 9.0C")
+    ward.phone("technician").expect_nothing()
+    ward.outbox.budget.credit = 500.0
+    ward.run_until("08:17")
+    ward.phone("technician").expect_sms("vte-br-01 PROBE FAULT")
+
+
+def test_the_budget_of_the_sim_never_holds_back_the_first_critical_message(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS)
+    ward.outbox.budget = Budget(hourly=1)
+    for n in (1, 2):
+        ward.fridge(f"vte-br-0{n}")
+        ward.temperature(f"vte-br-0{n}", 9.0)
+    ward.run_until("08:30")
+    ward.phone("technician").expect_sms("vte-br-01 9.0C")
+    ward.phone("technician").expect_sms("vte-br-02 9.0C")
+    ward.phone("technician").expect_nothing()
