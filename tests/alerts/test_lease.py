@@ -91,7 +91,8 @@ def test_what_a_succeeded_sender_was_sending_is_settled_by_its_successor(tmp_pat
     with transaction(first._db) as db:
         db.execute(
             "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site,"
-            " created_ms, due_ms, state) VALUES ('a', 'raised', 0, 'p', 'sms', 0, '+85620', 'warm', 's', 0, 0, 'due')"
+            " created_ms, due_ms, state) VALUES"
+            " ('a', 'raised', 0, 'p', 'sms', 0, '+85620', 'warm', 's', 0, 0, 'due')"
         )
     first.lease.hold()
     stuck = first._claim()
