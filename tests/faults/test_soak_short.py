@@ -10,7 +10,8 @@ import pytest
 from soak.__main__ import report
 from soak.check import Verdict, check_readings
 from soak.faults import schedule
-from soak.run import Result, Soak, Wish
+from soak.parts import Wish
+from soak.run import Result, Soak
 
 SEED = 3
 

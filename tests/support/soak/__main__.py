@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from soak.run import Result, Soak, Wish
+from soak.parts import Wish
+from soak.run import Result, Soak
 
 GOAL_READINGS, GOAL_FAULTS = 10**7, 10**4
 
