@@ -57,9 +57,13 @@ def run(names: list[str], xml: Path) -> None:
 
 def read(names: list[str], xmls: list[Path]) -> dict[str, Ran]:
     """What became of each, by name."""
-    found = [case for xml in xmls for case in ET.parse(xml).iter("testcase")]  # noqa: S314 -- pytest's own
+    newest = {
+        (case.get("file"), case.get("name")): case
+        for xml in xmls
+        for case in ET.parse(xml).iter("testcase")  # noqa: S314 -- pytest's own
+    }
     ran = {name: Ran() for name in names}
-    for case in found:
+    for case in newest.values():
         file, function = str(case.get("file")), str(case.get("name")).partition("[")[0]
         for name in (file, f"{file}::{function}"):
             if name in ran:
