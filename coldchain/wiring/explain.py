@@ -26,8 +26,8 @@ def explained(settings: Settings, reader: AlarmsReader, alarm: Alarm) -> Iterato
     if alarm.peak is not None:
         yield f"  worst: {alarm.peak / 1000:.3f} °C"
     yield (
-        f"  by rule {alarm.rule}, profile {alarm.profile or 'none'}, registry version {alarm.registry_version},"
-        f" journal position {alarm.position}"
+        f"  by rule {alarm.rule}, profile {alarm.profile or 'none'}, "
+        f"registry version {alarm.registry_version}, journal position {alarm.position}"
     )
     yield "what happened:"
     for event in reader.events(alarm.id):
