@@ -2,8 +2,8 @@
 """Backup of a live installation, and back: whole copies of its files that agree with each other.
 
 Each file is copied by SQLite's online backup: one moment of it, whatever its writer does. Alerts' file is
-first, so that its journal position is never ahead of the journal's copy; the copy is taken again when ingest
-has meanwhile removed what that position still needs. `manifest.json` tells size, checksum and what was counted.
+first, so that its journal position is never ahead of the journal's copy; it is copied again when ingest has
+meanwhile removed what that position still needs. `manifest.json` tells size, checksum and what was counted.
 A restored spool begins a new epoch: its link numbers are never given twice.
 """
 
