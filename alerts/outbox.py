@@ -152,10 +152,13 @@ class Outbox:
         self._wake.set()
 
     def _succeed(self, fence: int) -> None:
-        """The lease is ours now: what others were sending may or may not have gone out."""
+        """The lease is ours now: what others were sending may or may not have gone out.
+
+        A try that a restart cut off is no answer of the network's: it does not count towards giving up.
+        """
         self._db.execute(
-            "UPDATE notice SET state = 'unknown', due_ms = ?, detail = 'cut off by a restart'"
-            " WHERE state = 'sending'",
+            "UPDATE notice SET state = 'unknown', due_ms = ?, detail = 'cut off by a restart',"
+            " tries = max(tries - 1, 1) WHERE state = 'sending'",
             (self._wall_ms(),),
         )
         log.info("lease", fence=fence)

@@ -13,8 +13,11 @@ from coldchain.records.sql import open_writer
 
 
 class Phone:
+    def __init__(self, *answers: Delivery) -> None:
+        self.answers = list(answers)
+
     def send(self, to: str, text: str) -> Sent:
-        return Sent(Delivery.ACCEPTED, "")
+        return Sent(self.answers.pop(0) if self.answers else Delivery.ACCEPTED, "")
 
 
 NOTICE = (
@@ -52,4 +55,27 @@ def test_the_word_of_a_sender_that_lost_its_lease_counts_for_nothing(tmp_path: P
 
     for one in (sleeper, successor):
         one.close()
+    desk.close()
+
+
+def test_tries_that_restarts_cut_off_never_give_a_notice_up(tmp_path: Path) -> None:
+    path, now = tmp_path / "alarms.db", [1_000]
+    desk = open_writer(path, ALARMS_MIGRATIONS)
+    desk.execute(NOTICE)
+    for _ in range(6):
+        dies = Outbox(path, Phone(), lambda: now[0], lambda person, site: ("en", site))
+        assert dies.lease.hold()
+        assert dies._claim() is not None, "it is still to be sent"
+        dies.close()  # killed while the modem was at it
+        now[0] += LEASE_MS + 1
+    last = Outbox(path, Phone(Delivery.UNKNOWN), lambda: now[0], lambda person, site: ("en", site))
+    assert last.send_one()
+    assert desk.execute("SELECT state FROM notice").fetchone() == ("unknown",), (
+        "one unanswered try is not six"
+    )
+    now[0] += 60_000
+    assert last.lease.hold()
+    assert last.send_one()
+    assert desk.execute("SELECT state FROM notice").fetchone() == ("sent",)
+    last.close()
     desk.close()
