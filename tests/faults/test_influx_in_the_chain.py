@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ from coldchain.wiring.demo.plan import DemoPlan
 from coldchain.wiring.demo.run import Demo
 
 SENSORS = 20
-AWAY_S = 12.0
+AWAY_S = float(os.environ.get("COLDCHAIN_AWAY_S", "12"))
+"""How long the engine is away; a minute by hand, less in the ordinary run."""
 
 
 def until(demo: Demo, done: Callable[[], bool], seconds: float = 60) -> bool:
