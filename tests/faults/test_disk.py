@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rig.programs import need
 
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.link import Batch
@@ -217,8 +217,7 @@ for number in range(int(sys.argv[1]), 400):
 
 @pytest.mark.parametrize("nth", [9, 14, 23])
 def test_when_fsync_fails_the_process_ends_and_what_it_said_is_there(tmp_path: Path, nth: int) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+    need("strace")
     settings = Settings(data_dir=tmp_path)
     code = CHILD.format(root=str(ROOT), here=str(Path(__file__).parent), path=str(settings.readings_db))
     inject = f"inject=fdatasync,fsync:error=EIO:when={nth}+"
