@@ -162,7 +162,9 @@ def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = Fal
         judged = rules.judged[np.minimum(block.series, known - 1)] if known else block.series < 0
         judged = judged & (block.series < known) & ~block.drill
         block = block.take(judged)
-        seg = segments_of(block.series) if len(block) else seg
+        if not len(block):
+            return Step(EngineState(table), nothing)
+        seg = segments_of(block.series)
     before = table["at"][seg.place if seg.single else block.series]
     late = block.at < before
     same = block.at == before
@@ -171,9 +173,10 @@ def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = Fal
     if late.any():
         _set_aside(table, block.take(late), rules)
         block = block.take(~late)
-        seg = segments_of(block.series) if len(block) else seg
-    events = _judge(table, block, seg, rules) if len(block) else nothing
-    return Step(EngineState(table), events)
+        if not len(block):
+            return Step(EngineState(table), nothing)
+        seg = segments_of(block.series)
+    return Step(EngineState(table), _judge(table, block, seg, rules))
 
 
 def rejudge(block: Block, rules: RuleTable) -> tuple[Table, Events]:

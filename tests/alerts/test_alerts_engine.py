@@ -182,3 +182,42 @@ def test_the_agreement_sees_a_planted_fault(broken, why, monkeypatch) -> None:
         rules.terms.high_back[:] = HIGH
     events = step(EngineState.fresh(), block(readings), rules).events
     assert told(events, 0) != expected(readings, 0), why
+
+
+def with_bystanders() -> RuleTable:
+    """As RULES, and beside each probe a door, whose series is judged by nothing."""
+    red = (Assignment(carries="red-cells@eu"),)
+    doors = {SENSORS + i: (f"br-{i}/door", Quantity.DOOR) for i in range(SENSORS)}
+    probes = {i: (f"br-{i}/load", Quantity.TEMPERATURE) for i in range(SENSORS)}
+    registry = Registry(
+        sites=(Site(id="vte", name="Vientiane"),),
+        appliances=tuple(
+            Appliance(id=f"br-{i}", name="", site="vte", assignments=red) for i in range(SENSORS)
+        ),
+        sensors=tuple(
+            sensor
+            for i in range(SENSORS)
+            for sensor in (
+                Sensor(id=f"br-{i}/load", appliance=f"br-{i}", probe="load", node=f"n-{i}", channel=1),
+                Sensor(id=f"br-{i}/door", appliance=f"br-{i}", quantity="door", node=f"n-{i}", channel=2),
+            )
+        ),
+    )
+    return build_table(registry, {**probes, **doors}, fault_after_ms=FAULT_AFTER)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2 * SENSORS + 1), values), max_size=8), max_size=12))
+def test_what_is_not_judged_changes_no_verdict(blocks) -> None:
+    """Blocks of doors alone, of strangers alone, one reading a series or several, in any mixture."""
+    rules, both, alone = with_bystanders(), EngineState.fresh(), EngineState.fresh()
+    told_with, told_without = [], []
+    for turn, drawn in enumerate(blocks):
+        readings = [(s, Plain((turn * 10 + i) * 60 * S, v, True, True)) for i, (s, v) in enumerate(drawn)]
+        done = step(both, block(readings), rules)
+        both = done.state
+        told_with += done.events.tolist()
+        done = step(alone, block([(s, p) for s, p in readings if s < SENSORS]), rules)
+        alone = done.state
+        told_without += done.events.tolist()
+    assert told_with == told_without

@@ -41,6 +41,7 @@ def coldchain(*arguments: str, timeout: float = 150) -> subprocess.CompletedProc
 
 def last_json(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert run.returncode == 0, run.stderr
+    assert "process.died" not in run.stderr, "a process that dies of itself comes back, and hides its fault"
     found: dict[str, Any] = json.loads(run.stdout)
     return found
 
