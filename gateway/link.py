@@ -21,7 +21,14 @@ from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import BatchError
 from coldchain.kernel.link import MAX_PAYLOAD, Batch, Receipt, decode_receipt, encode_batch, topic
 from coldchain.kernel.ranges import RangeSet
-from coldchain.ports.mqtt_client import drop_connection, guarded, make_client, start_client, stop_client
+from coldchain.ports.mqtt_client import (
+    RECONNECT_MIN_S,
+    drop_connection,
+    guarded,
+    make_client,
+    start_client,
+    stop_client,
+)
 from coldchain.settings import GatewaySettings, MqttSettings
 from gateway.codecs.frames import Pairs
 from gateway.link_state import LinkState, Plan
@@ -31,6 +38,8 @@ from gateway.writer import SpoolWriter
 
 Log = Callable[[str, dict[str, Any]], None]
 Status = Callable[[], Awaitable[dict[str, Any]]]
+OnLoop = Callable[..., None]
+"""(function, arguments): call it on the event loop."""
 
 TICK_S = 1.0
 """While something is in flight, how often the link is looked at."""
@@ -65,6 +74,8 @@ class HubLink:
         )
         self._wake = asyncio.Event()
         self._client: Client | None = None
+        self._lost = asyncio.Event()
+        self._flight_of: dict[int, int] = {}
         self._started_s = steady_s()
         self.batches_sent = self.readings_sent = self.bytes_sent = self.receipts = self.refused = 0
         self.last_receipt_ms = 0
@@ -85,27 +96,49 @@ class HubLink:
 
     async def run(self) -> None:
         """Keep the connection, send, until cancelled."""
-        client = self._client = make_client(self._mqtt, f"coldchain-gw-{self._name}")
-        client.max_inflight_messages_set(2 * self._gateway.in_flight + 20)
-        self._attach(client, asyncio.get_running_loop())
-        start_client(client, self._mqtt)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send_all())
-                tasks.create_task(self._tell_status())
-        finally:
-            await asyncio.to_thread(stop_client, client)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_connected())
+            tasks.create_task(self._send_all())
+            tasks.create_task(self._tell_status())
+
+    async def _keep_connected(self) -> None:
+        """A client for each connection: one that connects anew by itself sends again all that it held, beside
+        what `link_state` sends again; on a link that breaks often nothing else would get through.
+        """
+        while True:
+            client = self._client = make_client(self._mqtt, f"coldchain-gw-{self._name}")
+            client.max_inflight_messages_set(2 * self._gateway.in_flight + 20)
+            self._lost.clear()
+            self._flight_of.clear()
+            self._attach(client, asyncio.get_running_loop())
+            start_client(client, self._mqtt)
+            try:
+                await self._lost.wait()
+            finally:
+                self._client = None
+                await asyncio.to_thread(stop_client, client)
+            await asyncio.sleep(RECONNECT_MIN_S)
 
     def _attach(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
-        """Callbacks run on paho's thread: they only hand over to the loop."""
+        """Callbacks run on paho's thread: they only hand over to the loop. A client that was given up says
+        nothing more.
+        """
+
+        def still(function: Callable[..., None], *args: Any) -> None:
+            if client is self._client:
+                function(*args)
 
         def on_loop(function: Callable[..., None], *args: Any) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(function, *args)
+                loop.call_soon_threadsafe(still, function, *args)
 
         def failed(bad: Exception) -> None:
             on_loop(self._log, "link_callback_failed", {"why": str(bad)})
 
+        self._attach_session(client, on_loop, failed)
+        self._attach_traffic(client, on_loop, failed)
+
+    def _attach_session(self, client: Client, on_loop: OnLoop, failed: Callable[[Exception], None]) -> None:
         def on_connect(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             if reason.is_failure:
                 on_loop(self._log, "link_refused", {"why": str(reason)})
@@ -121,17 +154,20 @@ class HubLink:
         def on_disconnect(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             on_loop(self._down, str(reason))
 
+        client.on_connect = guarded(on_connect, failed)
+        client.on_subscribe = guarded(on_subscribe, failed)
+        client.on_disconnect = guarded(on_disconnect, failed)
+
+    def _attach_traffic(self, client: Client, on_loop: OnLoop, failed: Callable[[Exception], None]) -> None:
         def on_message(_client: Client, _data: Any, message: MQTTMessage) -> None:
             client.ack(message.mid, message.qos)  # a receipt that gets lost comes again with the resent batch
             on_loop(self._heard, message.payload)
 
-        def on_publish(_client: Client, _data: Any, _mid: int, reason: Any, _properties: Any) -> None:
+        def on_publish(_client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
+            on_loop(self._confirmed, mid)
             if reason.is_failure:  # MQTT 5 alone can tell
                 on_loop(self._log, "publication_refused", {"why": str(reason)})
 
-        client.on_connect = guarded(on_connect, failed)
-        client.on_subscribe = guarded(on_subscribe, failed)
-        client.on_disconnect = guarded(on_disconnect, failed)
         client.on_message = guarded(on_message, failed)
         client.on_publish = guarded(on_publish, failed)
 
@@ -143,7 +179,14 @@ class HubLink:
     def _down(self, why: str) -> None:
         if self.state.up:
             self._log("link_down", {"why": why})
+            self._lost.set()
         self.state.disconnected()
+
+    def _confirmed(self, mid: int) -> None:
+        """The broker's PUBACK: it has the message. That is not storage, but the link has carried it."""
+        if (flight := self._flight_of.pop(mid, None)) is not None:
+            self.state.confirmed(flight, self._steady_s())
+            self._wake.set()
 
     def _heard(self, payload: bytes) -> None:
         try:
@@ -185,14 +228,16 @@ class HubLink:
                 self._log("link_stalled", {"in_flight": self.state.in_flight})
                 self.state.disconnected()
                 drop_connection(self._client)
+                self._lost.set()
             plan = self.state.next(now_s)
             if plan is not None:
                 await self._send(plan)
                 continue
             self._wake.clear()
             wait_s = self.state.wake_s(now_s)
-            if wait_s is not None:
-                wait_s = min(max(wait_s, 0.001), TICK_S) if self.state.in_flight else max(wait_s, 0.001)
+            if self.state.in_flight:  # the connection may have gone mute
+                wait_s = TICK_S if wait_s is None else min(wait_s, TICK_S)
+            wait_s = None if wait_s is None else max(wait_s, 0.001)
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
@@ -223,20 +268,23 @@ class HubLink:
             for low, high in kept.ranges:
                 rest.remove(low, high)
             self.state.put_back(rest.pairs())
-        if self._publish("batch", payload):
+        if self._publish("batch", payload, plan.flight):
             self.batches_sent += 1
             self.readings_sent += len(kept.rows)
         else:
             self.state.put_back(kept.ranges)
             await asyncio.sleep(TICK_S)
 
-    def _publish(self, what: str, payload: bytes) -> bool:
+    def _publish(self, what: str, payload: bytes, flight: int | None = None) -> bool:
         """Hand it to paho; False when it will not take it."""
         if self._client is None or not self.state.up:
             return False
         name = topic(self._name, what)
-        taken = self._client.publish(name, payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        told = self._client.publish(name, payload, qos=1)
+        taken = told.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
         if taken:
+            if flight is not None:
+                self._flight_of[told.mid] = flight
             self.bytes_sent += len(payload)
             self._published_bytes += publish_bytes(name, len(payload), tls=self._mqtt.tls)
         return taken

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from coldchain.kernel.ranges import RangeSet
-from gateway.link_state import FRESH_MAX_BATCHES, STALL_TIMEOUTS, LinkState
+from gateway.link_state import FRESH_MAX_BATCHES, PIPE, STALL_TIMEOUTS, LinkState
 
 TIMEOUT_S = 20.0
 
@@ -25,7 +25,7 @@ class Link(RuleBasedStateMachine):
         self.now_s, self.top = 100.0, 0
         self.unreceipted = RangeSet()
         self.at_hub: list[list[tuple[int, int]]] = []
-        self.receipts: list[list[tuple[int, int]]] = []
+        self.on_the_way: list[int] = []
 
     @rule(n=st.integers(1, 40), live=st.booleans())
     def accept(self, n: int, live: bool) -> None:
@@ -56,6 +56,12 @@ class Link(RuleBasedStateMachine):
             pairs = pairs[:1]
         if not lost:
             self.at_hub.append(pairs)
+        self.on_the_way.append(plan.flight)
+
+    @rule()
+    def broker_confirms(self) -> None:
+        while self.on_the_way:
+            self.link.confirmed(self.on_the_way.pop(), self.now_s)
 
     @rule(data=st.data(), again=st.booleans(), lost=st.booleans())
     def hub_answers(self, data: st.DataObject, again: bool, lost: bool) -> None:
@@ -85,6 +91,7 @@ class Link(RuleBasedStateMachine):
         for _ in range(10 * (self.top + 10)):
             plan = self.link.next(self.now_s)
             if plan is not None:
+                self.link.confirmed(plan.flight, self.now_s)
                 self.link.receipted(plan.pairs, self.now_s)
                 continue
             if not self.link.pending():
@@ -146,15 +153,53 @@ def test_a_batch_without_a_receipt_is_sent_again_and_a_dead_link_is_noticed() ->
     link.accepted(1, 10, 0.0, live=True)
     first = link.next(0.0)
     assert first is not None
+    link.confirmed(first.flight, 0.0)
     assert link.next(TIMEOUT_S - 1) is None
     again = link.next(TIMEOUT_S)
     assert again is not None
     assert again.pairs == first.pairs
     assert link.resent == 1
-    assert not link.stalled(TIMEOUT_S * STALL_TIMEOUTS - 1)
-    assert link.stalled(TIMEOUT_S * STALL_TIMEOUTS)
+    link.confirmed(again.flight, TIMEOUT_S)
+    assert link.next(3 * TIMEOUT_S - 1) is None, "the second time it waits twice as long"
+    assert not link.stalled(2 * TIMEOUT_S * STALL_TIMEOUTS - 1)
+    assert link.stalled(2 * TIMEOUT_S * STALL_TIMEOUTS)
     link.receipted([(1, 10)], TIMEOUT_S * STALL_TIMEOUTS)
     assert not link.stalled(TIMEOUT_S * 100)
+
+
+def test_what_is_still_on_its_way_is_not_sent_again_until_the_connection_is_lost() -> None:
+    """A slow link: sending again what crawls would leave room for nothing else."""
+    link = state(window=1)
+    link.connected(0.0)
+    link.accepted(1, 10, 0.0, live=True)
+    crawls = link.next(0.0)
+    assert crawls is not None
+    assert link.next(TIMEOUT_S * 2) is None
+    assert link.resent == 0
+    assert link.stalled(TIMEOUT_S * STALL_TIMEOUTS), "nothing moves any more"
+    link.connected(TIMEOUT_S * STALL_TIMEOUTS)
+    again = link.next(TIMEOUT_S * STALL_TIMEOUTS)
+    assert again is not None
+    assert (again.pairs, link.resent) == (crawls.pairs, 1)
+
+
+def test_fresh_readings_do_not_queue_behind_the_backlog() -> None:
+    """Of the backlog little is on its way at once; what is fresh needs no turn for that."""
+    link = state(window=8, batch=10)
+    link.accepted(1, 10_000, 0.0, live=False)
+    link.connected(0.0)
+    on_the_way = [plan.flight for _ in range(8) if (plan := link.next(0.0)) is not None]
+    assert len(on_the_way) == PIPE
+    assert link.wake_s(0.0) is None
+    link.accepted(10_001, 10_010, 1.0, live=True)
+    fresh = link.next(1.0)
+    assert fresh is not None
+    assert not fresh.backfill
+    assert link.next(1.0) is None
+    link.confirmed(on_the_way[0], 2.0)
+    more = link.next(2.0)
+    assert more is not None
+    assert more.backfill
 
 
 def test_an_idle_link_is_not_dead() -> None:

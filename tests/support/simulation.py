@@ -118,6 +118,7 @@ class Gateway:
         self.up = not cut
         self._hear()
         while (plan := self.link.next(self.sim.now_s)) is not None:
+            self.link.confirmed(plan.flight, self.sim.now_s)
             with self.spool.change():
                 found, nodes, rows = self.spool.read(plan.pairs)
             gone = [pair for pair in plan.pairs if pair not in found]
