@@ -25,7 +25,7 @@ class Saved:
 
 
 _EXCURSION = "INSERT OR REPLACE INTO excursion VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_ALARM = "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_ALARM = "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
 class AlarmStore:
@@ -135,7 +135,7 @@ class AlarmStore:
 
     def standing(self) -> list[Alarm]:
         """Those whose condition is still true."""
-        found = self.db.execute("SELECT * FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')")
+        found = self.db.execute("SELECT * FROM alarm WHERE returned_ms IS NULL AND state <> 'closed'")
         return [Alarm(*row) for row in found.fetchall()]
 
     def end_excursions(self, alarm: str, at_ms: int) -> None:
@@ -155,7 +155,8 @@ class AlarmStore:
     def change_alarm(self, alarm: Alarm) -> None:
         self.db.execute(
             "UPDATE alarm SET sensor=?, state=?, since_ms=?, raised_ms=?, returned_ms=?, acknowledged_ms=?,"
-            " acknowledged_by=?, value=?, limit_value=?, peak=?, profile=?, decided_ms=? WHERE id=?",
+            " acknowledged_by=?, value=?, limit_value=?, peak=?, profile=?, decided_ms=?, severity=?, rule=?,"
+            " parent=?, product=? WHERE id=?",
             (
                 alarm.sensor,
                 alarm.state,
@@ -169,6 +170,10 @@ class AlarmStore:
                 alarm.peak,
                 alarm.profile,
                 alarm.decided_ms,
+                alarm.severity,
+                alarm.rule,
+                alarm.parent,
+                alarm.product,
                 alarm.id,
             ),
         )

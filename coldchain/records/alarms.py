@@ -17,22 +17,30 @@ from coldchain.kernel.errors import StoreUnavailable
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_reader
 
-OPEN_STATES = ("unacknowledged", "acknowledged", "returned")
-"""An alarm in one of these still wants somebody; `returned`: in order again, acknowledged by nobody yet."""
+OPEN_STATES = ("unacknowledged", "acknowledged", "returned", "disposition_due")
+"""An alarm in one of these still wants somebody. `returned`: in order again, acknowledged by nobody yet;
+`disposition_due`: in order and acknowledged, and nobody has recorded what became of the blood."""
 
+PUT_ASIDE = ("shelved", "suppressed", "out_of_service")
+"""Open, and nobody is told: somebody or the design has put it aside. It still evaluates and records."""
+
+FACT_KINDS = ("high", "low", "sensor_fault")
+"""What the readings say; other kinds are warnings and forecasts about them."""
 TEMPERATURE_KINDS = ("high", "low")
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm. `scope` says what `appliance` names: `appliance` or `gateway` (then `sensor` is empty).
+    """One alarm. `scope` says what `appliance` names: `appliance`; `gateway` or `site` (no `sensor` then).
 
-    kind       high, low, sensor_fault, silence
-    state      unacknowledged, acknowledged, returned, closed
+    kind       high, low, sensor_fault, silence, backlog, loss, power ...
+    state      one of OPEN_STATES or PUT_ASIDE, or closed
     since_ms   when the condition began (for silence: the last reading)
     raised_ms  the instant at which it became an alarm
     decided_ms alerts' clock when it was written
     position   the journal position that brought it; 0 for silence, which no reading brings
+    parent     the alarm (a site's outage) that it is shown under
+    product    a limit of the product was passed: it stays until a disposition is recorded
     """
 
     number: int
@@ -57,11 +65,16 @@ class Alarm:
     registry_version: int
     position: int
     decided_ms: int
+    parent: str | None = None
+    product: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "product", bool(self.product))
 
     @property
     def standing(self) -> bool:
-        """Is the condition still true?"""
-        return self.state in ("unacknowledged", "acknowledged")
+        """Is the condition still true? Also of what is put aside."""
+        return self.returned_ms is None and self.state != "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,64 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """An alarm put aside, by whom, why, until when. `ended_ms` None: it still is; `how` it ended."""
+
+    id: int
+    alarm: str
+    person: str
+    second: str
+    reason: str
+    from_ms: int
+    until_ms: int
+    ended_ms: int | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What became of the blood that was exposed from since_ms to until_ms: keep, quarantine or discard."""
+
+    id: int
+    alarm: str
+    appliance: str
+    what: str
+    person: str
+    second: str
+    reason: str
+    since_ms: int
+    until_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfService:
+    """An appliance that is not for blood; `back_ms` None: still."""
+
+    id: int
+    appliance: str
+    person: str
+    reason: str
+    from_ms: int
+    back_ms: int | None
+    back_person: str
+    back_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One appliance of a site's alarm. minutes: until its limit, with its interval; None: unknown."""
+
+    place: int
+    appliance: str
+    minutes: int | None
+    low_min: int | None
+    high_min: int | None
+    refuge: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Integers over everything in the file.
 
@@ -197,7 +268,7 @@ class AlarmsReader:
         kinds: tuple[str, ...] = TEMPERATURE_KINDS,
         limit: int = 10_000,
     ) -> list[Excursion]:
-        """Those that touch start_ms..end_ms, by sensor, then time. Probe faults only when `kinds` asks."""
+        """Those that touch start_ms..end_ms, by sensor, then time. More than temperatures if `kinds` asks."""
         sql = (
             "SELECT * FROM excursion WHERE (?1 IS NULL OR sensor = ?1) AND (?2 IS NULL OR appliance = ?2)"
             " AND started_ms <= ?3 AND coalesce(ended_ms, ?3) >= ?4"
@@ -229,6 +300,37 @@ class AlarmsReader:
         )
         return dict(self._rows(sql, (alarm,)))
 
+    def shelved(self, *, all_: bool = False) -> list[Shelf]:
+        """What is put aside now, the next to end first; with `all_` every time it was done, newest first."""
+        if all_:
+            return self._all(Shelf, "SELECT * FROM shelf ORDER BY id DESC")
+        return self._all(Shelf, "SELECT * FROM shelf WHERE ended_ms IS NULL ORDER BY until_ms")
+
+    def dispositions(self, *, alarm: str | None = None, appliance: str | None = None) -> list[Disposition]:
+        """Newest first; of one alarm (by id) or appliance if named."""
+        sql = (
+            "SELECT * FROM disposition WHERE (?1 IS NULL OR alarm = ?1) AND (?2 IS NULL OR appliance = ?2)"
+            " ORDER BY id DESC"
+        )
+        return self._all(Disposition, sql, (alarm, appliance))
+
+    def out_of_service(self, *, all_: bool = False) -> list[OutOfService]:
+        """Appliances that are not for blood now; with `all_` every time, newest first."""
+        sql = "SELECT * FROM out_of_service WHERE ?1 OR back_ms IS NULL ORDER BY id DESC"
+        return self._all(OutOfService, sql, (all_,))
+
+    def alarm_list(self, alarm: str) -> list[Listed]:
+        """What hangs on the alarm (of a site) with that id, worst first."""
+        sql = (
+            "SELECT place, appliance, minutes, low_min, high_min, refuge, note FROM alarm_list"
+            " WHERE alarm = ? ORDER BY place"
+        )
+        return self._all(Listed, sql, (alarm,))
+
+    def children(self, alarm: str) -> list[Alarm]:
+        """Alarms that are shown under the one with that id."""
+        return self._all(Alarm, "SELECT * FROM alarm WHERE parent = ? ORDER BY number", (alarm,))
+
     def outcome(self, command: str) -> str | None:
         """What came of a command, by its id; None while alerts has not applied it."""
         found = self._rows("SELECT outcome FROM command_applied WHERE id = ?", (command,))
@@ -238,7 +340,7 @@ class AlarmsReader:
         """Every figure in one read, consistent with each other."""
         rows = self._rows(
             "SELECT (SELECT count(*) FROM alarm), (SELECT count(*) FROM alarm WHERE state <> 'closed'),"
-            " (SELECT count(*) FROM alarm WHERE state IN ('unacknowledged', 'acknowledged')),"
+            " (SELECT count(*) FROM alarm WHERE returned_ms IS NULL AND state <> 'closed'),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low')),"
             " (SELECT count(*) FROM excursion WHERE kind IN ('high', 'low') AND retrospective),"
             " (SELECT count(*) FROM notice WHERE state NOT IN ('sent', 'given_up', 'cancelled')),"

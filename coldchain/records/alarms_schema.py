@@ -95,4 +95,43 @@ CREATE TABLE moved (
 CREATE INDEX notice_person ON notice (person, first_try_ms);
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL)
+LIFECYCLE = """
+-- `parent`: the alarm (a site's outage) under which this one is shown, telling nobody by itself. `product`: a limit of
+-- the product was passed, and nobody has recorded yet what became of the blood.
+ALTER TABLE alarm ADD COLUMN parent TEXT;
+ALTER TABLE alarm ADD COLUMN product INTEGER NOT NULL DEFAULT 0;
+UPDATE alarm SET product = 1 WHERE kind IN ('high', 'low') AND severity = 'critical' AND state <> 'closed';
+CREATE INDEX alarm_parent ON alarm (parent) WHERE parent IS NOT NULL;
+-- Alarms that somebody has put aside for a while. `second`: another person, for more than an hour. `until_ms`: never
+-- later than what the blood bears. `how` it ended: expired, unshelved, exposed (nothing is left of it), worse, closed.
+CREATE TABLE shelf (
+    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, person TEXT NOT NULL, second TEXT NOT NULL, reason TEXT NOT NULL,
+    from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, ended_ms INTEGER, how TEXT NOT NULL DEFAULT '');
+CREATE UNIQUE INDEX shelf_open ON shelf (alarm) WHERE ended_ms IS NULL;
+-- Appliances that are not for blood: from when, until the return-to-service gate let them back (`back_ms`).
+CREATE TABLE out_of_service (
+    id INTEGER PRIMARY KEY, appliance TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
+    from_ms INTEGER NOT NULL, back_ms INTEGER, back_person TEXT NOT NULL DEFAULT '',
+    back_reason TEXT NOT NULL DEFAULT '');
+CREATE UNIQUE INDEX out_of_service_now ON out_of_service (appliance) WHERE back_ms IS NULL;
+-- What became of the blood: `what` is keep, quarantine or discard. From `since_ms` to `until_ms` it was exposed.
+CREATE TABLE disposition (
+    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, appliance TEXT NOT NULL, what TEXT NOT NULL, person TEXT NOT NULL,
+    second TEXT NOT NULL, reason TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL);
+CREATE INDEX disposition_alarm ON disposition (alarm);
+-- What hangs on an alarm of a site, worst first; rewritten while it changes. `minutes`: until its limit, with the
+-- 90 % interval, null: unknown. `refuge`: the appliance its blood could go to, or nothing.
+CREATE TABLE alarm_list (
+    alarm TEXT NOT NULL, place INTEGER NOT NULL, appliance TEXT NOT NULL, minutes INTEGER, low_min INTEGER,
+    high_min INTEGER, refuge TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (alarm, place)) WITHOUT ROWID;
+-- Alarms that came and went three times within an hour: held open until `until_ms`, unless the condition comes back.
+CREATE TABLE chatter (
+    alarm TEXT PRIMARY KEY, over_ms INTEGER NOT NULL, value INTEGER, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+-- Gaps that gateways counted and that are in an alarm already ('' where they were older than a day when first seen).
+CREATE TABLE loss (
+    gateway TEXT NOT NULL, epoch TEXT NOT NULL, gap INTEGER NOT NULL, alarm TEXT NOT NULL, readings INTEGER NOT NULL,
+    arrived_ms INTEGER NOT NULL, PRIMARY KEY (gateway, epoch, gap)) WITHOUT ROWID;
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE)

@@ -57,7 +57,13 @@ class Assignment(Part):
 
 
 class Appliance(Part):
-    """A refrigerator, freezer, incubator or transport box."""
+    """A refrigerator, freezer, incubator or transport box.
+
+    supply         what feeds it, where a site has several supplies; nothing: its site's
+    hold_over_min  minutes within limits without power, by its maker
+    tau_s          the time constant of its load against its air [s], where it was measured
+    service        `out`: it enters the registry out of service, until the return-to-service gate lets it
+    """
 
     id: Name
     name: str
@@ -65,6 +71,17 @@ class Appliance(Part):
     kind: str = "blood-refrigerator"
     assignments: tuple[Assignment, ...] = ()
     free_bags: int = 0
+    serial: str = ""
+    model: str = ""
+    supply: Name | None = None
+    hold_over_min: Annotated[float, Field(gt=0)] | None = None
+    tau_s: Annotated[float, Field(gt=0)] | None = None
+    service: Literal["in", "out"] = "in"
+
+    @property
+    def fed_by(self) -> str:
+        """Its supply; appliances with the same one lose their mains together."""
+        return self.supply or self.site
 
     def carries(self, at_ms: int) -> str | None:
         """The profile in force at that moment, or None."""
@@ -74,11 +91,21 @@ class Appliance(Part):
         return None
 
 
+class Offset(Part):
+    """What a calibration found: from from_ms on, `offset_k` is added [K]; after expires_ms it is doubtful."""
+
+    from_ms: int
+    offset_k: Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False)]
+    expires_ms: int | None = None
+
+
 class Sensor(Part):
     """A place that is measured, and the node's channel that is wired to it.
 
     probe    `load` or `air` for temperatures inside an appliance
     every_s  a reading is due this often [s]; for quantities sent on change, the heartbeat
+    offsets  by date, oldest first; raw values stay as they are
+    calibrated_until_ms  the day its certificate ends
     """
 
     id: SensorName
@@ -89,6 +116,15 @@ class Sensor(Part):
     node: Name
     channel: int = Field(ge=0, le=65535)
     every_s: int = Field(default=60, gt=0)
+    offsets: tuple[Offset, ...] = ()
+    calibrated_until_ms: int | None = None
+
+    @model_validator(mode="after")
+    def _offsets_in_order(self) -> Self:
+        dates = [offset.from_ms for offset in self.offsets]
+        if dates != sorted(set(dates)):
+            raise ValueError(f"sensor {self.id}: offsets go by date, oldest first, one for each date")
+        return self
 
     @property
     def code(self) -> Quantity:
@@ -109,6 +145,7 @@ class Person(Part):
     channels  how they are told, best first
     initials  to sign with on a shared telephone
     shared    a duty telephone: an answer must be signed with somebody's initials
+    pin       the hash of their PIN, never the PIN
     """
 
     id: Name
@@ -123,6 +160,7 @@ class Person(Part):
     quiet: Quiet | None = None
     initials: Annotated[str, Field(pattern=r"^[A-Z]{2,4}$")] | None = None
     shared: bool = False
+    pin: str | None = None
 
 
 class GatewayEntry(Part):

@@ -211,7 +211,7 @@ class Seed:
         db = open_writer(self.settings.alarms_db, ALARMS_MIGRATIONS)
         with transaction(db):
             db.execute(
-                "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,0)",
                 (self._alarms, id_, scope, appliance, sensor, one.site if one else "vte", kind, severity,
                  state, since, since + 5 * MINUTE, returned, None, "Noy" if state == "acknowledged" else None,
                  peak, limit,
