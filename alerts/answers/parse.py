@@ -8,6 +8,7 @@
     PASS 483126            somebody else, please
     INFO 483126            tell me more          (also: ? 483126)
     ALL 483126             all of mine
+    LIST 483126            the rest of a rescue card
     vte-br-03?             how is it?
 
 A code is six digits. Digits in groups are joined only when that gives exactly one code.
@@ -32,6 +33,7 @@ class Verb(StrEnum):
     PASS = "pass"  # noqa: S105 -- no password
     DETAIL = "detail"
     ALL = "all"
+    LIST = "list"
     ASK = "ask"
     UNCLEAR = "unclear"
 
@@ -71,6 +73,7 @@ _VERBS = {
     "ບໍ່": Verb.PASS,
     "info": Verb.DETAIL, "detail": Verb.DETAIL, "more": Verb.DETAIL,
     "all": Verb.ALL, "tout": Verb.ALL, "tous": Verb.ALL, "ທັງໝົດ": Verb.ALL, "tatca": Verb.ALL,
+    "list": Verb.LIST, "liste": Verb.LIST, "ds": Verb.LIST, "danhsach": Verb.LIST, "ລາຍການ": Verb.LIST,
 }  # fmt: skip
 _ACTIONS = {
     "door": Action.DOOR, "closed": Action.DOOR, "porte": Action.DOOR, "cua": Action.DOOR, "ປະຕູ": Action.DOOR,
@@ -149,7 +152,7 @@ def _signatures(words: list[str]) -> list[str]:
 
 def _unstuck(token: str) -> list[str]:
     """`okdoor` is not split; a Lao word that is run together with the next one is."""
-    for word in ("ຕົກລົງ", "ບໍ່", "ທັງໝົດ"):
+    for word in ("ຕົກລົງ", "ບໍ່", "ທັງໝົດ", "ລາຍການ"):
         known = plain(word)
         if token.startswith(known) and token != known:
             return [known, token.removeprefix(known)]

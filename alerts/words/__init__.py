@@ -23,6 +23,7 @@ GSM_LANGUAGES = frozenset({"en", "fr"})
 SHORTENED = ("appliance", "place", "target", "refuge", "person", "kind", "state")
 LENGTHS = (48, 24, 18, 14, 11, 8, 6)
 """Names are shortened step by step until everything is in one segment."""
+WORTH_LETTERS = 11
 
 
 @cache
@@ -52,7 +53,9 @@ def compose(
 ) -> str:
     """Sentences in one segment: `keys`, then `optional` ones and `where` if there is room, then `tail`.
 
-    Names in `fields` are shortened as far as needed; numbers and codes never.
+    Names in `fields` are shortened as far as needed; numbers and codes never. For an optional sentence (how
+    much time is left) names are shortened to WORTH_LETTERS, and then the template `..._short` is taken,
+    before it is left out; never for `where`.
     """
     gsm = language in GSM_LANGUAGES
     end = [say(language, tail, fields)] if tail else []
@@ -65,13 +68,21 @@ def compose(
             if name in told:
                 told[name] = short(str(told[name]), length)
         head = [say(language, key, told) for key in keys]
-        for middle in ([*extras, f"{where}."], extras, []) if where else (extras, []):
-            text = " ".join([*head, *middle, *end])
+        tries = [[*head, *extras, f"{where}."], [*head, *extras]] if where else [[*head, *extras]]
+        if extras and length <= WORTH_LETTERS:
+            brief = [say(language, _brief(key), told) for key in keys]
+            tries += [[*brief, *extras], head]
+        for sentences in tries:
+            text = " ".join([*sentences, *end])
             if gsm:
                 text = fit_gsm7(text)
             if fits(text):
                 return text
     return text
+
+
+def _brief(key: str) -> str:
+    return f"{key}_short" if f"{key}_short" in TEMPLATES else key
 
 
 def short(name: str, length: int) -> str:

@@ -17,16 +17,28 @@ from alerts.words import GSM_LANGUAGES, compose, fits
 from coldchain.kernel.instants import EPOCH
 
 TEMPERATURES = ("high", "low")
+FORETOLD = (*TEMPERATURES, "rate", "forecast", "cumulative")
+"""Kinds with a load whose time left may be known."""
 LETTERS_MAX = 160
-_BACK = {"high": "back", "low": "back", "sensor_fault": "probe_back", "silence": "heard"}
+LISTED_MAX = 12
+_RAISED = frozenset(
+    {"sensor_fault", "rota_gap", "rate", "cumulative", "agitator", "loss", "exposure", "power"}
+)
+_BACK = {
+    "sensor_fault": "probe_back", "silence": "heard", "cumulative": "budget_back",
+    "agitator": "agitator_back",
+    "power": "power_back", "rota_gap": "rota_filled",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a message may say. Values in thousandths of a degree, None where unknown; instants in ms.
 
-    left_ms  until blood is lost, if anybody knows
-    site     its id, for where the place's name cannot be written
+    left_ms     until the limit, if anybody knows; of an alarm that is over: the least that it was
+    site        its id, for where the place's name cannot be written
+    bound       what the profile permits on that side, where the set-point is inside it
+    target      of blood that was moved: where it is; `allowed_ms` its budget, `out_ms` what it has used
     """
 
     number: int
@@ -44,6 +56,20 @@ class Facts:
     appliances: int = 0
     left_ms: int | None = None
     site: str = ""
+    severity: str = "critical"
+    bound: int | None = None
+    target: str = ""
+    out_ms: int | None = None
+    allowed_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """A line of a rescue list: an appliance, minutes within its limits (None: unknown), where to empty it."""
+
+    appliance: str
+    minutes: int | None
+    refuge: str = ""
 
 
 def raised(f: Facts, language: str = "en", code: str = "") -> str:
@@ -58,10 +84,11 @@ def raised(f: Facts, language: str = "en", code: str = "") -> str:
     >>> raised(warm, "vi", "483126")
     'vte-br-03 7.2C vượt 6.0C 12 min. Còn 40 min. Trả lời OK 483126'
     """
-    optional = ("left",) if f.left_ms is not None and f.kind in TEMPERATURES else ()
+    key = _raised_key(f)
+    optional = ("left",) if f.left_ms is not None and f.kind in FORETOLD and key != "forecast" else ()
     return compose(
         language,
-        (_raised_key(f),),
+        (key,),
         _fields(f, language, code),
         optional=optional,
         where=_where(f),
@@ -73,7 +100,9 @@ def lapsed(f: Facts, answered_ms: int, language: str = "en", code: str = "") -> 
     """An acknowledgement has come to nothing: the alarm is open again."""
     fields = _fields(f, language, code) | {"clock": clock(answered_ms, f.zone)}
     key = "lapsed" if f.kind in TEMPERATURES else "lapsed_other"
-    return compose(language, (key,), fields, where=_where(f), tail="reply" if code else "number")
+    optional = ("left",) if f.left_ms is not None and f.kind in FORETOLD else ()
+    tail = "reply" if code else "number"
+    return compose(language, (key,), fields, optional=optional, where=_where(f), tail=tail)
 
 
 def returned(f: Facts, language: str = "en") -> str:
@@ -84,8 +113,13 @@ def returned(f: Facts, language: str = "en") -> str:
     >>> fridge = Facts(7, "appliance", "vte-br-03", "Blood fridge", "Vientiane", zone, "high", 0, 3360000)
     >>> returned(replace(fridge, value=5600, limit=6000, peak=9100))
     'vte-br-03 back in range at 07:56 after 56 min, peak 9.1C. Blood fridge, Vientiane. Alarm 7'
+    >>> near = replace(
+    ...     fridge, value=5400, limit=5700, peak=5900, bound=6000, left_ms=540_000, name="", place=""
+    ... )
+    >>> returned(near)
+    'vte-br-03 back in range at 07:56 after 56 min; the limit was 9 min away. Alarm 7'
     """
-    key = _BACK.get(f.kind, "over")
+    key = _over_key(f)
     fields = _fields(f, language, "") | {"clock": clock(f.at_ms, f.zone)}
     return compose(language, (key,), fields, where=_where(f), tail="number")
 
@@ -129,31 +163,52 @@ def digest(
     raise AssertionError("a list of nothing fits")
 
 
-def rescue(
-    place: str,
-    site: str,
-    worst: str,
-    left_ms: int | None,
-    count: int,
-    refuge: str,
-    *,
-    language: str = "en",
-    code: str = "",
-) -> str:
-    """A site's power cut as one card: how many, which first, how long, where to.
+def rescue(f: Facts, listed: Sequence[CardLine], language: str = "en", code: str = "") -> str:
+    """A site's power cut as one card: how many, which first, how long, where to; the rest on reply LIST.
 
-    >>> rescue("Vientiane", "vte", "vte-br-03", 2_400_000, 9, "vte-br-07", language="en", code="483126")
-    'POWER CUT Vientiane, 9 appliances. First vte-br-03: 40 min left, to vte-br-07. Reply ALL 483126'
+    listed  worst first; empty while nothing is known of the appliances
+
+    >>> site = Facts(7, "site", "vte", "", "Vientiane", "Asia/Vientiane", "power", 0, 0, appliances=9)
+    >>> rescue(site, [CardLine("vte-br-03", 40, "vte-br-07"), CardLine("vte-pf-01", 300)], "en", "483126")
+    'POWER CUT Vientiane, 9 appliances. First vte-br-03: 40 min left, to vte-br-07. Reply OK 483126, or LIST'
     """
-    fields = {
-        "place": _written(place, site, language),
-        "count": count,
-        "appliance": worst,
-        "left": "?" if left_ms is None else span(left_ms),
-        "refuge": refuge,
-        "code": code,
+    if not listed:
+        return raised(f, language, code)
+    worst = listed[0]
+    fields = _fields(f, language, code) | {
+        "appliance": worst.appliance,
+        "left": minutes(worst.minutes),
+        "refuge": worst.refuge,
+        "count": max(f.appliances, len(listed)),
     }
-    return compose(language, ("rescue" if refuge else "rescue_alone",), fields, tail="reply_all")
+    key = "rescue" if worst.refuge else "rescue_alone"
+    return compose(language, (key,), fields, tail="reply_list" if code else "number")
+
+
+def rest(f: Facts, listed: Sequence[CardLine], language: str = "en") -> str:
+    """The list of a rescue card, worst first, as far as one message goes; what has no room is counted.
+
+    >>> site = Facts(7, "site", "vte", "", "Vientiane", "Asia/Vientiane", "power", 0, 0, appliances=9)
+    >>> rest(
+    ...     site,
+    ...     [CardLine("vte-br-03", 40, "vte-br-07"), CardLine("vte-pf-01", 300), CardLine("vte-pf-02", None)],
+    ... )
+    'Vientiane: vte-br-03 40 min > vte-br-07, vte-pf-01 5 h 00, vte-pf-02 ?.'
+    """
+    if not listed:
+        return compose(language, ("nothing_left",), _fields(f, language, ""))
+    lines = [
+        f"{one.appliance} {minutes(one.minutes)}" + (f" > {one.refuge}" if one.refuge else "")
+        for one in listed
+    ]
+    fields = _fields(f, language, "")
+    for shown in range(min(len(lines), LISTED_MAX), -1, -1):
+        more = f" +{len(lines) - shown}" if shown < len(lines) else ""
+        fields["list"] = (", ".join(lines[:shown]) + more).strip()
+        text = compose(language, ("rest",), fields)
+        if shown == 0 or fits(text):
+            return text
+    raise AssertionError("a list of nothing fits")
 
 
 def answer(language: str, key: str, **fields: object) -> str:
@@ -174,9 +229,12 @@ def _fields(f: Facts, language: str, code: str) -> dict[str, object]:
         "value": celsius(f.value),
         "limit": celsius(f.limit),
         "peak": celsius(f.peak),
-        "span": span(f.at_ms - f.since_ms),
+        "span": span(f.at_ms - f.since_ms if f.out_ms is None else f.out_ms),
+        "allowed": span(f.allowed_ms or 0),
         "clock": clock(f.since_ms, f.zone),
         "left": span(f.left_ms or 0),
+        "bound": celsius(f.bound),
+        "target": f.target,
         "count": f.appliances,
         "kind": f.kind,
         "number": f.number,
@@ -188,7 +246,25 @@ def _fields(f: Facts, language: str, code: str) -> dict[str, object]:
 def _raised_key(f: Facts) -> str:
     if f.kind == "silence":
         return "silence" if f.scope == "appliance" else "group"
-    return f.kind if f.kind in ("high", "low", "sensor_fault", "rota_gap") else "other"
+    if f.kind == "forecast":
+        return "forecast" if f.left_ms is not None else "forecast_soon"
+    if f.kind in TEMPERATURES:
+        return f.kind if f.severity == "critical" else f"{f.kind}_warning"
+    return f.kind if f.kind in _RAISED else "other"
+
+
+def _over_key(f: Facts) -> str:
+    """How near it came, where the limit itself was not passed: by forecast, else by the peak."""
+    if f.kind in ("rate", "forecast"):
+        return "calm" if f.left_ms is None else "calm_near"
+    if f.kind not in TEMPERATURES:
+        return _BACK.get(f.kind, "over")
+    if f.bound is None or f.peak is None:
+        return "back"
+    passed = f.peak > f.bound if f.kind == "high" else f.peak < f.bound
+    if passed:
+        return "back"
+    return "back_within" if f.left_ms is None else "back_near"
 
 
 def _where(f: Facts) -> str:
@@ -226,6 +302,15 @@ def span(ms: int) -> str:
     if minutes < 90:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60:02d}" if minutes < 48 * 60 else f"{minutes // 60} h"
+
+
+def minutes(left: int | None) -> str:
+    """Minutes that are left, as a span; ? where nobody knows.
+
+    >>> minutes(40), minutes(None), minutes(0)
+    ('40 min', '?', '0 s')
+    """
+    return "?" if left is None else span(left * 60_000)
 
 
 def clock(at_ms: int, zone: str) -> str:

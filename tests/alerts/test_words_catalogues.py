@@ -2,6 +2,7 @@
 """Every message in every language, at its longest, is one segment and keeps its meaning."""
 
 import string
+from dataclasses import replace
 from io import StringIO
 from itertools import product
 
@@ -16,7 +17,18 @@ from alerts.notifiers.gsm7 import fit_gsm7, is_gsm7
 from alerts.notifiers.pdu import Coding, segments, submit
 from alerts.words import GSM_LANGUAGES, LANGUAGES, LOCALE, catalogue, compose, say
 from alerts.words.templates import TEMPLATES
-from alerts.words.texts import Facts, answer, digest, lapsed, raised, released, rescue, returned
+from alerts.words.texts import (
+    CardLine,
+    Facts,
+    answer,
+    digest,
+    lapsed,
+    raised,
+    released,
+    rescue,
+    rest,
+    returned,
+)
 
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/alerts.po"))
 LONG = "kaysone-outthoumphone-district-hospital-fridge03"
@@ -25,6 +37,7 @@ LONGEST = {
     "state": "ALARM 99999", "value": "-127.99C", "limit": "-127.99C", "peak": "-127.99C", "span": "46 h 59",
     "clock": "23:59", "left": "46 h 59", "count": 99_999, "number": 99_999, "code": "999999",
     "list": f"{LONG}, {LONG}",
+    "bound": "-127.99C", "allowed": "46 h 59",
 }  # fmt: skip
 assert len(LONG) == 48
 
@@ -66,6 +79,10 @@ def test_every_sentence_at_its_longest_is_one_segment(language: str, key: str) -
         assert str(LONGEST[name]) in text
 
 
+KINDS = [
+    "high", "low", "sensor_fault", "rate", "forecast", "cumulative", "agitator", "silence", "power", "loss",
+    "exposure", "rota_gap", "something-new",
+]  # fmt: skip
 FACTS = st.builds(
     Facts,
     number=st.integers(1, 99_999),
@@ -75,7 +92,12 @@ FACTS = st.builds(
     | st.sampled_from(["Blood fridge 3", "ຕູ້ເຢັນເລືອດ", "Réfrigérateur d’étage", "x" * 90, ""]),
     place=st.text(max_size=80) | st.sampled_from(["Vientiane", "ນະຄອນຫຼວງ", "Hôpital de l’Amitié " * 4, ""]),
     zone=st.just("Asia/Vientiane"),
-    kind=st.sampled_from(["high", "low", "sensor_fault", "silence", "rota_gap", "cumulative", "forecast"]),
+    kind=st.sampled_from(KINDS),
+    severity=st.sampled_from(["critical", "warning"]),
+    bound=st.none() | st.integers(-127_999, 127_999),
+    target=st.sampled_from([LONG, "vte-br-02", ""]),
+    out_ms=st.none() | st.integers(0, 10**9),
+    allowed_ms=st.none() | st.integers(0, 10**9),
     since_ms=st.integers(0, 10**12),
     at_ms=st.integers(10**12, 10**12 + 10**9),
     value=st.none() | st.integers(-127_999, 127_999),
@@ -119,12 +141,41 @@ def test_a_digest_is_one_segment_and_counts_what_it_does_not_name(appliances, pl
     assert shown == named or f"+{named - shown}" in text, text
 
 
+LIST_WORDS = {"lo": "LIST", "en": "LIST", "fr": "LISTE", "vi": "LIST"}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_rescue_card_is_one_segment(language: str) -> None:
+def test_a_rescue_card_is_one_segment_and_its_list_can_be_asked_for(language: str) -> None:
+    site = Facts(7, "site", "vte", "", LONG, "UTC", "power", 0, 10**9, appliances=200, site="vte")
     for refuge in (LONG, ""):
-        text = rescue(LONG, "vte", LONG, 10**9, 200, refuge, language=language, code="483126")
+        listed = [CardLine(LONG, 46 * 60 + 59, refuge)] * 200
+        text = rescue(site, listed, language, "483126")
         assert segments(fit_gsm7(text)).parts == 1, text
         assert "200" in text
+        assert "46 h 59" in text
+        assert LIST_WORDS[language] in text
+        assert parse(f"{LIST_WORDS[language]} 483126").verb is Verb.LIST
+        assert (refuge == "") == (".." not in text.partition("46 h 59")[2].partition("483126")[0])
+        more = rest(site, listed, language)
+        assert segments(fit_gsm7(more)).parts == 1, more
+        assert "+1" in more or "+200" in more, more
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["high", "low", "rate", "forecast"])
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_the_time_left_is_in_the_message(language: str, kind: str, severity: str) -> None:
+    """With names as long as hospitals' are: rather a shortened name than no time."""
+    facts = Facts(
+        99_999, "appliance", "phonsavan-district-br-03", "Blood fridge", "Phonsavan", "UTC", kind, 0,
+        720_000, -25_000, -25_500, left_ms=2_400_000, severity=severity,
+    )  # fmt: skip
+    text = raised(facts, language, "483126")
+    assert "40 min" in text, text
+    assert "-25.0C" in text
+    assert segments(fit_gsm7(text)).parts == 1, text
+    over = returned(replace(facts, peak=-25_000, bound=-20_000 if kind != "low" else -30_000), language)
+    assert "40 min" in over, over
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
