@@ -4,7 +4,7 @@
 The sequence is divided into fixed groups. Inside a group the composed map (gain, gift) is carried, so the
 value is always gain * base + gift, base being the value when the group began: however a block is cut, the
 same products are formed in the same order. A loop runs over places inside a group and one over groups of a
-sensor, never over sensors or readings.
+sensor, never over sensors or readings; one step of every sensor (a tick) needs no loop at all.
 """
 
 from __future__ import annotations
@@ -50,8 +50,27 @@ class Readings:
 
     def rank(self) -> Ints:
         """(N,) place of each reading in its segment, from 0."""
-        seg = self.seg
-        return np.arange(seg.n) - np.repeat(seg.first, seg.last - seg.first + 1)
+        return rank_of(self.seg)
+
+    def take(self, which: Ints) -> Readings:
+        """Those readings, at least one, in ascending order."""
+        return Readings.of(self.series[which], self.at[which], self.milli[which])
+
+
+def rank_of(seg: Segments) -> Ints:
+    """(N,) place in the segment, from 0."""
+    if seg.single:
+        return np.zeros(seg.n, np.int64)
+    return np.arange(seg.n) - along(seg.first, seg)
+
+
+def along(values: npt.NDArray[Any], seg: Segments) -> npt.NDArray[Any]:
+    """What is known of each segment (S, ...), at each of its readings (N, ...). Not to be written to."""
+    if seg.single:
+        return values
+    if len(seg.first) == 1:
+        return np.broadcast_to(values, (seg.n, *values.shape[1:]))
+    return np.repeat(values, seg.last - seg.first + 1, axis=0)
 
 
 def scan_of(width: int) -> np.dtype[np.void]:
@@ -93,6 +112,8 @@ def value_of(was: Table) -> Floats:
 
 def shifted(column: npt.NDArray[Any], seg: Segments, carried: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The column as it stood before each reading; `carried` (S,) before the first ones."""
+    if seg.single:
+        return carried.astype(column.dtype, copy=False)
     before = np.empty_like(column)
     before[1:] = column[:-1]
     before[seg.first] = carried
@@ -107,6 +128,8 @@ def affine(a: Floats, b: Floats, group: Ints, seg: Segments, was: Table) -> tupl
     was    (S,) records of `scan_of(F)`
     """
     n, width = b.shape
+    if seg.single:
+        return _once(a, b, group, was)
     opens = np.empty(n, np.bool_)
     opens[0] = True
     opens[1:] = group[1:] != group[:-1]
@@ -117,24 +140,48 @@ def affine(a: Floats, b: Floats, group: Ints, seg: Segments, was: Table) -> tupl
     same = was["group"] == group[seg.first]
     gain, gift = np.ones((len(first), width)), np.zeros((len(first), width))
     gain[head[same]], gift[head[same]] = was["gain"][same], was["gift"][same]
-    gains, gifts = _inside(a, b, first, gain, gift)
+    gains, gifts = _inside(a, b, first, row, gain, gift)
     base = np.zeros((len(first), width))
     base[head] = np.where(same[:, None], was["base"], value_of(was))
     _across(base, gain, gift, head, tail - head)
-    after = was.copy()
+    after = np.empty_like(was)
     after["group"], after["base"] = group[seg.last], base[tail]
     after["gain"], after["gift"] = gain[tail], gift[tail]
-    return gains * base[row] + gifts, after
+    gains *= base[row]
+    gains += gifts
+    return gains, after
 
 
-def _inside(a: Floats, b: Floats, first: Ints, gain: Floats, gift: Floats) -> tuple[Floats, Floats]:
+def _once(a: Floats, b: Floats, group: Ints, was: Table) -> tuple[Floats, Table]:
+    """One step of each sensor: as the loops do it, the same operations in the same order."""
+    same = (was["group"] == group)[:, None]
+    old_gain, old_gift, old_base = was["gain"], was["gift"], was["base"]
+    after = np.empty_like(was)
+    gain = np.where(same, old_gain, 1.0)
+    gift = np.where(same, old_gift, 0.0)
+    base = old_base if same.all() else np.where(same, old_base, old_gain * old_base + old_gift)
+    gain *= a
+    gift *= a
+    gift += b
+    after["group"], after["base"], after["gain"], after["gift"] = group, base, gain, gift
+    gain *= base
+    gain += gift
+    return gain, after
+
+
+def _inside(
+    a: Floats, b: Floats, first: Ints, row: Ints, gain: Floats, gift: Floats
+) -> tuple[Floats, Floats]:
     """The composed maps after each step; `gain` and `gift` (R, F) become those at the end of each row."""
     length = np.diff(np.append(first, len(b)))
+    longest = int(length.max())
+    if longest * len(first) <= 2 * len(b):
+        return _inside_dense(a, b, first, row, gain, gift)
     order = np.argsort(-length, kind="stable")
     starts, lengths = first[order], length[order]
     g, h = gain[order], gift[order]
     gains, gifts = np.empty_like(b), np.empty_like(b)
-    for place in range(int(lengths[0])):
+    for place in range(longest):
         many = int(np.searchsorted(-lengths, -place, side="left"))
         index = starts[:many] + place
         step = a[index]
@@ -146,9 +193,40 @@ def _inside(a: Floats, b: Floats, first: Ints, gain: Floats, gift: Floats) -> tu
     return gains, gifts
 
 
+def _inside_dense(
+    a: Floats, b: Floats, first: Ints, row: Ints, gain: Floats, gift: Floats
+) -> tuple[Floats, Floats]:
+    """The same where most rows are about as long as the longest: laid out place by place."""
+    n, width = b.shape
+    place = np.arange(n) - first[row]
+    length = np.diff(np.append(first, n))
+    rows, longest = len(first), int(length.max())
+    cell = place * rows + row
+    gains, gifts = np.ones((longest * rows, width)), np.zeros((longest * rows, width))
+    gains[cell], gifts[cell] = a, b
+    steps, adds = gains.reshape(longest, rows, width), gifts.reshape(longest, rows, width)
+    g, h = gain.copy(), gift.copy()
+    for step, add in zip(steps, adds, strict=True):
+        h *= step
+        h += add
+        add[...] = h
+        g *= step
+        step[...] = g
+    end = (length - 1) * rows + np.arange(rows)
+    gain[...], gift[...] = gains[end], gifts[end]
+    return gains[cell], gifts[cell]
+
+
+FEW = 24
+"""Numbers below which plain Python steps faster than numpy."""
+
+
 def _across(base: Floats, gain: Floats, gift: Floats, head: Ints, more: Ints) -> None:
     """What each row begins with, row after row of every sensor."""
     if not more.any():
+        return
+    if len(head) * base.shape[1] <= FEW:
+        _across_few(base, gain, gift, head, more)
         return
     order = np.argsort(-more, kind="stable")
     heads, mores = head[order], more[order]
@@ -157,8 +235,25 @@ def _across(base: Floats, gain: Floats, gift: Floats, head: Ints, more: Ints) ->
         base[rows + 1] = gain[rows] * base[rows] + gift[rows]
 
 
+def _across_few(base: Floats, gain: Floats, gift: Floats, head: Ints, more: Ints) -> None:
+    """The same products and sums, one number at a time: of one long history there are few at each row."""
+    for begin, many in zip(head.tolist(), more.tolist(), strict=True):
+        rows = slice(begin, begin + many)
+        for column in range(base.shape[1]):
+            value = float(base[begin, column])
+            found = []
+            for g, h in zip(gain[rows, column].tolist(), gift[rows, column].tolist(), strict=True):
+                value = g * value + h
+                found.append(value)
+            base[begin + 1 : begin + 1 + many, column] = found
+
+
 def last_true(flag: Bools, seg: Segments) -> Ints:
     """(N,) index of the latest True at or before each reading in its segment; -1 if none."""
-    index = np.maximum.accumulate(np.where(flag, np.arange(len(flag)), -1))
-    first = np.repeat(seg.first, seg.last - seg.first + 1)
-    return np.where(index >= first, index, -1)
+    index = np.where(flag, np.arange(len(flag)), -1)
+    if seg.single:
+        return index
+    np.maximum.accumulate(index, out=index)
+    if len(seg.first) == 1:
+        return index
+    return np.where(index >= along(seg.first, seg), index, -1)
