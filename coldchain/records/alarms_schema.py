@@ -134,4 +134,14 @@ CREATE TABLE loss (
     arrived_ms INTEGER NOT NULL, PRIMARY KEY (gateway, epoch, gap)) WITHOUT ROWID;
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE)
+CHECKPOINTS = """
+-- The engine's records of one series as they stood after all its readings up to `at_ms`, about once a day of its
+-- own time: from there its past is judged again when readings come late. `layout`: of the records; the digest
+-- is that of the rules they were made under. Valid whatever became of the process that wrote it.
+CREATE TABLE checkpoint (
+    series INTEGER NOT NULL, day INTEGER NOT NULL, at_ms INTEGER NOT NULL, layout TEXT NOT NULL,
+    rules_digest TEXT NOT NULL, records BLOB NOT NULL, PRIMARY KEY (series, day));
+CREATE INDEX checkpoint_at ON checkpoint (series, at_ms);
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS)
