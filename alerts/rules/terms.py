@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,25 @@ class RuleTable:
             t.delay_ms[index],
             t.profile[index],
         )
+
+    def only(self, series: Ints) -> RuleTable:
+        """The table of those series alone (ascending), numbered from 0 in their order."""
+        n = len(self.judged)
+        count = self.piece[series + 1] - self.piece[series]
+        ends = np.cumsum(count)
+        pieces = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.piece[series] - ends + count, count)
+        number = np.repeat(np.arange(len(series)), count)
+        changed: dict[str, Any] = {
+            f.name: column[series]
+            for f in fields(self)
+            if isinstance(column := getattr(self, f.name), np.ndarray) and len(column) == n
+        }
+        changed["piece"] = np.append(0, ends)
+        changed["key"] = (number << AT_BITS) | (self.key[pieces] & ((1 << AT_BITS) - 1))
+        changed["terms"] = replace(
+            self.terms, **{f.name: getattr(self.terms, f.name)[pieces] for f in fields(self.terms)}
+        )
+        return replace(self, **changed)
 
     def __len__(self) -> int:
         return len(self.judged)
