@@ -144,4 +144,14 @@ CREATE TABLE checkpoint (
 CREATE INDEX checkpoint_at ON checkpoint (series, at_ms);
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS)
+GUARD = """
+-- Lines that guards sent by SMS, newest per gateway and kind (alive, last): what they said of their site. `low`,
+-- `high`: thousandths of a degree, null when nothing was heard; `inside`: everything in range at `at_ms`.
+CREATE TABLE guard_line (
+    gateway TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL, low INTEGER,
+    high INTEGER, inside INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (gateway, kind)) WITHOUT ROWID;
+-- In a guard's own file: the newest report of each of its alarms that the hub has said to keep.
+CREATE TABLE guard_kept (alarm TEXT PRIMARY KEY, report TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD)

@@ -98,6 +98,11 @@ class JournalReader(JournalView):
         ).fetchall()
         return [LogBatch(at, arrived_ms, unpack_rows(blob)) for at, arrived_ms, blob in found]
 
+    def guard_reports_after(self, number: int) -> list[tuple[int, str, str]]:
+        """(number, gateway, JSON) of what guards reported, in the order of their coming."""
+        sql = "SELECT id, gateway, body FROM guard_report WHERE id > ? ORDER BY id LIMIT 500"
+        return list(self._db.execute(sql, (number,)).fetchall())
+
     # --- readings
 
     def series(self) -> dict[int, tuple[str, int]]:

@@ -79,4 +79,11 @@ CREATE TABLE parked (id INTEGER PRIMARY KEY, parked_ms INTEGER NOT NULL, points 
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-READINGS_MIGRATIONS = (LOG,)
+GUARD = """
+-- What guards did at their sites while the hub was out of reach, one row for each report (JSON as it came); alerts
+-- applies each once. `report` names alarm and content.
+CREATE TABLE guard_report (id INTEGER PRIMARY KEY AUTOINCREMENT, report TEXT NOT NULL UNIQUE, gateway TEXT NOT NULL,
+                           arrived_ms INTEGER NOT NULL, body TEXT NOT NULL);
+"""
+
+READINGS_MIGRATIONS = (LOG, GUARD)

@@ -164,10 +164,11 @@ class Person(Part):
 
 
 class GatewayEntry(Part):
-    """A gateway that may report, and the site it stands at."""
+    """A gateway that may report, and the site it stands at; `phone`: the number of its guard's SIM."""
 
     id: Name
     site: Name | None = None
+    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
 
 
 class Registry(Part):

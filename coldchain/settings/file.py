@@ -106,9 +106,13 @@ def _rooted(settings: Settings, base: Path) -> Settings:
         modem = modem.model_copy(update={"device": str(base / modem.device)})
     if second is not None:
         second = second.model_copy(update={"device": str(base / second.device)})
+    guard = whole.gateway.guard
+    if guard.modem.device:
+        own = guard.modem.model_copy(update={"device": str(base / guard.modem.device)})
+        guard = guard.model_copy(update={"modem": own})
     return whole.model_copy(
         update={
-            "gateway": whole.gateway.model_copy(update={"lines": lines}),
+            "gateway": whole.gateway.model_copy(update={"lines": lines, "guard": guard}),
             "notify": whole.notify.model_copy(update={"modem": modem, "second": second}),
         }
     )
@@ -125,6 +129,10 @@ def _cross_checks(settings: Settings) -> Iterator[Fault]:
             "a modem needs `[notify.modem] device`, e.g. /dev/serial/by-id/usb-...",
             None,
         )
+    hub_modem, guard_modem = settings.notify.modem.device, settings.gateway.guard.modem.device
+    if settings.notify.kind == "modem" and guard_modem == hub_modem:
+        problem = "is the hub's modem: the guard needs one of its own, and on the hub's machine none"
+        yield ("gateway", "guard", "modem"), problem, None
     if settings.notify.kind == "http" and settings.notify.http is None:
         yield ("notify", "kind"), "needs `[notify.http]`, the provider", None
     if (provider := settings.notify.http) is not None and provider.ready is None and provider.url is None:

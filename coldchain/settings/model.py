@@ -7,7 +7,7 @@ the file. Environment variables `COLDCHAIN__SECTION__KEY` win over the file.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -86,6 +86,54 @@ class LineSettings(Section):
     devices: tuple[ModbusDevice, ...] = ()
 
 
+class ModemSettings(Section):
+    """A GSM modem on a serial port."""
+
+    device: str = ""
+    baud: int = Field(115200, gt=0, le=4_000_000)
+    pin_file: Path | None = None
+    smsc: str | None = None
+    send_timeout: Span = timedelta(seconds=60)
+    reset: tuple[str, ...] = Field(
+        (), description="A command that takes the modem's power away and gives it back, when it hangs"
+    )
+    ussd: str | None = Field(None, description="How to ask the operator for the credit, e.g. *123#")
+    reserve: float = Field(0, ge=0, description="With less credit than this only critical messages leave")
+
+
+class GuardSettings(Section):
+    """The gateway's guard: it alarms by a modem of its own when the hub is out of reach. Off without a modem.
+
+    A machine that runs the hub needs none: what it would watch over is beside it.
+    """
+
+    modem: ModemSettings = ModemSettings()
+    calls: bool = Field(default=True, description="The modem also rings")
+    file: Path | None = Field(None, description="For trials: messages go to this file, to no phone")
+    after: Span = Field(
+        timedelta(minutes=10),
+        description="So long without a receipt, while readings wait, and the guard speaks",
+    )
+    hub_number: str | None = Field(
+        None,
+        pattern=r"^\+[1-9][0-9]{6,14}$",
+        description="The hub's own telephone: alive lines and the last gasp go there",
+    )
+    alive_at: time | None = Field(
+        time(7, 0), description="When the daily alive line is sent to hub_number, in `zone`"
+    )
+    battery_pct: float = Field(
+        20, ge=0, le=100, description="Without mains, at or below this the last gasp is sent [%]"
+    )
+    power_node: Name | None = Field(
+        None, description="The node whose mains and battery count; without, all that report them"
+    )
+
+    @property
+    def on(self) -> bool:
+        return bool(self.modem.device) or self.file is not None
+
+
 class GatewaySettings(Section):
     """The gateway: its name, lines, spool and link."""
 
@@ -110,6 +158,7 @@ class GatewaySettings(Section):
     page_host: str = Field(
         "127.0.0.1", description="Where the page listens; 0.0.0.0 for the phones of the site"
     )
+    guard: GuardSettings = GuardSettings()
 
 
 class IngestSettings(Section):
@@ -152,21 +201,6 @@ class AlertSettings(Section):
         timedelta(minutes=5), description="At least this long without a reading is silence"
     )
     poll: Span = timedelta(milliseconds=250)
-
-
-class ModemSettings(Section):
-    """A GSM modem on a serial port."""
-
-    device: str = ""
-    baud: int = Field(115200, gt=0, le=4_000_000)
-    pin_file: Path | None = None
-    smsc: str | None = None
-    send_timeout: Span = timedelta(seconds=60)
-    reset: tuple[str, ...] = Field(
-        (), description="A command that takes the modem's power away and gives it back, when it hangs"
-    )
-    ussd: str | None = Field(None, description="How to ask the operator for the credit, e.g. *123#")
-    reserve: float = Field(0, ge=0, description="With less credit than this only critical messages leave")
 
 
 class ProviderSettings(Section):
