@@ -154,4 +154,23 @@ CREATE TABLE guard_line (
 CREATE TABLE guard_kept (alarm TEXT PRIMARY KEY, report TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD)
+TELLING = """
+-- The least time until its limit that an alarm has seen [ms], by forecast.
+CREATE TABLE nearest (alarm TEXT PRIMARY KEY, left_ms INTEGER NOT NULL) WITHOUT ROWID;
+-- The exposure clock of moved blood: `before_ms` beyond its limits at the source and before; `out_ms` in all, as of
+-- `looked_ms`; `allowed_ms` its profile's budget, null: none. `exposure`: the alarm when that was used up. It runs
+-- until `ended_ms`.
+ALTER TABLE moved ADD COLUMN before_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE moved ADD COLUMN out_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE moved ADD COLUMN allowed_ms INTEGER;
+ALTER TABLE moved ADD COLUMN looked_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE moved ADD COLUMN exposure TEXT;
+ALTER TABLE moved ADD COLUMN ended_ms INTEGER;
+UPDATE moved SET ended_ms = at_ms;
+CREATE INDEX moved_runs ON moved (target) WHERE ended_ms IS NULL;
+-- What the carrier calls a message, where its delivery is reported by a callback.
+ALTER TABLE delivery ADD COLUMN carrier_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX delivery_carrier ON delivery (carrier_id) WHERE carrier_id <> '';
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING)
