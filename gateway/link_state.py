@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to send to the hub next. Pure: numbers of readings, and the time as an argument.
 
-Every reading that is not receipted is in exactly one of three places: fresh (came while the link was up),
-backlog, or in flight. Only a receipt takes it out. Fresh and backlog take turns, so that neither starves the
-other; what was in flight too long, or when the connection was lost, is backlog again.
+Every reading that is not receipted is in exactly one of three places: fresh (the newest live ones, also while
+the link is down), backlog, or in flight. Only a receipt takes it out. Fresh and backlog take turns, so that
+neither starves the other; what was in flight when the connection was lost goes back where it came from.
 
 A slow link is not a lossy one: what the broker has not confirmed is still on its way, and is not sent again
 as long as the connection holds. Little of the backlog is on its way at once, so that fresh readings never
@@ -68,15 +68,18 @@ class LinkState:
         self.resent = 0
 
     def accepted(self, low: int, high: int, now_s: float, *, live: bool) -> None:
-        """These readings are in the spool now. `live` ones, while the link is up, go before the backlog."""
+        """These readings are in the spool now. The newest `live` ones go before the backlog."""
         if not (self._fresh or self._backlog or self._flights):
             self._progress_s = self._confirmed_s = now_s  # nothing was due before
-        if not (live and self._up):
+        if not live:
             self._backlog.add(low, high)
             return
         if not self._fresh:
             self._fresh_since_s = now_s
         self._fresh.add(low, high)
+        self._bound_fresh()
+
+    def _bound_fresh(self) -> None:
         if len(self._fresh) > FRESH_MAX_BATCHES * self._batch:
             self._to_backlog(self._fresh)
             self._fresh = RangeSet()
@@ -92,11 +95,11 @@ class LinkState:
 
     def _recall(self) -> None:
         for flight in self._flights.values():
-            self._to_backlog(flight.left)
+            for low, high in flight.left:
+                (self._backlog if flight.backfill else self._fresh).add(low, high)
             self.resent += bool(flight.left)
         self._flights.clear()
-        self._to_backlog(self._fresh)
-        self._fresh = RangeSet()
+        self._bound_fresh()
 
     def _to_backlog(self, pairs: Iterable[tuple[int, int]]) -> None:
         for low, high in pairs:

@@ -108,7 +108,7 @@ TestLink.settings = settings(max_examples=60, stateful_step_count=40, deadline=N
 
 def test_live_readings_wait_for_company_and_backlog_does_not() -> None:
     link = state()
-    link.accepted(1, 3, 0.0, live=True)  # before the link was up: backlog
+    link.accepted(1, 3, 0.0, live=False)
     link.connected(0.0)
     link.accepted(4, 5, 0.0, live=True)
     plan = link.next(0.0)
@@ -121,7 +121,7 @@ def test_live_readings_wait_for_company_and_backlog_does_not() -> None:
     assert (plan.pairs, plan.backfill) == ([(4, 5)], False)
 
 
-def test_after_an_outage_live_goes_first_and_backlog_shares() -> None:
+def test_after_an_outage_the_newest_go_first_and_backlog_shares() -> None:
     """Ten thousand readings wait: the fresh ones go out at once, and take turns with the old ones."""
     link = state(window=1, batch=10)
     link.accepted(1, 10_000, 0.0, live=True)
@@ -135,6 +135,23 @@ def test_after_an_outage_live_goes_first_and_backlog_shares() -> None:
         link.receipted(plan.pairs, 0.0)
     assert kinds[0] is False
     assert kinds == [False, True] * 10
+
+
+def test_a_short_break_does_not_send_the_newest_to_the_end_of_the_queue() -> None:
+    link = state(window=2, batch=10)
+    link.accepted(1, 10_000, 0.0, live=False)
+    link.connected(0.0)
+    link.accepted(10_001, 10_010, 0.0, live=True)
+    flying = link.next(0.0)
+    assert flying is not None
+    assert not flying.backfill
+    link.disconnected()
+    link.accepted(10_011, 10_012, 1.0, live=True)
+    link.connected(2.0)
+    first = next(plan for _ in range(2) if (plan := link.next(2.0)) is not None and not plan.backfill)
+    assert first.pairs == [(10_001, 10_010)]
+    link.receipted(first.pairs, 2.0)
+    assert link.next(3.5) is not None
 
 
 def test_when_the_link_is_too_slow_the_newest_go_first() -> None:
