@@ -24,7 +24,7 @@ BACK_MS = 86_400_000
 """So much of the sealed record is judged again when our own file was lost [ms]: the alarms that are true."""
 READMITTED = int(Flag.READMITTED)
 GONE = "the record was begun anew"
-KIND_NUMBER = {condition.kind: number for number, condition in enumerate(CONDITIONS)}
+KIND_NUMBER = {condition.name: number for number, condition in enumerate(CONDITIONS)}
 
 
 def is_another(journal: JournalReader, judged: int) -> bool:
@@ -68,7 +68,7 @@ def _of_sealed(
         live = newest.arrived_ms - newest.at_ms <= lateness_ms and not newest.flags & READMITTED
         if number < len(table) and table["live_at"][number] == NEVER and live:
             table["live_at"][number] = min(newest.at_ms, newest.arrived_ms)
-    return EngineState(table)
+    return EngineState(table, state.insight)
 
 
 def _close_orphans(

@@ -71,7 +71,7 @@ class Book:
         """Events of one step, in their order."""
         for event in events:
             sensor = scene.names[int(event["series"])]
-            kind = CONDITIONS[int(event["kind"])].kind
+            kind = CONDITIONS[int(event["kind"])].name
             id_ = excursion_id(sensor, kind, int(event["since"]))
             what = What(int(event["what"]))
             if what is What.RAISED:
@@ -228,10 +228,10 @@ def excursion_of(event: Events, scene: Scene) -> Excursion:
     known = scene.registry.sensor_by_id.get(sensor)
     since = int(event["since"])
     return Excursion(
-        id=excursion_id(sensor, condition.kind, since),
+        id=excursion_id(sensor, condition.name, since),
         sensor=sensor,
         appliance=(known.appliance if known else None) or "",
-        kind=condition.kind,
+        kind=condition.name,
         started_ms=since,
         raised_ms=int(event["at"]),
         ended_ms=None,

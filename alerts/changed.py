@@ -49,4 +49,4 @@ def judged_again(state: EngineState, first: Ints, told: Callable[[int, int, int]
     table["late_from"][which] = np.where(known == NEVER, begin[which], np.minimum(known, begin[which]))
     table["late_until"][which] = np.maximum(table["late_until"][which], newest[which])
     table["rough"][which] = True
-    return EngineState(table)
+    return EngineState(table, state.insight)

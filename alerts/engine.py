@@ -10,8 +10,6 @@ where blocks are cut changes what comes out.
 from __future__ import annotations
 
 import hashlib
-import struct
-import zlib
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -19,38 +17,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alerts.insight import observe
 from alerts.rules import CONDITIONS, RULES, Seen
 from alerts.rules.flat import Block, Bools, Ints, Segments, in_order, latest, segments_of
-from alerts.rules.limits import LEAST, NEVER, Carried, Latched, latch, telling
+from alerts.rules.limits import NEVER, Carried, Latched, latch, telling
 from alerts.rules.terms import RuleTable
 from alerts.rules.validity import UNKNOWN, faults, suspicious
-from coldchain.kernel.errors import SchemaTooNew
+from alerts.state import FORMAT, N_CONDITIONS, STATE, EngineState, Rows, Table, blank, copied
 from coldchain.settings.profile_files import PROFILES
 
-FORMAT = 1
-N_CONDITIONS = 3
 assert len(CONDITIONS) == N_CONDITIONS, "the columns of STATE belong to CONDITIONS: raise FORMAT with them"
 
-STATE = np.dtype(
-    [
-        ("at", "<i8"),  # event time of the newest judged reading; NEVER before the first
-        ("live_at", "<i8"),  # event time of the newest reading that arrived live; NEVER before the first
-        ("late_from", "<i8"),  # span of late readings that wait to be judged again; NEVER if none
-        ("late_until", "<i8"),
-        ("since", "<i8", N_CONDITIONS),  # the rest: see limits.Carried
-        ("value", "<i4"),  # of the newest judged reading
-        ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
-        ("peak", "<i4", N_CONDITIONS),
-        ("standing", "?", N_CONDITIONS),
-        ("announced", "?", N_CONDITIONS),
-        ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
-    ],
-    align=True,
-)
-"""One record per series: 88 bytes, aligned, or numpy would copy each column before using it."""
-
-Table = npt.NDArray[np.void]
-HEAD = struct.Struct("<BI")
+__all__ = [
+    "EVENT",
+    "FORMAT",
+    "STATE",
+    "EngineState",
+    "Events",
+    "Rows",
+    "Step",
+    "Table",
+    "What",
+    "all_late",
+    "blank",
+    "calm",
+    "rejudge",
+    "rules_digest",
+    "step",
+]
 
 
 class What(IntEnum):
@@ -79,52 +73,11 @@ Events = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True)
-class EngineState:
-    """What is carried from block to block: `table` of STATE, one record per series number."""
-
-    table: Table
-
-    @classmethod
-    def fresh(cls, series: int = 0) -> EngineState:
-        return cls(blank(series))
-
-    def grown(self, series: int) -> EngineState:
-        """With room for that many series."""
-        if series <= len(self.table):
-            return self
-        return EngineState(np.concatenate([self.table, blank(series - len(self.table))]))
-
-    def save(self) -> bytes:
-        return HEAD.pack(FORMAT, len(self.table)) + zlib.compress(self.table.tobytes(), 1)
-
-    @classmethod
-    def load(cls, blob: bytes) -> EngineState:
-        """The saved state; SchemaTooNew when a newer version saved it."""
-        found, n = HEAD.unpack_from(blob)
-        if found > FORMAT:
-            raise SchemaTooNew(path="engine state in alarms.db", found=found, supported=FORMAT)
-        return cls(np.frombuffer(zlib.decompress(blob[HEAD.size :]), STATE, n).copy())
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """The state after a block, and what happened in it: EVENT records by instant, series, kind."""
 
     state: EngineState
     events: Events
-
-
-def _copy(table: Table) -> Table:
-    """As bytes, many times faster than field by field."""
-    return np.frombuffer(bytearray(table.view(np.uint8)), STATE)
-
-
-def blank(n: int) -> Table:
-    table = np.zeros(n, STATE)
-    for name in ("at", "live_at", "late_from", "late_until", "since"):
-        table[name] = NEVER
-    table["plain"], table["peak"] = UNKNOWN, LEAST
-    return table
 
 
 def rules_digest(rules: RuleTable) -> str:
@@ -141,7 +94,7 @@ def all_late(state: EngineState, back_ms: int) -> EngineState:
     table["late_from"] = np.where(judged, start, NEVER)
     table["late_until"] = np.where(judged, table["at"], NEVER)
     table["rough"] = judged
-    return EngineState(table)
+    return EngineState(table, state.insight)
 
 
 def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = False) -> Step:
@@ -154,8 +107,10 @@ def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = Fal
         return Step(state, nothing)
     block = in_order(block)
     known = len(rules)
-    grown = state.grown(max(int(block.series[-1]) + 1, known)).table
-    table = grown if give else _copy(grown)
+    grown = state.grown(max(int(block.series[-1]) + 1, known))
+    table, insight = grown.table, grown.insight
+    if not give:
+        table = copied(table)
     seg = segments_of(block.series)
     _hear(table, block, seg)
     if block.series[-1] >= known or block.drill.any() or not rules.judged.all():
@@ -163,7 +118,7 @@ def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = Fal
         judged = judged & (block.series < known) & ~block.drill
         block = block.take(judged)
         if not len(block):
-            return Step(EngineState(table), nothing)
+            return Step(EngineState(table, insight), nothing)
         seg = segments_of(block.series)
     before = table["at"][seg.place if seg.single else block.series]
     late = block.at < before
@@ -174,18 +129,24 @@ def step(state: EngineState, block: Block, rules: RuleTable, *, give: bool = Fal
         _set_aside(table, block.take(late), rules)
         block = block.take(~late)
         if not len(block):
-            return Step(EngineState(table), nothing)
+            return Step(EngineState(table, insight), nothing)
         seg = segments_of(block.series)
-    return Step(EngineState(table), _judge(table, block, seg, rules))
+    return Step(EngineState(table, insight), _judge(table, block, seg, rules))
 
 
-def rejudge(block: Block, rules: RuleTable) -> tuple[Table, Events]:
-    """One series' readings from nothing: its record (1,) after them, and all that happened."""
+def rejudge(block: Block, rules: RuleTable, start: Rows | None = None) -> tuple[Rows, Events]:
+    """One series' readings, from its records as they stood before the first of them, or from nothing: its
+    records after them, and all that happened.
+    """
     assert len(block)
+    series = int(block.series[0])
     table = blank(len(rules))
+    if start is not None:
+        table[series : series + 1] = start.table
     block = in_order(block.take(~block.drill))
     events = _judge(table, block, segments_of(block.series), rules)
-    return table[int(block.series[0])], events
+    insight = observe.blank(1) if start is None else start.insight
+    return Rows(copied(table[series : series + 1]), insight), events
 
 
 def calm(block: Block, rules: RuleTable) -> Bools:

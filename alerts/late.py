@@ -136,7 +136,7 @@ class Revision:
         if not len(block):
             return Again(begin, end, np.zeros(0, [("at", "<i8")]), None)
         after, events = rejudge(block, scene.rules)
-        return Again(begin, until, events, after if until >= newest else None)
+        return Again(begin, until, events, after.table[0] if until >= newest else None)
 
     def _calm_before(self, sensor: str, at: int, scene: Scene) -> int:
         """The last calm instant before `at`; 0 if there is none."""

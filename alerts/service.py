@@ -272,7 +272,7 @@ class AlertService:
             while waiting and took_s < LATE_SLICE_S:
                 judged += self._revision.settle(table, waiting.pop(), scene)
                 took_s = self._steady_s() - now_s
-            self._state = EngineState(table)
+            self._state = EngineState(table, self._state.insight)
             if judged:
                 self._write_state()
         self._record.close()

@@ -66,7 +66,7 @@ class Watch:
         found = []
         for series, kind in np.argwhere(table["announced"] & table["standing"]).tolist():
             sensor, since = scene.names.get(series, ""), int(table["since"][series, kind])
-            known = self._store.excursion(excursion_id(sensor, CONDITIONS[kind].kind, since))
+            known = self._store.excursion(excursion_id(sensor, CONDITIONS[kind].name, since))
             if known is None or known.alarm or known.ended_ms is not None:
                 continue
             if in_use(scene.registry, known.appliance, scene.now_ms):

@@ -41,11 +41,13 @@ class Signals:
 class Condition:
     """Something that may be wrong with a sensor's readings and must last before it counts.
 
-    kind       the word in excursions and alarms
+    name       unique: the word in excursions, and in `rule`
+    kind       what the alarm is: a warning and what is critical of one kind are one alarm
     of_faults  True: looks at readings that are no temperature, too; False: those are left out
     sign       the peak is sign * size [thousandths]; 0: it has none
     """
 
+    name: str
     kind: str
     version: int
     severity: str
@@ -69,17 +71,30 @@ def _sensor_fault(seen: Seen) -> Signals:
     return Signals(seen.fault, ~seen.fault, nothing, seen.fault_after_ms, nothing)
 
 
+def _not_yet(seen: Seen) -> Signals:
+    nothing = np.zeros_like(seen.block.value)
+    return Signals(nothing > 0, nothing == 0, nothing, 0, nothing)
+
+
 CONDITIONS = (
-    Condition("high", 1, "critical", of_faults=False, sign=1, signals=_high),
-    Condition("low", 1, "critical", of_faults=False, sign=-1, signals=_low),
-    Condition("sensor_fault", 1, "warning", of_faults=True, sign=0, signals=_sensor_fault),
+    Condition("high", "high", 1, "critical", of_faults=False, sign=1, signals=_high),
+    Condition("low", "low", 1, "critical", of_faults=False, sign=-1, signals=_low),
+    Condition("sensor_fault", "sensor_fault", 1, "warning", of_faults=True, sign=0, signals=_sensor_fault),
+    Condition("high_warning", "high", 1, "warning", of_faults=False, sign=1, signals=_not_yet),
+    Condition("low_warning", "low", 1, "warning", of_faults=False, sign=-1, signals=_not_yet),
+    Condition("rate", "rate", 1, "warning", of_faults=False, sign=0, signals=_not_yet),
+    Condition("forecast", "forecast", 1, "warning", of_faults=False, sign=0, signals=_not_yet),
+    Condition("cumulative", "cumulative", 1, "critical", of_faults=False, sign=0, signals=_not_yet),
+    Condition("agitator", "agitator", 1, "warning", of_faults=False, sign=0, signals=_not_yet),
 )
 """In the order of the columns of the engine's state: append, never reorder."""
+
+NUMBER_OF = {condition.name: number for number, condition in enumerate(CONDITIONS)}
 
 
 def rule_of(condition: Condition) -> str:
     """Its name with its version: ``high@1``."""
-    return f"{condition.kind}@{condition.version}"
+    return f"{condition.name}@{condition.version}"
 
 
 RULES = tuple(rule_of(c) for c in CONDITIONS)

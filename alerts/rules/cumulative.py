@@ -10,6 +10,9 @@ from alerts.rules.flat import Bools, Ints
 
 DAY_MS = 86_400_000
 
+RING = 25
+"""Hours kept of each sensor: the one it is, and the 24 before it."""
+
 
 def day_sums(line: Line, out_ms: Ints) -> Ints:
     """(N,) ms known to be out of range on the steps that began in the 24 hours up to each reading.

@@ -96,7 +96,7 @@ def _again(
     from alerts.rules.flat import block_of
     from alerts.rules.table import build_table
 
-    kinds = [c.kind for c in CONDITIONS]
+    kinds = [c.name for c in CONDITIONS]
     if alarm.kind not in kinds or not len(rows):
         return None, {}
     fault_after_ms = round(1000 * settings.alerts.silent_after.total_seconds())

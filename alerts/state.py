@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine carries from block to block: two tables with one record per series number, and how they are saved.
+
+`table` holds what every reading changes, `insight` what is learnt of each sensor. Together at most 2 KiB a sensor.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from alerts.insight import observe
+from alerts.rules.cumulative import RING
+from alerts.rules.limits import LEAST, NEVER
+from alerts.rules.validity import UNKNOWN
+from coldchain.kernel.errors import SchemaTooNew
+
+FORMAT = 2
+N_CONDITIONS = 9
+
+STATE = np.dtype(
+    [
+        ("at", "<i8"),  # event time of the newest judged reading; NEVER before the first
+        ("live_at", "<i8"),  # event time of the newest reading that arrived live; NEVER before the first
+        ("late_from", "<i8"),  # span of late readings that wait to be judged again; NEVER if none
+        ("late_until", "<i8"),
+        ("since", "<i8", N_CONDITIONS),  # the rest of each condition: see limits.Carried
+        ("sound_at", "<i8"),  # event time of the newest temperature; NEVER before the first
+        ("cooled", "<i8"),  # begin of the loading in which its range was reached; NEVER if none
+        ("soon_at", "<i8"),  # when the limit was last foreseen near; NEVER if never
+        ("slot_at", "<f8"),  # mean instant [s] of the last closed slot, and its mean [°C]
+        ("slot_c", "<f8"),
+        ("value", "<i4"),  # of the newest judged reading, as it came
+        ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
+        ("sound", "<i4"),  # the newest temperature, as judged: corrected, or of the virtual load
+        ("peak", "<i4", N_CONDITIONS),
+        ("hour", "<i4"),  # of `out_s`: number of the newest hour in it; NEVER before the first
+        ("out_s", "<u2", RING),  # seconds beyond the limits, by the hour: see cumulative
+        ("standing", "?", N_CONDITIONS),
+        ("announced", "?", N_CONDITIONS),
+        ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
+    ],
+    align=True,
+)
+"""One record per series, aligned, or numpy would copy each column before using it."""
+assert STATE.itemsize + observe.STATE.itemsize <= 2048, "2 KiB of state per sensor"
+
+FIRST_CONDITIONS = 3
+FIRST = np.dtype(
+    [
+        ("at", "<i8"),
+        ("live_at", "<i8"),
+        ("late_from", "<i8"),
+        ("late_until", "<i8"),
+        ("since", "<i8", FIRST_CONDITIONS),
+        ("value", "<i4"),
+        ("plain", "<i4"),
+        ("peak", "<i4", FIRST_CONDITIONS),
+        ("standing", "?", FIRST_CONDITIONS),
+        ("announced", "?", FIRST_CONDITIONS),
+        ("rough", "?"),
+    ],
+    align=True,
+)
+"""Of format 1: limits and faults, no insight."""
+
+Table = npt.NDArray[np.void]
+HEAD = struct.Struct("<BI")
+
+
+class Rows(NamedTuple):
+    """One series' records of both tables, (1,) each."""
+
+    table: Table
+    insight: Table
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What is carried from block to block: `table` of STATE and `insight` of observe.STATE, by series number."""
+
+    table: Table
+    insight: Table
+
+    @classmethod
+    def fresh(cls, series: int = 0) -> EngineState:
+        return cls(blank(series), observe.blank(series))
+
+    def grown(self, series: int) -> EngineState:
+        """With room for that many series."""
+        more = series - len(self.table)
+        if more <= 0:
+            return self
+        return EngineState(
+            _joined(self.table, blank(more)), _joined(self.insight, observe.blank(more))
+        )
+
+    def rows(self, series: int) -> Rows:
+        """A copy of one series' records."""
+        one = slice(series, series + 1)
+        return Rows(copied(self.table[one]), copied(self.insight[one]))
+
+    def save(self) -> bytes:
+        body = self.table.tobytes() + self.insight.tobytes()
+        return HEAD.pack(FORMAT, len(self.table)) + zlib.compress(body, 1)
+
+    @classmethod
+    def load(cls, blob: bytes) -> EngineState:
+        """The saved state; SchemaTooNew when a newer version saved it. What an older one did not know is blank."""
+        found, n = HEAD.unpack_from(blob)
+        if found > FORMAT:
+            raise SchemaTooNew(path="engine state in alarms.db", found=found, supported=FORMAT)
+        body = zlib.decompress(blob[HEAD.size :])
+        if found == 1:
+            return cls(_of_first(np.frombuffer(body, FIRST, n)), observe.blank(n))
+        split = n * STATE.itemsize
+        return cls(as_bytes(body[:split], STATE), as_bytes(body[split:], observe.STATE))
+
+
+def as_bytes(told: bytes, dtype: np.dtype[np.void]) -> Table:
+    """Records to write to. What lies between the fields is kept, so that equal states are saved equal."""
+    return np.frombuffer(bytearray(told), dtype)
+
+
+def copied(table: Table) -> Table:
+    """A copy, many times faster than field by field."""
+    return np.frombuffer(bytearray(np.ascontiguousarray(table).view(np.uint8)), table.dtype)
+
+
+def _joined(table: Table, more: Table) -> Table:
+    return as_bytes(table.tobytes() + more.tobytes(), table.dtype)
+
+
+def blank(n: int) -> Table:
+    """Records of series that nothing is known of."""
+    table = np.zeros(n, STATE)
+    for name in ("at", "live_at", "late_from", "late_until", "since", "sound_at", "cooled", "soon_at", "hour"):
+        table[name] = NEVER
+    table["slot_at"] = float(NEVER)
+    table["plain"] = table["sound"] = UNKNOWN
+    table["peak"] = LEAST
+    return table
+
+
+def _of_first(old: Table) -> Table:
+    table = blank(len(old))
+    assert FIRST.names is not None
+    for name in FIRST.names:
+        if FIRST[name].shape:
+            table[name][:, :FIRST_CONDITIONS] = old[name]
+        else:
+            table[name] = old[name]
+    return table
