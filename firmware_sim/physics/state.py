@@ -18,6 +18,8 @@ from firmware_sim.physics.plates import plate_temperature_c
 
 DT_S = 5
 """The grid [s]. The fastest node, air with its door open, has a time constant near 30 s: it is implicit."""
+COARSEST_DT_S = 30
+"""The evaporators, explicit, have time constants of 34 s (cabinets of blood) and more."""
 
 NORMAL, HEATING, DRIPPING = 0, 1, 2
 """Modes of the defrost."""
@@ -69,8 +71,9 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Constants multiplied out once for a step of `DT_S`."""
+    """Constants multiplied out once for steps of ``dt_s`` seconds."""
 
+    dt_s: int
     air_k: FloatArray
     load_k: FloatArray
     wall_k: FloatArray
@@ -89,14 +92,15 @@ class Coefficients:
     control_a: FloatArray
 
     @classmethod
-    def of(cls, c: Constants) -> "Coefficients":
+    def of(cls, c: Constants, dt_s: int = DT_S) -> "Coefficients":
         kilograms = c["plates_kg"]
         lift_k = np.maximum(c["cooling_at_c"] - c["cooling_floor_c"], 1.0)
         return cls(
-            air_k=DT_S / c["air_j_per_k"],
-            load_k=DT_S * c["load_w_per_k"] / c["load_j_per_k"],
-            wall_k=DT_S / c["wall_j_per_k"],
-            evaporator_k=DT_S / c["evaporator_j_per_k"],
+            dt_s=dt_s,
+            air_k=dt_s / c["air_j_per_k"],
+            load_k=dt_s * c["load_w_per_k"] / c["load_j_per_k"],
+            wall_k=dt_s / c["wall_j_per_k"],
+            evaporator_k=dt_s / c["evaporator_j_per_k"],
             plate_latent_j=kilograms * PLATE_LATENT_J_PER_KG,
             plate_solid=np.maximum(kilograms * PLATE_SOLID_J_PER_KG_K, 1.0),
             plate_liquid=np.maximum(kilograms * PLATE_LIQUID_J_PER_KG_K, 1.0),
@@ -106,9 +110,9 @@ class Coefficients:
             defrost_in=c["defrost_w"] * (1.0 - c["defrost_wall_part"]),
             defrost_wall=c["defrost_w"] * c["defrost_wall_part"],
             heats=c["heater_w"] > 0,
-            load_a=DT_S / (DT_S + c["load_lag_s"]),
-            air_a=DT_S / (DT_S + c["air_lag_s"]),
-            control_a=DT_S / (DT_S + c["control_lag_s"]),
+            load_a=dt_s / (dt_s + c["load_lag_s"]),
+            air_a=dt_s / (dt_s + c["air_lag_s"]),
+            control_a=dt_s / (dt_s + c["control_lag_s"]),
         )
 
 
@@ -148,7 +152,7 @@ def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None
     s.evaporator_c = s.evaporator_c + k.evaporator_k * into_evaporator
     s.load_c = s.load_c + k.load_k * (air - s.load_c)
     s.wall_c = s.wall_c + k.wall_k * into_wall
-    s.plates_j = s.plates_j + DT_S * plate_w * (air - plate_c)
+    s.plates_j = s.plates_j + k.dt_s * plate_w * (air - plate_c)
     s.air_c = air
     s.load_probe_c = s.load_probe_c + k.load_a * (s.load_c - s.load_probe_c)
     s.air_probe_c = s.air_probe_c + k.air_a * (air - s.air_probe_c)
@@ -182,4 +186,4 @@ def control(s: State, c: Constants, k: Coefficients, drive: Drive, t_s: float) -
     # The heater works below the cooling band, so that the two never fight.
     s.warming = k.heats & drive.powered & (above < np.where(s.warming, -1.0, -2.0) * c["band_k"])
     # Damp air brings frost: an open door counts tenfold.
-    s.run_s = s.run_s + DT_S * (cooling + 10.0 * (drive.gap > 0))
+    s.run_s = s.run_s + k.dt_s * (cooling + 10.0 * (drive.gap > 0))

@@ -2,7 +2,7 @@
 """Faults as arrays: what each appliance suffers at an instant."""
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -72,14 +72,16 @@ class Strikes:
             assert not math.isnan(strike.fault.start_s), (
                 "a fault that waits for its passing must be placed first"
             )
-        self._strikes = tuple(strikes)
+        self._strikes = sorted(strikes, key=lambda s: s.fault.start_s)
+        self._starts = [s.fault.start_s for s in self._strikes]
+        self._longest_s = max((s.fault.end_s - s.fault.start_s for s in strikes), default=0.0)
         self._rows = rows
         self._edges = sorted(
             {edge for s in strikes for edge in (s.fault.start_s, s.fault.end_s) if math.isfinite(edge)}
         )
-        self._gradual = [
-            s for s in strikes if s.fault.kind in (FaultKind.REFRIGERANT_LOSS, FaultKind.PROBE_DRIFT)
-        ]
+        self._gradual = any(
+            s.fault.kind in (FaultKind.REFRIGERANT_LOSS, FaultKind.PROBE_DRIFT) for s in strikes
+        )
 
     def due(self, before_s: float, now_s: float, *, minute: bool) -> bool:
         """Whether something begins or ends in (before, now], or creeps and a minute has passed."""
@@ -90,11 +92,12 @@ class Strikes:
     def at(self, before_s: float, now_s: float) -> Suffering:
         """What acts at ``now_s``; warm loads are those that arrived in (before, now]."""
         suffering = Suffering.none(self._rows)
-        for strike in self._strikes:
+        first = bisect_left(self._starts, min(before_s, now_s - self._longest_s))
+        for strike in self._strikes[first : bisect_right(self._starts, now_s)]:
             fault = strike.fault
-            if fault.kind is FaultKind.WARM_LOAD and before_s < fault.start_s <= now_s:
+            if fault.kind is FaultKind.WARM_LOAD and before_s < fault.start_s:
                 suffering.warmed.append((strike.rows, fault.number("part"), fault.number("temperature_c")))
-            if fault.start_s <= now_s < fault.end_s:
+            if now_s < fault.end_s:
                 _apply(suffering, strike, now_s - fault.start_s)
         return suffering
 

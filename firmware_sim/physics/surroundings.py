@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware_sim.physics.constants import BoolArray, Constants
 from firmware_sim.physics.noise import FloatArray, KeyArray, key_of, uniform
@@ -64,7 +65,7 @@ class Surroundings:
     """Room, door and journey of each row. Call `minute` each minute, `slot` at each new slot of 600 s."""
 
     rooms: Sequence[Room]
-    room_of: Sequence[int]
+    room_of: NDArray[np.intp]
     c: Constants
     utc_offset_s: float
     ambient_c: FloatArray
@@ -80,16 +81,25 @@ class Surroundings:
         rows = len(room_of)
         zeros = np.zeros(rows)
         no = np.zeros(rows, dtype=bool)
-        return cls(rooms, room_of, c, utc_offset_s, zeros, no, zeros.copy(), zeros.copy(), no.copy())
+        return cls(
+            rooms,
+            np.array(room_of, dtype=np.intp),
+            c,
+            utc_offset_s,
+            zeros,
+            no,
+            zeros.copy(),
+            zeros.copy(),
+            no.copy(),
+        )
 
     def minute(self, utc_s: float) -> None:
         """Refresh room temperatures [°C] and who is on a journey."""
-        if not self.room_of:
+        if not len(self.room_of):
             return
         local_s = utc_s + self.utc_offset_s
-        airs = [room.temperature_c(local_s) for room in self.rooms]
-        air = np.array([airs[row][0] for row in self.room_of])
-        swing = np.array([airs[row][1] for row in self.room_of])
+        airs = np.array([room.temperature_c(local_s) for room in self.rooms])
+        air, swing = airs[self.room_of].T
         own = 2 * uniform(self.c.keys, _LANE_ROOM, 0) - 1  # a corner or a window: up to 1 K
         self.away = self._away(local_s)
         self.ambient_c = air + own + np.where(self.away, OUTDOOR_K + OUTDOOR_SWING_K * swing, 0.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fleet of appliances, stepped together on a fixed grid of 5 s.
+"""A fleet of appliances, stepped together on a fixed grid, of 5 s unless told.
 
     world = World(fleet, schedule, seed=1, start_utc_s=..., begin_s=-1200)
     world.step_to(60.0)
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from firmware_sim.faults import Schedule
 from firmware_sim.fleet import Fleet
 from firmware_sim.physics import constants, probes
-from firmware_sim.physics.constants import BoolArray
+from firmware_sim.physics.constants import BoolArray, Constants
 from firmware_sim.physics.designs import ApplianceType
 from firmware_sim.physics.noise import FloatArray, key_of, uniform
 from firmware_sim.physics.quantities import OFFERS, Quantity
 from firmware_sim.physics.state import (
+    COARSEST_DT_S,
     DT_S,
     HEATING,
     NORMAL,
@@ -40,7 +41,6 @@ from firmware_sim.physics.surroundings import DAY_S, SLOT_S, Room, Surroundings
 
 WARM_UP_S = 8 * 3600
 """Longer than any cycle and most loads' time constants; loads begin at their mean anyway."""
-_MINUTE = 60 // DT_S
 _ALARM_MINUTES = 10
 _DOOR_ALARM_MINUTES = 3  # whole minutes seen open: more than two minutes
 _QUIET_AFTER_DEFROST_S = 3600.0
@@ -56,7 +56,7 @@ class World:
     ``load_c`` and ``air_c`` are the hidden, noiseless truth [°C]; nodes must use `sense`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         fleet: Fleet,
         schedule: Schedule | None = None,
@@ -67,11 +67,19 @@ class World:
         warm_up_s: float = WARM_UP_S,
         stocked: float = 1.0,
         strikes: Sequence[Strike] | None = None,
+        dt_s: int = DT_S,
     ) -> None:
         """``stocked``: how full the cabinets are, 1 the usual load, near 0 empty.
 
+        ``dt_s``: the grid [s], a part of a minute; a coarser one is for judging many appliance-years,
+        and looks at its rooms every ten minutes.
+
         ``strikes`` replaces the schedule, by row: a fleet may then hold one appliance many times.
         """
+        assert 60 % dt_s == 0, dt_s
+        assert dt_s <= COARSEST_DT_S, dt_s
+        self._dt_s, self._ticks_a_minute = dt_s, 60 // dt_s
+        self._fine = dt_s <= DT_S
         appliances, sites = fleet.appliances, fleet.sites
         if strikes is None:
             rows_of = {appliance.id: row for row, appliance in enumerate(appliances)}
@@ -85,7 +93,7 @@ class World:
         self._c = constants.draw([appliance.type for appliance in appliances], keys)
         for name in ("load_j_per_k", "load_w_per_k"):
             self._c.values[name] = self._c[name] * max(stocked, 0.01)
-        self._k = Coefficients.of(self._c)
+        self._k = Coefficients.of(self._c, dt_s)
         self._utc_offset_s = fleet.utc_offset_h * 3600
         self._start_utc_s = float(start_utc_s)
         order = {site.id: number for number, site in enumerate(sites)}
@@ -100,6 +108,7 @@ class World:
         self._offered = np.zeros((rows, len(Quantity)), dtype=bool)
         for row, appliance in enumerate(appliances):
             self._offered[row, [offer.quantity for offer in OFFERS[appliance.type]]] = True
+        self._damp_pct = 40.0 + 20.0 * uniform(self._c.keys, _LANE_DAMP, 0)
         self._active = self._c.of_type(ApplianceType.ACTIVE_BOX)
         self._packs = self._c.of_type(ApplianceType.PASSIVE_BOX)
         self._minutes_high = np.zeros(rows)
@@ -110,7 +119,7 @@ class World:
         self._begin(begin_s, warm_up_s)
 
     def _begin(self, begin_s: float, warm_up_s: float) -> None:
-        self._tick = math.floor((begin_s - warm_up_s) / DT_S)
+        self._tick = math.floor((begin_s - warm_up_s) / self._dt_s)
         self._slot: int | None = None
         c, rows, utc_s = self._c, len(self.ids), self._utc_s
         self._around.minute(utc_s)
@@ -148,7 +157,7 @@ class World:
     @property
     def now_s(self) -> float:
         """The instant on the grid that the state belongs to [s after the start]."""
-        return float(self._tick * DT_S)
+        return float(self._tick * self._dt_s)
 
     @property
     def load_c(self) -> FloatArray:
@@ -159,19 +168,43 @@ class World:
         return self.state.air_c
 
     @property
+    def constants(self) -> Constants:
+        """What each appliance is made of. Whoever changes them calls `recompute`, but for the set-point."""
+        return self._c
+
+    @property
+    def offsets_k(self) -> FloatArray:
+        """(2, N) constant error of the load's and the air's probe [K]."""
+        return self._error_k
+
+    @property
+    def latent_j(self) -> FloatArray:
+        """(N,) energy that melts all plates [J]."""
+        return self._k.plate_latent_j
+
+    def recompute(self) -> None:
+        """Take changed constants into use."""
+        self._k = Coefficients.of(self._c, self._dt_s)
+
+    def surroundings(self) -> tuple[FloatArray, BoolArray, BoolArray]:
+        """(room [°C], mains present, door open) now."""
+        gap = np.maximum(self._suffering.gap, self._around.door_open(self._utc_s))
+        return self._around.ambient_c, self._suffering.grid & ~self._around.away, gap > 0
+
+    @property
     def _utc_s(self) -> float:
-        return self._start_utc_s + self._tick * DT_S
+        return self._start_utc_s + self._tick * self._dt_s
 
     def step_to(self, sim_time_s: float) -> None:
         """Advance to the last grid point at or before ``sim_time_s``; earlier times change nothing."""
-        last = math.floor(sim_time_s / DT_S)
+        last = math.floor(sim_time_s / self._dt_s)
         while self._tick < last:
             self._step()
 
     def watch(self, every_s: int, look: Callable[[], None]) -> None:
         """Call ``look`` whenever the World reaches a multiple of ``every_s``, whoever steps it."""
-        assert every_s % DT_S == 0, every_s
-        self._watchers.append((every_s // DT_S, look))
+        assert every_s % self._dt_s == 0, every_s
+        self._watchers.append((every_s // self._dt_s, look))
 
     def sense(self, row: int, *, first_conversion: bool = False) -> dict[str, float]:
         """What one appliance's channels report now, by `Quantity.word`; NaN where a probe does not answer.
@@ -209,13 +242,13 @@ class World:
         before_s = self.now_s
         self._tick += 1
         now_s, utc_s = self.now_s, self._utc_s
-        minute = self._tick % _MINUTE == 0
+        minute = self._tick % self._ticks_a_minute == 0
         if self._strikes.due(before_s, now_s, minute=minute):
             self._refresh(before_s, now_s)
         slot = math.floor(utc_s / SLOT_S)
         if slot != self._slot:
             self._new_slot(slot, utc_s)
-        if minute:
+        if minute and (self._fine or self._tick % (10 * self._ticks_a_minute) == 0):
             self._around.minute(utc_s)
             self._condenser = condenser_part(self._around.ambient_c)
         drive = self._drive(utc_s)
@@ -259,7 +292,7 @@ class World:
         self._pack_boxes(utc_s)
         self._run_batteries(drive)
         s, c = self.state, self._c
-        aim = np.where(drive.gap > 0, 80.0, 40.0 + 20.0 * uniform(c.keys, _LANE_DAMP, 0))
+        aim = np.where(drive.gap > 0, 80.0, self._damp_pct)
         s.humidity_pct = s.humidity_pct + np.where(drive.gap > 0, 0.5, 0.08) * (aim - s.humidity_pct)
         self._defrosted_at_s = np.where(s.mode == NORMAL, self._defrosted_at_s, now_s)
         loud = now_s - self._defrosted_at_s > _QUIET_AFTER_DEFROST_S
