@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cooling cycles out of temperatures: a cycle is trough, peak, trough, each reversal beyond a noise band.
 
-Reversals are those of a play (backlash): a pointer pushed by the readings, loose by the noise band. Plays
-compose exactly, by minima and maxima, so a block is run through in a few passes and no cut changes anything.
+Reversals are those of a play (backlash): a pointer pushed by the readings, loose by the noise band.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alerts.insight.play import played
 from alerts.insight.scan import (
     GROUP,
     NEVER,
@@ -18,9 +18,11 @@ from alerts.insight.scan import (
     Readings,
     Table,
     affine,
+    along,
     decay,
     last_true,
     put_rows,
+    rank_of,
     rows_of,
     scan_of,
     shifted,
@@ -48,14 +50,19 @@ WEIGHT = 0.1
 HEALTHY_CYCLES = 300
 """Medians in the mean of the healthy signature: days."""
 
+HOT = [
+    ("at", "<i8"),
+    ("pointer", "<i8"),
+    ("way", "<i8"),  # +1 rising, -1 falling, 0 not known
+    ("since", "<i8"),  # of the last setting anew
+    ("top", "<i8"),  # extreme of the run that goes on, and when
+    ("top_at", "<i8"),
+    ("half", "<i8"),  # half the noise band in force
+    ("usual", "<f8", N),  # figures in force, NaN before the first cycle
+]
 STATE = np.dtype(
     [
-        ("at", "<i8"),
-        ("pointer", "<i8"),
-        ("way", "<i8"),  # +1 rising, -1 falling, 0 not known
-        ("since", "<i8"),  # of the last setting anew
-        ("top", "<i8"),  # extreme of the run that goes on, and when
-        ("top_at", "<i8"),
+        ("hot", HOT),  # all that a reading touches where no slot closes and no run ends
         ("past", "<i8", (2, 3)),  # the last two extremes: value, instant, since; newest first
         ("range", scan_of(1)),
         ("seen", "<i8"),
@@ -88,9 +95,23 @@ class Cycles:
     count: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was known of cycles at each of N readings: row `of` of `figures` (K, 6), NaN before any."""
+
+    figures: Floats
+    of: Ints
+
+    def columns(self) -> Floats:
+        """(N, 6)."""
+        return np.asarray(self.figures[self.of])
+
+
 def blank(n: int) -> Table:
     table = np.zeros(n, STATE)
-    table["at"] = table["since"] = NEVER
+    hot = table["hot"]
+    hot["at"] = hot["since"] = NEVER
+    hot["half"], hot["usual"] = BAND_LEAST // 2, np.nan
     for name in ("range", "mean", "healthy"):
         table[name]["group"] = NEVER
     table["past"][:, :, 2] = -2
@@ -99,7 +120,8 @@ def blank(n: int) -> Table:
 
 def usual(rows: Table) -> Floats:
     """(S, 6) what each sensor's cycles are like; NaN before the first."""
-    return np.where((rows["cycles"] > 0)[:, None], value_of(rows["mean"]), np.nan)
+    figures: Floats = rows["hot"]["usual"]
+    return figures
 
 
 def healthy(rows: Table) -> Floats:
@@ -107,17 +129,19 @@ def healthy(rows: Table) -> Floats:
     return np.where((rows["cycles"] > 0)[:, None], value_of(rows["healthy"]), np.nan)
 
 
-def in_force(before: Floats, made: Cycles | None, seg: Segments) -> Floats:
-    """(N, 6) the usual figures known at each reading. before (S, 6): `usual` before these readings."""
-    column: Floats = np.repeat(before, seg.last - seg.first + 1, axis=0)
+def in_force(before: Floats, made: Cycles | None, seg: Segments) -> Known:
+    """The usual figures known at each reading. before (S, 6): `usual` before these readings."""
     if made is None:
-        return column
-    shows = np.zeros(seg.n, np.bool_)
-    shows[made.by] = True
-    news = np.zeros((seg.n, N))
-    news[made.by] = made.usual
-    source = last_true(shows, seg)
-    return np.where((source >= 0)[:, None], news[source], column)
+        return Known(before, along(np.arange(len(seg.first)), seg))
+    shows = np.zeros(seg.n, np.int64)
+    shows[made.by] = 1
+    place = np.searchsorted(made.series, seg.series) + np.arange(len(seg.series))
+    figures = np.empty((len(before) + len(made.by), N))
+    is_made = np.ones(len(figures), np.bool_)
+    is_made[place] = False
+    figures[place], figures[is_made] = before, made.usual
+    shows[seg.first[1:]] += 1
+    return Known(figures, np.cumsum(shows))
 
 
 def stalled(rows: Table, at: Ints) -> Floats:
@@ -131,76 +155,65 @@ def stalled(rows: Table, at: Ints) -> Floats:
 def advance(table: Table, readings: Readings, closed: Slots | None) -> Cycles | None:
     """Cycles that these readings finished. `closed`: the slots that the same readings closed."""
     seg = readings.seg
-    was = rows_of(table, seg.series)
-    half = _half_band(was, readings, closed)
-    anew = readings.at - shifted(readings.at, seg, was["at"]) > BREAK_MS
-    anew[seg.first[was["at"] == NEVER]] = True
-    pointer = _play(readings.milli, half, anew, seg, was["pointer"])
-    moved = np.sign(pointer - shifted(pointer, seg, was["pointer"]))
+    hot = rows_of(table["hot"], seg.series)
+    half = _half_band(table, hot, readings, closed)
+    anew = readings.at - shifted(readings.at, seg, hot["at"]) > BREAK_MS
+    anew[seg.first[hot["at"] == NEVER]] = True
+    pointer = played(readings.milli, half, anew, seg, hot["pointer"])
+    moved = np.sign(pointer - shifted(pointer, seg, hot["pointer"]))
     moved[anew] = 0
-    decided = last_true((moved != 0) | anew, seg)
-    lengths = seg.last - seg.first + 1
-    way = np.where(decided >= 0, moved[decided], np.repeat(was["way"], lengths))
-    began = last_true(anew, seg)
-    since = np.where(began >= 0, readings.at[began], np.repeat(was["since"], lengths))
-    runs = _runs(was, readings, way, since)
-    was["at"], was["pointer"], was["way"] = readings.at[seg.last], pointer[seg.last], way[seg.last]
-    was["since"] = since[seg.last]
-    cycles = _cycles(was, runs, readings)
-    put_rows(table, seg.series, was)
-    return cycles
+    if seg.single:
+        way = np.where((moved == 0) & ~anew, hot["way"], moved)
+        since = np.where(anew, readings.at, hot["since"])
+        runs = _runs_of_tick(hot, readings, way, since)
+    else:
+        decided = last_true((moved != 0) | anew, seg)
+        way = np.where(decided >= 0, moved[decided], along(hot["way"], seg))
+        since = along(hot["since"], seg)
+        if anew.any():
+            began = last_true(anew, seg)
+            since = np.where(began >= 0, readings.at[began], since)
+        runs = _runs(hot, readings, way, since)
+    hot["at"], hot["pointer"], hot["way"] = readings.at[seg.last], pointer[seg.last], way[seg.last]
+    hot["since"] = since[seg.last]
+    made = _cycles(table, runs, readings)
+    if made is not None:
+        last = np.append(made.series[1:] != made.series[:-1], values=True)
+        hot["usual"][np.searchsorted(seg.series, made.series[last])] = made.usual[last]
+    put_rows(table["hot"], seg.series, hot)
+    return made
 
 
-def _half_band(was: Table, readings: Readings, closed: Slots | None) -> Ints:
+def _half_band(table: Table, hot: Table, readings: Readings, closed: Slots | None) -> Ints:
     """(N,) half the noise band in force at each reading [thousandths]."""
     seg = readings.seg
-    spread = np.where(was["range"]["group"] == NEVER, 0.0, value_of(was["range"])[:, 0])
-    column = np.repeat(spread, seg.last - seg.first + 1)
-    if closed is not None:
-        which = np.searchsorted(seg.series, closed.series)
-        mine = was[np.unique(which)]
-        lengths = closed.seg.last - closed.seg.first + 1
-        seen = np.repeat(mine["seen"], lengths) + np.arange(closed.seg.n)
-        seen -= np.repeat(closed.seg.first, lengths)
-        a = np.full(closed.seg.n, float(decay(np.array([300.0 / RANGE_S]))[0]))
-        width = (closed.most_c - closed.least_c) * 1000.0
-        b = (1.0 - a) * width
-        head = closed.seg.first[mine["range"]["group"] == NEVER]
-        a[head], b[head] = 0.0, width[head]
-        out, after = affine(a[:, None], b[:, None], seen // GROUP, closed.seg, mine["range"])
-        rows = np.unique(which)
-        was["range"][rows] = after
-        was["seen"][rows] = seen[closed.seg.last] + 1
-        # In force from the reading that closed the slot on, until the next one closes.
-        known = np.zeros(seg.n, np.bool_)
-        known[closed.by] = True
-        value = np.zeros(seg.n)
-        value[closed.by] = out[:, 0]
-        source = last_true(known, seg)
-        column = np.where(source >= 0, value[source], column)
-    band = np.maximum(BAND_LEAST, BAND_PART * column)
-    return (band / 2.0).astype(np.int64)
-
-
-def _play(value: Ints, half: Ints, anew: Ints, seg: Segments, pointer: Ints) -> Ints:
-    """(N,) the pointer after each reading: pushed up by value - half, down by value + half."""
-    low = np.where(anew, value, value - half)
-    high = np.where(anew, value, value + half)
-    rank = np.arange(seg.n) - np.repeat(seg.first, seg.last - seg.first + 1)
-    reach, longest = 1, int(rank.max())
-    while reach <= longest:
-        # Each map so far spans `reach` readings: put the one before in front of it.
-        late = np.flatnonzero(rank >= reach)
-        if not len(late):
-            break
-        before = late - reach
-        new_low = np.minimum(np.maximum(low[before], low[late]), high[late])
-        new_high = np.minimum(np.maximum(high[before], low[late]), high[late])
-        low[late], high[late] = new_low, new_high
-        reach *= 2
-    start = np.repeat(pointer, seg.last - seg.first + 1)
-    out: Ints = np.minimum(np.maximum(start, low), high)
-    return out
+    column: Ints = along(hot["half"], seg)
+    if closed is None:
+        return column
+    who, many = closed.seg.series, closed.seg.n
+    ranges = table["range"][who]
+    seen = along(table["seen"][who], closed.seg) + rank_of(closed.seg)
+    a = np.full(many, float(decay(np.array([300.0 / RANGE_S]))[0]))
+    width = (closed.most_c - closed.least_c) * 1000.0
+    b = (1.0 - a) * width
+    head = closed.seg.first[ranges["group"] == NEVER]
+    a[head], b[head] = 0.0, width[head]
+    out, after = affine(a[:, None], b[:, None], seen // GROUP, closed.seg, ranges)
+    table["range"][who] = after
+    table["seen"][who] = seen[closed.seg.last] + 1
+    half = (np.maximum(BAND_LEAST, BAND_PART * out[:, 0]) / 2.0).astype(np.int64)
+    hot["half"][np.searchsorted(seg.series, who)] = half[closed.seg.last]
+    # In force from the reading that closed the slot on, until the next one closes.
+    column = np.array(column)
+    if seg.single:
+        column[closed.by] = half
+        return column
+    known = np.zeros(seg.n, np.bool_)
+    known[closed.by] = True
+    value = np.zeros(seg.n, np.int64)
+    value[closed.by] = half
+    source = last_true(known, seg)
+    return np.where(source >= 0, value[source], column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +228,21 @@ class _Runs:
     by: Ints
 
 
-def _runs(was: Table, readings: Readings, way: Ints, since: Ints) -> _Runs:
+def _runs_of_tick(hot: Table, readings: Readings, way: Ints, since: Ints) -> _Runs:
+    """One reading of each sensor goes on with the run, or ends it."""
+    known = hot["at"] != NEVER
+    joins = (way == hot["way"]) & (since == hot["since"]) & known
+    ended = np.flatnonzero(known & ~joins)
+    was = hot[ended]
+    runs = _Runs(readings.series[ended], was["way"], was["top"], was["top_at"], was["since"], ended)
+    rises = np.where(way >= 0, readings.milli > hot["top"], readings.milli < hot["top"])
+    new = rises | ~joins
+    hot["top"] = np.where(new, readings.milli, hot["top"])
+    hot["top_at"] = np.where(new, readings.at, hot["top_at"])
+    return runs
+
+
+def _runs(hot: Table, readings: Readings, way: Ints, since: Ints) -> _Runs:
     seg = readings.seg
     opens = np.empty(seg.n, np.bool_)
     opens[0] = True
@@ -231,34 +258,33 @@ def _runs(was: Table, readings: Readings, way: Ints, since: Ints) -> _Runs:
     at = readings.at[reaches[np.searchsorted(row[reaches], np.arange(len(first)))]]
     top *= sign
     head = np.searchsorted(first, seg.first)
-    joins = (was["way"] == way[seg.first]) & (was["since"] == since[seg.first]) & (was["at"] != NEVER)
-    older = joins & (was["top"] * sign[head] >= top[head] * sign[head])
-    top[head[older]], at[head[older]] = was["top"][older], was["top_at"][older]
-    apart = np.flatnonzero((was["at"] != NEVER) & ~joins)
+    joins = (hot["way"] == way[seg.first]) & (hot["since"] == since[seg.first]) & (hot["at"] != NEVER)
+    older = joins & (hot["top"] * sign[head] >= top[head] * sign[head])
+    top[head[older]], at[head[older]] = hot["top"][older], hot["top_at"][older]
+    apart = np.flatnonzero((hot["at"] != NEVER) & ~joins)
     series = np.insert(readings.series[first], head[apart], seg.series[apart])
-    ways = np.insert(way[first], head[apart], was["way"][apart])
-    tops = np.insert(top, head[apart], was["top"][apart])
-    ats = np.insert(at, head[apart], was["top_at"][apart])
-    sinces = np.insert(since[first], head[apart], was["since"][apart])
+    ways = np.insert(way[first], head[apart], hot["way"][apart])
+    tops = np.insert(top, head[apart], hot["top"][apart])
+    ats = np.insert(at, head[apart], hot["top_at"][apart])
+    sinces = np.insert(since[first], head[apart], hot["since"][apart])
     by = np.insert(first, head[apart], NEVER)
     ends = np.append(series[1:] != series[:-1], values=True)
-    was["top"], was["top_at"] = tops[ends], ats[ends]
+    hot["top"], hot["top_at"] = tops[ends], ats[ends]
     done = np.flatnonzero(~ends)
     return _Runs(series[done], ways[done], tops[done], ats[done], sinces[done], by[done + 1])
 
 
-def _cycles(was: Table, runs: _Runs, readings: Readings) -> Cycles | None:
+def _cycles(table: Table, runs: _Runs, readings: Readings) -> Cycles | None:
     """Finished runs become extremes; every trough with a peak and a trough before it ends a cycle."""
     if not len(runs.series):
         return None
     seg = segments_of(runs.series)
-    rows = np.searchsorted(readings.seg.series, seg.series)
     now = np.column_stack([runs.top, runs.top_at, np.where(runs.way == 0, -2, runs.since)])
-    past = was["past"][rows]
+    past = table["past"][seg.series]
     one = shifted(now, seg, past[:, 0])
     two = shifted(one, seg, past[:, 1])
     whole = (runs.way < 0) & (now[:, 2] == one[:, 2]) & (now[:, 2] == two[:, 2])
-    was["past"][rows, 0], was["past"][rows, 1] = now[seg.last], one[seg.last]
+    table["past"][seg.series] = np.stack([now[seg.last], one[seg.last]], axis=1)
     done = np.flatnonzero(whole)
     if not len(done):
         return None
@@ -276,17 +302,16 @@ def _cycles(was: Table, runs: _Runs, readings: Readings) -> Cycles | None:
         ]
     )
     series, by = runs.series[done], runs.by[done]
-    mean, slow, count = _mean(was, readings.seg.series, series, features)
+    mean, slow, count = _mean(table, series, features)
     return Cycles(series, by, readings.at[by], features, mean, slow, count)
 
 
-def _mean(was: Table, known: Ints, series: Ints, features: Floats) -> tuple[Floats, Floats, Ints]:
+def _mean(table: Table, series: Ints, features: Floats) -> tuple[Floats, Floats, Ints]:
     """The running and the slow mean of medians, and how many cycles there have been."""
     seg = segments_of(series)
-    rows = np.searchsorted(known, seg.series)
-    lengths = seg.last - seg.first + 1
-    count = np.repeat(was["cycles"][rows], lengths) + np.arange(seg.n) - np.repeat(seg.first, lengths) + 1
-    last = was["last"][rows]
+    who = seg.series
+    count = along(table["cycles"][who], seg) + rank_of(seg) + 1
+    last = table["last"][who]
     window = [features]
     for back in range(MEDIAN - 1):
         window.append(shifted(window[-1], seg, last[:, back]))
@@ -297,15 +322,15 @@ def _mean(was: Table, known: Ints, series: Ints, features: Floats) -> tuple[Floa
     a, b = np.full_like(median, 1.0 - WEIGHT), WEIGHT * median
     young = count <= MEDIAN
     a[young], b[young] = 0.0, median[young]
-    mean, was["mean"][rows] = affine(a, b, count // GROUP, seg, was["mean"][rows])
+    mean, table["mean"][who] = affine(a, b, count // GROUP, seg, table["mean"][who])
     weight = 1.0 / np.clip(count - MEDIAN + 1, 1, HEALTHY_CYCLES)[:, None]
-    slow, was["healthy"][rows] = affine(
+    slow, table["healthy"][who] = affine(
         np.where(young[:, None], 0.0, (1.0 - weight) * np.ones(N)),
         np.where(young[:, None], median, weight * median),
         count // GROUP,
         seg,
-        was["healthy"][rows],
+        table["healthy"][who],
     )
-    was["cycles"][rows] = count[seg.last]
-    was["last"][rows] = np.stack([w[seg.last] for w in window[: MEDIAN - 1]], axis=1)
+    table["cycles"][who] = count[seg.last]
+    table["last"][who] = np.stack([w[seg.last] for w in window[: MEDIAN - 1]], axis=1)
     return mean, slow, count

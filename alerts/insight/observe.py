@@ -94,11 +94,11 @@ def advance(
         return Observed(doubts, plain, None, None, None, None, np.zeros((0, cycles.N)), None)
     sound = Readings.of(readings.series[plain], readings.at[plain], readings.milli[plain])
     load = None if tau_s is None else virtual_load.advance(table["lag"], sound, tau_s, gap_ms)
-    before = cycles.usual(table["cycle"][sound.seg.series])
+    before = table["cycle"]["hot"]["usual"][sound.seg.series]
     closed = slots.close(table["slot"], sound)
     made = cycles.advance(table["cycle"], sound, closed)
     usual = cycles.in_force(before, made, sound.seg)
-    defrosts = defrost.advance(table["defrost"], sound, usual, around.ceiling_c[plain])
+    defrosts = defrost.advance(table["defrost"], sound, usual.columns(), around.ceiling_c[plain])
     forecast = None
     if closed is not None:
         by = plain[closed.by]
@@ -110,4 +110,4 @@ def advance(
             around.ambient_c[by],
             around.off[by],
         )
-    return Observed(doubts, plain, load, closed, forecast, made, usual, defrosts)
+    return Observed(doubts, plain, load, closed, forecast, made, usual.columns(), defrosts)

@@ -61,7 +61,7 @@ def rank_of(seg: Segments) -> Ints:
     """(N,) place in the segment, from 0."""
     if seg.single:
         return np.zeros(seg.n, np.int64)
-    return np.arange(seg.n) - along(seg.first, seg)
+    return np.asarray(np.arange(seg.n) - along(seg.first, seg))
 
 
 def along(values: npt.NDArray[Any], seg: Segments) -> npt.NDArray[Any]:
