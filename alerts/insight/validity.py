@@ -9,6 +9,7 @@ its sibling leaves what it used to be.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +21,11 @@ from alerts.insight.scan import (
     Readings,
     Table,
     affine,
+    along,
     decay,
     last_true,
     put_rows,
+    rank_of,
     rows_of,
     scan_of,
     shifted,
@@ -34,6 +37,8 @@ from alerts.rules.flat import Bools, Ints, Segments, segments_of
 CODES = np.array([-127_000, 85_000, 127_940, 300_000, 302_000, 304_000, 882_600])
 """[thousandths] -127: no answer, and 85: power-on (DS18B20 and its drivers); 127.94: failed conversion;
 300, 302, 304: broken probes of emonTx boards; 882.6: a cold room's converter in a public record."""
+COLDEST, WARMEST = -127_000, 85_000
+"""Nothing between them is a code."""
 DISTANT = 5_000
 """A code this far from the last temperature is one; nearer, it may be a temperature. Ours."""
 NOTHING = -(2**40)
@@ -98,93 +103,132 @@ def advance(table: Table, readings: Readings) -> Doubts:
 
 def _codes(was: Table, readings: Readings) -> Bools:
     seg, milli = readings.seg, readings.milli
-    suspect = np.isin(milli, CODES)
+    suspect = (milli >= WARMEST) | (milli <= COLDEST)
+    which = np.flatnonzero(suspect)
+    if len(which):
+        suspect[which] = np.isin(milli[which], CODES)
+        which = np.flatnonzero(suspect)
+    if not len(which):
+        was["plain"] = milli[seg.last]
+        return suspect
     source = last_true(~suspect, seg)
-    before = np.where(source >= 0, milli[source], np.repeat(was["plain"], seg.last - seg.first + 1))
+    before = np.where(source >= 0, milli[source], along(was["plain"], seg))
     was["plain"] = before[seg.last]
-    return np.asarray(suspect & (np.abs(before - milli) > DISTANT))
+    suspect[which] = np.abs(before[which] - milli[which]) > DISTANT
+    return suspect
 
 
 def _spikes(was: Table, readings: Readings, code: Bools) -> Bools:
     """Codes are left out of the window: they are no neighbours of anything."""
+    if not code.any():
+        return _spikes_among(was, readings.milli, readings.seg, slice(None))
     spike = np.zeros(readings.seg.n, np.bool_)
     which = np.flatnonzero(~code)
-    if not len(which):
-        return spike
-    milli, seg = readings.milli[which], segments_of(readings.series[which])
-    rows = np.searchsorted(readings.seg.series, seg.series)
-    window, lag = [], milli
-    for back in range(4):
-        lag = shifted(lag, seg, was["window"][rows, back])
-        window.append(lag)
-    stack = np.sort(np.stack(window), axis=0)
-    middle = (stack[1] + stack[2]) // 2
-    spread = np.maximum(stack[3] - stack[1], stack[2] - stack[0])
-    off = milli - middle
-    lengths = seg.last - seg.first + 1
-    rank = np.arange(seg.n) - np.repeat(seg.first, lengths)
-    full = np.repeat(was["filled"][rows], lengths) + rank >= 4
-    side = np.where(full & (np.abs(off) > np.maximum(SPIKE_LEAST, SPIKE_SPREADS * spread)), np.sign(off), 0)
-    # The second in a row on the same side bears the first out: it is no spike but a step.
-    alone = side != shifted(side, seg, was["odd"][rows])
-    spike[which] = (side != 0) & alone
-    was["odd"][rows] = side[seg.last]
-    was["filled"][rows] += lengths
-    was["window"][rows] = np.stack([milli[seg.last], *(w[seg.last] for w in window[:3])], axis=1)
+    if len(which):
+        seg = segments_of(readings.series[which])
+        rows = np.searchsorted(readings.seg.series, seg.series)
+        spike[which] = _spikes_among(was, readings.milli[which], seg, rows)
     return spike
+
+
+def _spikes_among(was: Table, milli: Ints, seg: Segments, rows: Ints | slice) -> Bools:
+    """rows: the records of these segments."""
+    spike = np.zeros(seg.n, np.bool_)
+    window, lag, past = [], milli, was["window"][rows]
+    least = most = milli
+    for back in range(4):
+        lag = shifted(lag, seg, past[:, back])
+        window.append(lag)
+        least, most = np.minimum(least, lag), np.maximum(most, lag)
+    odd = np.zeros(len(seg.first), np.int64)
+    # What lies no further from all four than this lies no further from their median.
+    which = np.flatnonzero(most - least > SPIKE_LEAST)
+    if len(which):
+        which = which[(along(was["filled"][rows], seg) + rank_of(seg))[which] >= 4]
+        side = np.zeros(seg.n, np.int64)
+        side[which] = _side(milli[which], np.sort(np.stack([w[which] for w in window]), axis=0))
+        # The second in a row on the same side bears the first out: it is no spike but a step.
+        spike = (side != 0) & (side != shifted(side, seg, was["odd"][rows]))
+        odd = side[seg.last]
+    was["odd"][rows] = odd
+    was["filled"][rows] += seg.last - seg.first + 1
+    if seg.single:
+        past[:, 1:] = past[:, :3].copy()
+        past[:, 0] = milli
+    else:
+        past = np.stack([milli[seg.last], *(w[seg.last] for w in window[:3])], axis=1)
+    was["window"][rows] = past
+    return spike
+
+
+def _side(milli: Ints, stack: Ints) -> Ints:
+    """+1, -1 for a reading that is off upwards, downwards; stack (4, N): the four before it, sorted."""
+    off = milli - (stack[1] + stack[2]) // 2
+    spread = np.maximum(stack[3] - stack[1], stack[2] - stack[0])
+    return np.where(np.abs(off) > np.maximum(SPIKE_LEAST, SPIKE_SPREADS * spread), np.sign(off), 0)
 
 
 def _quiet(was: Table, readings: Readings) -> tuple[Ints, Bools]:
     """(N,) readings so far in the run of one value, and whether it is too long."""
     seg, milli = readings.seg, readings.milli
-    lengths = seg.last - seg.first + 1
     changes = milli != shifted(milli, seg, was["value"])
-    began = last_true(changes, seg)
-    index = np.arange(seg.n)
-    first, carried = np.repeat(seg.first, lengths), np.repeat(was["run"], lengths)
-    run = np.where(began >= 0, index - began + 1, carried + index - first + 1)
-    learnt = _learn(was, readings, changes, run)
-    age = np.repeat(was["readings"], lengths) + index - first + 1
-    limit = np.maximum(STUCK_LEAST, STUCK_TIMES * learnt)
-    stuck = (age > YOUNG) & (run > limit)
-    was["value"], was["run"], was["readings"] = milli[seg.last], run[seg.last], age[seg.last]
+    if seg.single:
+        run = np.where(changes, 1, was["run"] + 1)
+    else:
+        began, index = last_true(changes, seg), np.arange(seg.n)
+        run = np.where(began >= 0, index + 1 - began, along(was["run"], seg) + rank_of(seg) + 1)
+    known = _learn(was, readings, changes, run)
+    stuck = run > STUCK_LEAST
+    which = np.flatnonzero(stuck)
+    if len(which):
+        of = np.searchsorted(seg.first, which, side="right") - 1
+        age = was["readings"][of] + (which - seg.first[of]) + 1
+        stuck[which] = (age > YOUNG) & (run[which] > STUCK_TIMES * known(which, of))
+    was["value"], was["run"] = milli[seg.last], run[seg.last]
+    was["readings"] += seg.last - seg.first + 1
     return run, stuck
 
 
-def _learn(was: Table, readings: Readings, changes: Bools, run: Ints) -> Ints:
-    """(N,) the longest healthy run known at each reading. Only record runs are looked at."""
-    seg = readings.seg
-    lengths = seg.last - seg.first + 1
-    ended = np.where(changes, shifted(run, seg, was["run"]), 0)
-    before = np.repeat(was["longest"], lengths)
-    top = _running_max(ended, seg, was["longest"])
-    record = np.flatnonzero(ended > np.maximum(shifted(top, seg, was["longest"]), before))
-    learnt = np.repeat(was["learnt"], lengths)
-    was["longest"] = top[seg.last]
+def _learn(was: Table, readings: Readings, changes: Bools, run: Ints) -> Callable[[Ints, Ints], Ints]:
+    """The longest healthy run known, of readings in segments. Only record runs are looked at."""
+    seg, before = readings.seg, was["learnt"].copy()
+    ended = shifted(run, seg, was["run"])
+    record = np.flatnonzero(changes & (ended > along(was["longest"], seg)))
     if not len(record):
-        return learnt
+        return lambda _, of: np.asarray(before[of])
+    # Of those beyond all that were before the block: beyond all inside it, too.
+    length = ended[record]
+    groups = segments_of(readings.series[record])
+    top = _running_max(length, groups)
+    new = length > shifted(top, groups, np.zeros(len(groups.first), np.int64))
+    record, length = record[new], length[new]
     groups = segments_of(readings.series[record])
     rows = np.searchsorted(seg.series, groups.series)
+    was["longest"][rows] = length[groups.last]
     many = groups.last - groups.first + 1
-    age = np.repeat(was["readings"], lengths) + np.arange(seg.n) - np.repeat(seg.first, lengths)
-    mark, known = np.zeros(seg.n, np.bool_), np.zeros(seg.n, np.int64)
+    learnt = np.zeros(len(record), np.int64)
     for turn in range(int(many.max())):
         which = many > turn
-        at, row = record[groups.first[which] + turn], rows[which]
-        old = was["learnt"][row]
-        healthy = (age[at] <= YOUNG) | (ended[at] <= np.maximum(STUCK_LEAST, STUCK_TIMES * old))
-        was["learnt"][row] = np.where(healthy, np.maximum(old, ended[at]), old)
-        mark[at], known[at] = True, was["learnt"][row]
-    source = last_true(mark, seg)
-    return np.where(source >= 0, known[source], learnt)
+        at, row = groups.first[which] + turn, rows[which]
+        old, long = was["learnt"][row], length[at]
+        age = was["readings"][row] + record[at] - seg.first[row] + 1
+        healthy = (age <= YOUNG) | (long <= np.maximum(STUCK_LEAST, STUCK_TIMES * old))
+        learnt[at] = np.where(healthy, np.maximum(old, long), old)
+        was["learnt"][row] = learnt[at]
+
+    def known(index: Ints, of: Ints) -> Ints:
+        source = np.searchsorted(record, index, side="right") - 1
+        return np.where(
+            record[source] >= np.where(source >= 0, seg.first[of], seg.n), learnt[source], before[of]
+        )
+
+    return known
 
 
-def _running_max(column: Ints, seg: Segments, carried: Ints) -> Ints:
-    """(N,) the largest so far along each sensor, `carried` (S,) included. Values below 2^32, not negative."""
-    raised = column.copy()
-    raised[seg.first] = np.maximum(raised[seg.first], carried)
-    offset = np.repeat(np.arange(len(seg.first)) << 32, seg.last - seg.first + 1)
-    top: Ints = np.maximum.accumulate(raised + offset) - offset
+def _running_max(column: Ints, seg: Segments) -> Ints:
+    """(N,) the largest so far along each segment. Values below 2^32, not negative."""
+    offset = along(np.arange(len(seg.first)) << 32, seg)
+    top: Ints = np.maximum.accumulate(column + offset) - offset
     return top
 
 
