@@ -27,7 +27,7 @@ NEED_MS = 7_200_000
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """(N,) the worst case. passes_ms: when the limit would be passed; `NEVER` where the room is too cool for it.
+    """(N,) the worst case. passes_ms: when the limit would be passed; `NEVER` where the room is too cool.
 
     last_ms  the last reading; since then nothing is known
     """

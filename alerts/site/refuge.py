@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where could an appliance's blood go? Only where it is surely safe: what is not known speaks against a refuge.
+"""Where could an appliance's blood go? Only where it is surely safe: what is unknown speaks against it.
 
 Room is promised to the worst first and counted down, nearest first: same site, then by distance.
 """
@@ -53,7 +53,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Refuge:
-    """Where to: '' nowhere. bags promised; km 0 at the same site, None where nobody told where the site is."""
+    """Where to: '' nowhere. bags promised; km 0 at the same site, None where a site's place is unknown."""
 
     appliance: str
     bags: int
@@ -86,8 +86,8 @@ def why_not(place: Place) -> str:
 def is_inside(value_c: float | None, low_c: float | None, high_c: float | None) -> bool:
     """Well inside the limits.
 
-    >>> is_inside(4.0, 2.0, 6.0), is_inside(5.8, 2.0, 6.0), is_inside(-30.0, None, -25.0), is_inside(None, 2, 6)
-    (True, False, True, False)
+    >>> is_inside(4.0, 2.0, 6.0), is_inside(5.8, 2.0, 6.0), is_inside(-30.0, None, -25.0)
+    (True, False, True)
     """
     if value_c is None:
         return False
@@ -98,7 +98,7 @@ def is_inside(value_c: float | None, low_c: float | None, high_c: float | None) 
 def assign(worst_first: Iterable[Place], others: Iterable[Place]) -> dict[str, Refuge]:
     """appliance -> where its blood could go. Each promise takes room, so that none is given twice.
 
-    A refuge keeps what comes: same component, and its value lies well within the limits of where it comes from.
+    A refuge keeps what comes: same component, and its value lies well within the limits of the source.
     """
     room = {place.appliance: (place, place.free_bags) for place in others if not why_not(place)}
     told: dict[str, Refuge] = {}
@@ -110,6 +110,7 @@ def assign(worst_first: Iterable[Place], others: Iterable[Place]) -> dict[str, R
             and place.appliance != source.appliance
             and place.component == source.component
             and is_inside(place.value_c, source.low_c, source.high_c)
+            and (distance_km(source, place) or 0.0) <= FAR_KM
         ]
         ranked = sorted((_rank(source, place, free) for place, free in fits), key=lambda one: one[:3])
         if not ranked:
@@ -137,5 +138,6 @@ def distance_km(a: Place, b: Place) -> float | None:
     if None in (a.latitude, a.longitude, b.latitude, b.longitude):
         return None
     p, q = radians(a.latitude or 0.0), radians(b.latitude or 0.0)
-    half = sin((q - p) / 2) ** 2 + cos(p) * cos(q) * sin(radians((b.longitude or 0) - (a.longitude or 0)) / 2) ** 2
+    across = radians((b.longitude or 0.0) - (a.longitude or 0.0))
+    half = sin((q - p) / 2) ** 2 + cos(p) * cos(q) * sin(across / 2) ** 2
     return 2 * EARTH_KM * asin(sqrt(half))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a supply without power? Contacts say so; where there are none, siblings whose cooling stopped together do.
+"""Is a supply without power? Contacts say so; without any, siblings whose cooling stopped together do.
 
-One appliance without mains among others that have it is unplugged, not an outage: that is its own alarm's cause.
+One appliance without mains among others that have it is unplugged: no outage, but its own alarm's cause.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOGETHER_MS = 3_600_000
 ON_DELAY_MS = 120_000
 """A generator has started by then; a shorter cut wakes nobody."""
 MISS = 0.3
-"""Part of stopped appliances that stopped for another reason: each sibling divides the doubt by about three."""
+"""Part of stopped appliances that stopped for other reasons: each sibling divides the doubt by three."""
 CONTACTS_SURE, BATTERY_SURE = 0.98, 0.9
 
 
@@ -33,7 +33,7 @@ CONTACTS_SURE, BATTERY_SURE = 0.98, 0.9
 class Seen:
     """What is known of A appliances now; NaN or -1 where it is not.
 
-    supply         (A,) number of what feeds each; fixed: (A,) it stands on that supply (boxes on wheels do not)
+    supply         (A,) number of what feeds each; fixed (A,) it stands there (boxes on wheels do not)
     mains          (A,) 1 present, 0 absent; mains_since (A,) since when [ms]
     drains         (A,) its battery falls while nothing is known of its mains: 1, 0
     stalled        (A,) usual periods since the last reversal of its air; turned_at (A,) that reversal [ms]
@@ -52,7 +52,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A supply without power. since_ms: the median of what its appliances say; off: which of them (indices)."""
+    """A supply without power. since_ms: the median of what its appliances say; off: their indices."""
 
     supply: int
     since_ms: int
@@ -94,7 +94,8 @@ def _by_batteries(seen: Seen, mine: Ints) -> Outage | None:
     if len(off) < STOPPED_LEAST or len(off) <= OUT_PART * len(says):
         return None
     since = int(np.median(seen.mains_since[off]))
-    return Outage(-1, since, BATTERY_SURE, f"batteries fall at {len(off)} of {len(says)}", tuple(mine.tolist()))
+    told = f"batteries fall at {len(off)} of {len(says)} appliances"
+    return Outage(-1, since, BATTERY_SURE, told, tuple(mine.tolist()))
 
 
 def _by_cooling(seen: Seen, mine: Ints, *, held: bool) -> Outage | None:

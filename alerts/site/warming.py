@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a load warms without power: learnt from each appliance's own outages, corrected by the one that goes on.
+"""How a load warms without power: learnt from each appliance's own outages, corrected by the present one.
 
     ln((room - T0) / (room - T)) = k (age - LAG (1 - exp(-age / LAG)))
 
@@ -98,7 +98,8 @@ def end(table: Table, series: Ints, at_s: Floats) -> Ints:
     was["past"] = np.where(learns[:, None], FORGET * was["past"] + was["now"], was["past"])
     was["now"], was["since"] = 0.0, 0.0
     table[series] = was
-    return series[learns]
+    taught: Ints = series[learns]
+    return taught
 
 
 def feed(table: Table, readings: Readings, since_s: Floats, ambient_c: Floats) -> None:
@@ -179,19 +180,26 @@ def rates(rows: Table, default_k: Floats) -> tuple[Floats, Floats]:
 
 
 def seconds_left(
-    rows: Table, value_c: Floats, limit_c: Floats, ambient_c: Floats, default_k: Floats, now_s: float
+    rows: Table,
+    value_c: Floats,
+    high_c: Floats,
+    low_c: Floats,
+    ambient_c: Floats,
+    default_k: Floats,
+    now_s: float,
 ) -> Left:
     """Of appliances without power (rows: their records, `begin` was called), and of others as if it went now.
 
-    value_c (N,) the load now; limit_c (N,) the high limit, NaN: none
+    value_c (N,) the load now; high_c, low_c (N,) limits, NaN: none. The room decides which one is neared.
     """
+    limit_c = np.where(ambient_c >= value_c, high_c, low_c)
     off = rows["since"] > 0
     age = np.where(off, np.maximum(now_s - rows["since"], 0.0), 0.0)
     k, doubt = rates(rows, default_k)
     with np.errstate(divide="ignore", invalid="ignore"):
         g = np.log((ambient_c - value_c) / (ambient_c - limit_c))
-    never = ~(ambient_c > limit_c) | np.isnan(g)
-    beyond = value_c >= limit_c
+    never = ~np.isfinite(g)
+    beyond = (value_c >= high_c) | (value_c <= low_c)
 
     def reach(rate: Floats) -> Floats:
         wanted = spent(age) + np.where(never, 0.0, np.maximum(g, 0.0)) / rate
@@ -207,7 +215,8 @@ def likely_minutes(rows: Table, start_c: Floats, limit_c: Floats, ambient_c: Flo
     learnt = rows["past"][:, 1] > 0
     plain = rows.copy()
     plain["since"], plain["now"] = 0.0, 0.0
-    held = seconds_left(plain, start_c, limit_c, ambient_c, np.full(len(rows), UNTOLD.k), 0.0)
+    none = np.full(len(rows), np.nan)
+    held = seconds_left(plain, start_c, limit_c, none, ambient_c, np.full(len(rows), UNTOLD.k), 0.0)
     return np.where(learnt, held.seconds / 60.0, np.nan)
 
 
