@@ -173,4 +173,20 @@ ALTER TABLE delivery ADD COLUMN carrier_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX delivery_carrier ON delivery (carrier_id) WHERE carrier_id <> '';
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING)
+SITE = """
+-- What was learnt of appliances without power, saved with the engine's state: records of alerts.site.warming.
+CREATE TABLE site_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, body BLOB NOT NULL, updated_ms INTEGER NOT NULL);
+-- The blind clock of appliances that are not heard: the worst case if power went with the last reading.
+-- `passes_ms` null: the room is too cool for it. `limit_value`: thousandths. `told`: the sentence.
+CREATE TABLE blind (
+    appliance TEXT PRIMARY KEY, site TEXT NOT NULL, last_ms INTEGER NOT NULL, passes_ms INTEGER,
+    limit_value INTEGER, told TEXT NOT NULL) WITHOUT ROWID;
+-- Hold-over as an appliance's own outages taught it, beside its maker's figure (null: none) [min], from the usual
+-- temperature to the limit in a room of `room_c` thousandths.
+CREATE TABLE held (
+    appliance TEXT PRIMARY KEY, outages INTEGER NOT NULL, minutes INTEGER NOT NULL, maker_min INTEGER,
+    room_c INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE)
