@@ -24,6 +24,8 @@ RELEASED = "no longer in the registry"
 
 Newest = Callable[[str], tuple[int, int] | None]
 """A sensor's newest (value in thousandths, instant), if it has one."""
+ParentOf = Callable[[str, str], str | None]
+"""(appliance, kind) -> the site's alarm that such an alarm of it belongs under, if one stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Book:
 
     def __init__(self, store: AlarmStore, teller: Teller, newest: Newest) -> None:
         self._store, self.teller, self._newest = store, teller, newest
+        self.parent_of: ParentOf = lambda _appliance, _kind: None
 
     # --- what the engine found
 
@@ -122,11 +125,16 @@ class Book:
 
     # --- alarms
 
-    def open(self, case: Case, scene: Scene) -> str:
-        """Raise an alarm, or join the open one of the same subject and condition. Its id."""
+    def open(self, case: Case, scene: Scene, under: str | None = None) -> str:
+        """Raise an alarm, or join the open one of the same subject and condition. Its id.
+
+        under  the alarm that it is shown under, telling nobody by itself; else what `parent_of` says
+        """
+        if under is None and case.scope == "appliance":
+            under = self.parent_of(case.subject, case.kind)
         known = self._store.open_alarm(case.scope, case.subject, case.kind) or self._store.alarm(case.id)
         if known is None:
-            alarm = self._store.add_alarm(_alarm(case, scene))
+            alarm = self._store.add_alarm(replace(_alarm(case, scene), parent=under))
             self._store.note(alarm.id, case.at_ms, "raised", case.sensor)
             self.teller.raised(alarm, case.value, case.appliances, scene, again=False)
             return alarm.id
@@ -147,6 +155,7 @@ class Book:
             peak=worse(case.kind, known.peak, case.peak),
             profile=case.profile,
             decided_ms=scene.now_ms,
+            parent=under,
         )
         self._store.change_alarm(again)
         self._store.note(known.id, case.at_ms, "raised_again", case.sensor)
