@@ -38,6 +38,11 @@ class Profile:
     warning_delay    the on-delay of the warning
     budget           so much time beyond the limits in a day is an alarm, however short each excursion
     longest          how long blood may be kept so at all
+    rate_k_min       a load that warms or cools so fast towards a limit is a warning [K/min]
+    air_delay        how long air beside a load probe may be beyond before it is a warning
+    people_need      the time that people need to come and move blood: less left is a warning
+    stopped          how long the agitator may stand still
+    prove            how long an appliance must hold the range, after it was out of service, to be for blood again
     signed           of a site's own profile: who signed it off, and when; empty for those built in
     """
 
@@ -55,7 +60,12 @@ class Profile:
     warning_delay: timedelta = timedelta(minutes=10)
     budget: timedelta | None = None
     longest: timedelta | None = None
+    rate_k_min: float | None = None
+    air_delay: timedelta = timedelta(minutes=30)
+    people_need: timedelta = timedelta(hours=2)
+    stopped: timedelta | None = None
     signed: str = ""
+    prove: timedelta | None = None
 
     @property
     def low_c(self) -> float | None:
@@ -64,6 +74,14 @@ class Profile:
     @property
     def high_c(self) -> float | None:
         return (self.critical or self.limits).high_c
+
+    @property
+    def proving(self) -> timedelta:
+        """`prove`; where the profile says nothing, ours: a day for storage, an hour for transport.
+
+        No authority was found that states a time. A day holds a night, a day's doors and several defrosts.
+        """
+        return self.prove or (timedelta(hours=1) if self.use == "transport" else timedelta(days=1))
 
     @property
     def authority(self) -> str:
@@ -119,8 +137,12 @@ def faults_of(profile: Profile) -> list[str]:
         low is not None and high is not None and 2 * profile.deadband_k >= high - low
     ):
         found.append(f"a deadband of {profile.deadband_k:g} K leaves nowhere to return to")
-    if profile.on_delay < timedelta(0) or profile.warning_delay < timedelta(0):
+    if min(profile.on_delay, profile.warning_delay, profile.air_delay, profile.people_need) < timedelta(0):
         found.append("a delay is a length of time: not below 0")
+    if profile.prove is not None and profile.prove <= timedelta(0):
+        found.append("an appliance proves itself over some time above 0")
+    if profile.rate_k_min is not None and profile.rate_k_min <= 0:
+        found.append("a rate of change that warns is above 0")
     if profile.expected_every <= timedelta(0):
         found.append("readings must be expected at some interval above 0")
     return found

@@ -31,6 +31,11 @@ NUMBERS = (
     "deadband_k",
     "budget_s",
     "longest_s",
+    "rate_k_min",
+    "air_delay_s",
+    "people_s",
+    "stopped_s",
+    "prove_s",
     "expected_every_s",
 )
 NEEDED = ("critical_delay_s", "deadband_k", "expected_every_s")
@@ -140,6 +145,11 @@ def _made(
         warning_delay=span("warning_delay_s") or timedelta(minutes=10),
         budget=span("budget_s"),
         longest=span("longest_s"),
+        rate_k_min=value("rate_k_min"),
+        air_delay=span("air_delay_s") or timedelta(minutes=30),
+        people_need=span("people_s") or timedelta(hours=2),
+        stopped=span("stopped_s"),
+        prove=span("prove_s"),
         signed=signed,
     )
 

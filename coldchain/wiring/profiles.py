@@ -29,6 +29,10 @@ COLUMNS = (
     ("deadband", "deadband_k", "K"),
     ("budget", "budget_s", "min a day"),
     ("longest", "longest_s", "h"),
+    ("rate", "rate_k_min", "K/min"),
+    ("air", "air_delay_s", "min"),
+    ("people", "people_s", "min"),
+    ("agitator", "stopped_s", "min"),
     ("every", "expected_every_s", "s"),
 )
 _PER = {"min": 60.0, "min a day": 60.0, "h": 3600.0}
