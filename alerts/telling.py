@@ -6,7 +6,7 @@ Everything here happens inside a transaction of the caller, together with what c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,25 +22,14 @@ from alerts.oncall.policy import (
     quiet_until,
     routes,
 )
-from alerts.words.texts import (
-    TEMPERATURES,
-    Facts,
-    answer,
-    clock,
-    lapsed,
-    raised,
-    released,
-    returned,
-)
+from alerts.speech import Left, Newest, Speech, nobody_knows
+from alerts.words.texts import TEMPERATURES, answer, clock, released, returned
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Person
 
 if TYPE_CHECKING:
     from alerts.book import Scene
     from alerts.store import AlarmStore
-
-Newest = Callable[[str], tuple[int, int] | None]
-"""A sensor's newest (value in thousandths, instant), if it has one."""
 
 BENDS = {"door": 15 * 60_000, "power": 30 * 60_000}
 """By when the load should turn back after that action [ms]; other actions bend nothing by themselves."""
@@ -53,16 +42,25 @@ BENT = 300
 class Teller:
     """`channels` empty: there is nobody to tell by, and nothing is written."""
 
-    def __init__(self, store: AlarmStore, chains: Chains, channels: Iterable[str], newest: Newest) -> None:
+    def __init__(
+        self,
+        store: AlarmStore,
+        chains: Chains,
+        channels: Iterable[str],
+        newest: Newest,
+        left: Left = nobody_knows,
+    ) -> None:
         self._store, self.chains = store, chains
         self.channels = frozenset(channels)
-        self._newest = newest
+        self.speech = Speech(store, newest, left)
 
     # --- what happens to alarms
 
     def raised(self, alarm: Alarm, value: int | None, appliances: int, scene: Scene, *, again: bool) -> None:
-        """The first step runs at once. Raised again: those who were told before are told too."""
-        if not self.channels:
+        """The first step runs at once. Raised again, or critical now: those who were told before are told
+        too. What stands under a site's alarm is silent: the book raises it when that is over.
+        """
+        if not self.channels or self._under_another(alarm):
             return
         told = self.chains.told(alarm.id) if again else []
         row = ChainRow(alarm.id, CALLING, due_ms=scene.now_ms, value=value, at_ms=scene.now_ms)
@@ -73,7 +71,8 @@ class Teller:
         self._end(alarm.id)
         if not self.channels:
             return
-        facts = self.facts(alarm, at_ms, value, scene)
+        facts = self.speech.facts(alarm, at_ms, value, scene)
+        facts = replace(facts, left_ms=self.speech.nearest(alarm.id))
         step = self.chains.next_step(alarm.id)
         for person in self._people(self.chains.told(alarm.id), scene):
             text = released(facts, person.language) if gone else returned(facts, person.language)
@@ -94,7 +93,7 @@ class Teller:
         if action == "work":
             rest_ms = WORK_MS
         step, rounds = (row.step, row.rounds) if row else (0, 0)
-        value = self._latest(alarm.sensor)
+        value = self.speech.latest(alarm.sensor)
         until = scene.now_ms + rest_ms
         self.chains.put(
             ChainRow(
@@ -141,6 +140,7 @@ class Teller:
         """Everything that is due now. False when nothing was."""
         if not self.channels:
             return False
+        self.speech.look(scene)
         due = self.chains.due(scene.now_ms)
         failures = self.chains.failures(scene.now_ms)
         for row in due:
@@ -164,7 +164,7 @@ class Teller:
 
     def _review(self, alarm: Alarm, row: ChainRow, scene: Scene) -> None:
         """Does it help? If not, or if nothing can be seen to bend, the alarm opens again."""
-        value = self._latest(alarm.sensor)
+        value = self.speech.latest(alarm.sensor)
         if row.action in BENDS and alarm.kind in TEMPERATURES and bent(alarm.kind, row.value, value):
             policy = policy_for(scene.registry, alarm.severity, alarm.site)
             self._store.note(alarm.id, scene.now_ms, "bending", str(value))
@@ -242,16 +242,17 @@ class Teller:
         people = [*people, *(p for p in self._people(besides, scene) if p not in people)]
         if not people:
             self._store.note(alarm.id, scene.now_ms, "nobody", "everybody")
-        value = self._latest(alarm.sensor) if value is None else value
+        value = self.speech.latest(alarm.sensor) if value is None else value
         at_ms = scene.now_ms if not first or answered_ms else alarm.raised_ms
-        facts = self.facts(alarm, at_ms, value if value is not None else alarm.value, scene, appliances)
+        value = alarm.value if value is None else value
+        facts = self.speech.facts(alarm, at_ms, value, scene, appliances)
         step = self.chains.next_step(alarm.id)
         for person in people:
             code = self.chains.code(person.id, alarm.id, scene.now_ms)
             if answered_ms is None:
-                text = raised(facts, person.language, code)
+                text = self.speech.raised(alarm, facts, person.language, code)
             else:
-                text = lapsed(facts, answered_ms, person.language, code)
+                text = self.speech.lapsed(facts, answered_ms, person.language, code)
             self._draft(alarm, "raised", step, person, policy.steps[chain.step].by, text, scene, first=first)
         following = after(policy, chain, scene.now_ms)
         self.chains.put(
@@ -290,32 +291,6 @@ class Teller:
 
     # --- small things
 
-    def facts(self, alarm: Alarm, at_ms: int, value: int | None, scene: Scene, appliances: int = 0) -> Facts:
-        site = scene.registry.site_by_id.get(alarm.site)
-        appliance = scene.registry.appliance_by_id.get(alarm.appliance)
-        if not appliances and alarm.scope != "appliance":
-            appliances = sum(a.site == alarm.site for a in scene.registry.appliances)
-        return Facts(
-            number=alarm.number,
-            scope=alarm.scope,
-            appliance=alarm.appliance,
-            name=appliance.name if appliance and alarm.scope == "appliance" else "",
-            place=site.name if site else "",
-            zone=site.zone if site else "UTC",
-            kind=alarm.kind,
-            since_ms=alarm.since_ms,
-            at_ms=at_ms,
-            value=value,
-            limit=alarm.limit_value,
-            peak=alarm.peak,
-            appliances=appliances,
-            site=alarm.site,
-        )
-
-    def _latest(self, sensor: str) -> int | None:
-        newest = self._newest(sensor)
-        return newest[0] if newest else None
-
     def _zone(self, alarm: Alarm, scene: Scene) -> str:
         site = scene.registry.site_by_id.get(alarm.site)
         return site.zone if site else "UTC"
@@ -323,6 +298,10 @@ class Teller:
     def _people(self, ids: Iterable[str], scene: Scene) -> list[Person]:
         known = scene.registry.person_by_id
         return [known[id_] for id_ in dict.fromkeys(ids) if id_ in known]
+
+    def _under_another(self, alarm: Alarm) -> bool:
+        above = self._store.alarm(alarm.parent) if alarm.parent else None
+        return above is not None and above.standing
 
     def _end(self, alarm: str) -> None:
         row = self.chains.chain(alarm)

@@ -206,7 +206,7 @@ class Answers:
         return Reply(f"applied: {len(mine)} alarms", text, alarm.id)
 
     def _detail(self, code: str, person: Person, alarm: Alarm, scene: Scene) -> Reply:
-        facts = self._book.teller.facts(alarm, scene.now_ms, self._newest_value(alarm), scene)
+        facts = self._book.teller.speech.facts(alarm, scene.now_ms, self._newest_value(alarm), scene)
         fields = {
             "appliance": alarm.appliance,
             "value": celsius(facts.value),

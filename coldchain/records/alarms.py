@@ -210,6 +210,29 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Blood that somebody moved, and its exposure clock: times beyond its limits within the last day [ms].
+
+    before_ms   at the source and before; out_ms in all, as of looked_ms (0: not yet)
+    allowed_ms  the budget of the profile that the source carried; None: it has none
+    exposure    the alarm when that was used up; ended_ms None: the clock runs
+    """
+
+    id: int
+    alarm: str
+    source: str
+    target: str
+    person: str
+    at_ms: int
+    before_ms: int
+    out_ms: int
+    allowed_ms: int | None
+    looked_ms: int
+    exposure: str | None
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Integers over everything in the file.
 
@@ -326,6 +349,14 @@ class AlarmsReader:
             " WHERE alarm = ? ORDER BY place"
         )
         return self._all(Listed, sql, (alarm,))
+
+    def moved(self, *, running: bool = False, alarm: str | None = None) -> list[Moved]:
+        """Blood that was moved, newest first; only clocks that run, or what one alarm (by id) is about."""
+        sql = (
+            "SELECT * FROM moved WHERE (NOT ?1 OR ended_ms IS NULL)"
+            " AND (?2 IS NULL OR alarm = ?2 OR exposure = ?2) ORDER BY id DESC LIMIT 1000"
+        )
+        return self._all(Moved, sql, (running, alarm))
 
     def children(self, alarm: str) -> list[Alarm]:
         """Alarms that are shown under the one with that id."""
