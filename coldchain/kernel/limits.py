@@ -42,7 +42,7 @@ class Profile:
     air_delay        how long air beside a load probe may be beyond before it is a warning
     people_need      the time that people need to come and move blood: less left is a warning
     stopped          how long the agitator may stand still
-    prove            how long an appliance must hold the range, after it was out of service, to be for blood again
+    prove            how long an appliance that was out of service must hold the range to be for blood again
     signed           of a site's own profile: who signed it off, and when; empty for those built in
     """
 
