@@ -58,7 +58,7 @@ def parts(sensors: int, minutes: int) -> None:
     """Each module alone."""
     r = readings_of(sensors, minutes)
     closed = slots.close(slots.blank(sensors), r)
-    usual = np.tile([600.0, 0.5, 0.004, 0.004, 2.8, 5.2], (r.seg.n, 1))
+    usual = cycles.Known(np.array([[600.0, 0.5, 0.004, 0.004, 2.8, 5.2]]), np.zeros(r.seg.n, np.int64))
     ceiling = np.full(r.seg.n, 15.0)
     work = {
         "validity": lambda: validity.advance(validity.blank(sensors), r),

@@ -52,12 +52,12 @@ HEALTHY_CYCLES = 300
 
 HOT = [
     ("at", "<i8"),
-    ("pointer", "<i8"),
-    ("way", "<i8"),  # +1 rising, -1 falling, 0 not known
     ("since", "<i8"),  # of the last setting anew
-    ("top", "<i8"),  # extreme of the run that goes on, and when
-    ("top_at", "<i8"),
-    ("half", "<i8"),  # half the noise band in force
+    ("top_at", "<i8"),  # when the extreme of the run that goes on was, and what
+    ("top", "<i4"),
+    ("pointer", "<i4"),
+    ("way", "<i4"),  # +1 rising, -1 falling, 0 not known
+    ("half", "<i4"),  # half the noise band in force
     ("usual", "<f8", N),  # figures in force, NaN before the first cycle
 ]
 STATE = np.dtype(
@@ -65,8 +65,8 @@ STATE = np.dtype(
         ("hot", HOT),  # all that a reading touches where no slot closes and no run ends
         ("past", "<i8", (2, 3)),  # the last two extremes: value, instant, since; newest first
         ("range", scan_of(1)),
-        ("seen", "<i8"),
-        ("cycles", "<i8"),
+        ("seen", "<i4"),
+        ("cycles", "<i4"),
         ("last", "<f8", (MEDIAN - 1, N)),
         ("mean", scan_of(N)),
         ("healthy", scan_of(N)),

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alerts.insight.cycles import PEAK, TROUGH
-from alerts.insight.scan import NEVER, Floats, Readings, Table, last_true, put_rows, rows_of
-from alerts.rules.flat import Bools, Ints, segments_of
-from alerts.rules.limits import LEAST, Carried, latch
+from alerts.insight.cycles import PEAK, TROUGH, Known
+from alerts.insight.scan import NEVER, Floats, Readings, Table, along, last_true, put_rows, rows_of
+from alerts.rules.flat import Bools, Ints, Segments, segments_of
+from alerts.rules.limits import LEAST, Carried, latch, telling
 
 CANDIDATES = 4
 LEARNT = 3
@@ -50,8 +50,12 @@ CANDIDATE = [
     ("every", "<f8"),
     ("strays", "<f8"),
 ]
-STATE = np.dtype([("bump", BUMP), ("kind", CANDIDATE, CANDIDATES), ("missed", "?")], align=True)
-"""height [K] over the usual peak, lasts [s], began [s since epoch], every [s] between beginnings."""
+DUE = [("began", "<f8"), ("within", "<f8")]
+STATE = np.dtype([("bump", BUMP), ("due", DUE), ("kind", CANDIDATE, CANDIDATES)], align=True)
+"""height [K] over the usual peak, lasts [s], began [s since epoch], every [s] between beginnings.
+
+due  of the template: its last beginning, and after how long the next one is missing [s]; inf without one
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ def blank(n: int) -> Table:
     table = np.zeros(n, STATE)
     table["bump"]["since"], table["bump"]["peak"] = NEVER, LEAST
     table["kind"]["began"] = -1e18
+    table["due"]["within"] = np.inf
     return table
 
 
@@ -94,35 +99,102 @@ def template(rows: Table) -> Table:
     return np.asarray(found)
 
 
-def advance(table: Table, readings: Readings, usual: Floats, ceiling_c: Floats) -> Defrosts:
-    """Follow bumps. usual (N, 6): the cycles' figures known at each reading; ceiling_c (N,) [°C]."""
+def advance(table: Table, readings: Readings, usual: Known, ceiling_c: Floats) -> Defrosts:
+    """Follow bumps. usual: the cycles' figures known at each reading; ceiling_c (N,) [°C].
+
+    Where nothing is above its line and no bump is open there is nothing to follow.
+    """
+    seg, value = readings.seg, readings.milli
+    line, back = (bound[usual.of] for bound in _lines(usual.figures))
+    above = value > line
+    due = table["due"][seg.series]
+    which = _stirring(above, value <= back, table["bump"]["standing"][seg.series], seg)
+    nothing, never = np.zeros(seg.n, np.bool_), np.full(seg.n, NEVER)
+    if not len(which):
+        none = np.zeros(0, np.int64)
+        return Defrosts(nothing, nothing, _missing(readings, due, None), never, none, none, nothing[:0])
+    did, after = _follow(
+        table,
+        readings.take(which),
+        (above[which], value[which] <= back[which]),
+        usual.figures[usual.of[which]],
+        ceiling_c[which],
+    )
+    inside, overlong = nothing, nothing.copy()
+    inside[which], overlong[which], never[which] = did.inside, did.overlong, did.began
+    by = which[did.ended_by]
+    missing = _missing(readings, np.concatenate([due, _due(after)]), by)
+    return Defrosts(inside, overlong, missing, never, by, did.ended_began, did.ended_is)
+
+
+def _stirring(above: Bools, back: Bools, standing: Bools, seg: Segments) -> Ints:
+    """Indices of the readings that belong to a bump, begin or end one, and some more."""
+    if seg.single:
+        return np.flatnonzero(above | standing)
+    stirs = standing.copy()
+    stirs[np.searchsorted(seg.first, np.flatnonzero(above), side="right") - 1] = True
+    if not stirs.any():
+        return np.zeros(0, np.int64)
+    found = telling(back, seg)
+    which = np.arange(seg.n) if found is None else found[0]
+    return which if stirs.all() else which[along(stirs, seg)[which]]
+
+
+def _missing(readings: Readings, due: Table, ended_by: Ints | None) -> Bools:
+    """(N,) a defrost is missing. due (S + B,): before these readings, then as of each of `ended_by`."""
+    seg = readings.seg
+    if not np.isfinite(due["within"]).any():
+        return np.zeros(seg.n, np.bool_)
+    of = along(np.arange(len(seg.first)), seg)
+    if ended_by is not None and len(ended_by):
+        ends = np.zeros(seg.n, np.bool_)
+        ends[ended_by] = True
+        source = last_true(ends, seg)
+        of = np.where(source >= 0, len(seg.first) + np.cumsum(ends) - 1, of)
+    return np.asarray(readings.at / 1000.0 - due["began"][of] > due["within"][of])
+
+
+def _due(templates: Table) -> Table:
+    due = np.zeros(len(templates), DUE)
+    due["began"] = templates["began"]
+    due["within"] = np.where(templates["seen"] >= LEARNT, MISSING * templates["every"], np.inf)
+    return due
+
+
+def _follow(
+    table: Table, readings: Readings, sides: tuple[Bools, Bools], usual: Floats, ceiling_c: Floats
+) -> tuple[Defrosts, Table]:
+    """Those of `advance`, with `missing` left out, and the template after each bump that ended.
+
+    sides  (N,) above the line, well below it
+    """
     seg = readings.seg
     was = rows_of(table, seg.series)
-    line, back = _lines(usual)
-    value = readings.milli
-    bump = was["bump"]
+    value, bump = readings.milli, was["bump"]
     carried = Carried(bump["since"], bump["standing"], bump["announced"], bump["peak"])
     none = np.zeros(seg.n, np.bool_)
-    did = latch(value > line, value <= back, value, readings.at, 0, none, seg, carried)
+    did = latch(*sides, value, readings.at, 0, none, seg, carried)
     began = _open(readings, did.raised, did.raised_since, did.returned, bump)
-    before = template(was)
+    known, of = template(was), along(np.arange(len(was)), seg)
     height = did.returned_peak / 1000.0 - usual[did.returned, PEAK]
     is_one, news = _learn(was, readings, did.returned, did.returned_since, height)
-    known = np.repeat(before, seg.last - seg.first + 1)
     if len(news):
         ends = np.zeros(seg.n, np.bool_)
         ends[did.returned] = True
-        source = last_true(ends, seg)
-        shown = np.zeros(seg.n, known.dtype)
-        shown[did.returned] = news
-        known = np.where(source >= 0, shown[source], known)
-    inside, overlong, missing = _against(known, readings, usual, ceiling_c, began)
+        of = np.where(last_true(ends, seg) >= 0, len(was) + np.cumsum(ends) - 1, of)
+        known = np.concatenate([known, news])
+        final = np.append(
+            readings.series[did.returned[1:]] != readings.series[did.returned[:-1]], values=True
+        )
+        who = np.searchsorted(seg.series, readings.series[did.returned[final]])
+        was["due"][who] = _due(news[final])
+    inside, overlong = _against(rows_of(known, of), readings, usual, ceiling_c, began)
     spent = _spent(inside, began, bump, readings)
     bump["since"], bump["standing"], bump["peak"] = did.after.since, did.after.standing, did.after.peak
     bump["spent"] = spent[seg.last]
     put_rows(table, seg.series, was)
-    inside &= ~spent
-    return Defrosts(inside, overlong, missing, began, did.returned, did.returned_since, is_one)
+    ended = (did.returned, did.returned_since, is_one)
+    return Defrosts(inside & ~spent, overlong, none, began, *ended), news
 
 
 def _spent(inside: Bools, began: Ints, bump: Table, readings: Readings) -> Bools:
@@ -162,7 +234,7 @@ def _open(readings: Readings, raised: Ints, since: Ints, returned: Ints, bump: T
 
 def _against(
     known: Table, readings: Readings, usual: Floats, ceiling_c: Floats, began: Ints
-) -> tuple[Bools, Bools, Bools]:
+) -> tuple[Bools, Bools]:
     at_s = readings.at / 1000.0
     learnt, is_open = known["seen"] >= LEARNT, began != NEVER
     began_s = began / 1000.0
@@ -174,8 +246,7 @@ def _against(
     short = age <= TOO_LONG * known["lasts"]
     under = ~(value > ceiling_c)
     defrost = learnt & is_open & due
-    missing = learnt & (at_s - known["began"] > MISSING * known["every"])
-    return defrost & low & short & under, defrost & ~short, missing
+    return defrost & low & short & under, defrost & ~short
 
 
 def _learn(was: Table, readings: Readings, ended: Ints, began: Ints, height: Floats) -> tuple[Bools, Table]:

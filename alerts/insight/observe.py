@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alerts.insight import cycles, defrost, slots, time_to_limit, validity, virtual_load
-from alerts.insight.cycles import Cycles
+from alerts.insight.cycles import Cycles, Known
 from alerts.insight.defrost import Defrosts
 from alerts.insight.scan import Floats, Readings, Table
 from alerts.insight.slots import Slots
@@ -54,7 +54,7 @@ class Observed:
 
     load      the virtual load, when time constants were given
     slots     closed, with `forecast` for each; None when none closed
-    cycles    finished; usual (P, 6) what was known of them at each plain reading
+    cycles    finished; known: what was known of them at each plain reading
     """
 
     doubts: Doubts
@@ -63,8 +63,13 @@ class Observed:
     slots: Slots | None
     forecast: Forecast | None
     cycles: Cycles | None
-    usual: Floats
+    known: Known
     defrosts: Defrosts | None
+
+    @property
+    def usual(self) -> Floats:
+        """(P, 6) the figures of cycles known at each plain reading."""
+        return self.known.columns()
 
 
 def blank(n: int) -> Table:
@@ -89,16 +94,21 @@ def advance(
     tau_s  (S,) by series number: lag of the load behind what is measured; None: no virtual load
     """
     doubts = validity.advance(table["doubt"], readings)
-    plain = np.flatnonzero(~(doubts.code | doubts.spike | doubts.stuck))
+    doubtful = doubts.code | doubts.spike | doubts.stuck
+    some = bool(doubtful.any())
+    plain = np.flatnonzero(~doubtful) if some else np.arange(len(doubtful))
     if not len(plain):
-        return Observed(doubts, plain, None, None, None, None, np.zeros((0, cycles.N)), None)
-    sound = Readings.of(readings.series[plain], readings.at[plain], readings.milli[plain])
+        nothing = Known(np.zeros((0, cycles.N)), plain)
+        return Observed(doubts, plain, None, None, None, None, nothing, None)
+    sound = readings.take(plain) if some else readings
     load = None if tau_s is None else virtual_load.advance(table["lag"], sound, tau_s, gap_ms)
     before = table["cycle"]["hot"]["usual"][sound.seg.series]
     closed = slots.close(table["slot"], sound)
     made = cycles.advance(table["cycle"], sound, closed)
-    usual = cycles.in_force(before, made, sound.seg)
-    defrosts = defrost.advance(table["defrost"], sound, usual.columns(), around.ceiling_c[plain])
+    known = cycles.in_force(before, made, sound.seg)
+    defrosts = defrost.advance(
+        table["defrost"], sound, known, around.ceiling_c[plain] if some else around.ceiling_c
+    )
     forecast = None
     if closed is not None:
         by = plain[closed.by]
@@ -110,4 +120,4 @@ def advance(
             around.ambient_c[by],
             around.off[by],
         )
-    return Observed(doubts, plain, load, closed, forecast, made, usual.columns(), defrosts)
+    return Observed(doubts, plain, load, closed, forecast, made, known, defrosts)

@@ -19,12 +19,13 @@ SLOT_MS = 300_000
 STATE = np.dtype(
     [
         ("slot", "<i8"),
-        ("n", "<i8"),
         ("sum", "<i8"),
         ("offsets", "<i8"),
-        ("least", "<i8"),
-        ("most", "<i8"),
-    ]
+        ("n", "<i4"),
+        ("least", "<i4"),
+        ("most", "<i4"),
+    ],
+    align=True,
 )
 """sum [thousandths]; offsets: of the instants from the slot's beginning, summed [ms]."""
 

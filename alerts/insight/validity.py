@@ -41,7 +41,7 @@ COLDEST, WARMEST = -127_000, 85_000
 """Nothing between them is a code."""
 DISTANT = 5_000
 """A code this far from the last temperature is one; nearer, it may be a temperature. Ours."""
-NOTHING = -(2**40)
+NOTHING = -(2**31)
 
 SPIKE_LEAST, SPIKE_SPREADS = 4_000, 8
 """A spike is off the median of the four before by this, and by so many of their own spreads."""
@@ -58,15 +58,15 @@ DRIFT_YOUNG = 3 * 288
 
 STATE = np.dtype(
     [
-        ("plain", "<i8"),
-        ("window", "<i8", 4),
-        ("filled", "<i8"),
-        ("odd", "<i8"),
-        ("value", "<i8"),
-        ("run", "<i8"),
-        ("readings", "<i8"),
-        ("longest", "<i8"),  # run ever, healthy or not
-        ("learnt", "<i8"),  # the longest healthy one
+        ("plain", "<i4"),
+        ("window", "<i4", 4),
+        ("filled", "<i4"),
+        ("odd", "<i4"),
+        ("value", "<i4"),
+        ("run", "<i4"),
+        ("readings", "<i4"),
+        ("longest", "<i4"),  # run ever, healthy or not
+        ("learnt", "<i4"),  # the longest healthy one
     ],
     align=True,
 )

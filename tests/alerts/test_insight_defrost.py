@@ -23,7 +23,7 @@ def run(table, readings):
     before = cycles.usual(table["cycles"][readings.seg.series])
     closed = slots.close(table["slots"], readings)
     made = cycles.advance(table["cycles"], readings, closed)
-    usual = cycles.in_force(before, made, readings.seg).columns()
+    usual = cycles.in_force(before, made, readings.seg)
     told = defrost.advance(table["defrost"], readings, usual, np.full(readings.seg.n, 15.0))
     names = ("inside", "overlong", "missing", "began")
     return {name: getattr(told, name) for name in names}
