@@ -1,37 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Late readings: judge a sensor again over the span they touch, with the very code of the live path.
+"""Late readings: when a series is judged again, and over what.
 
-A reading well inside the limits ends whatever was before it, so judging may begin at one and stop at the next
-one after the span: what lies outside cannot change. Most late readings are calm and fall where nothing
-happened: those cost one question to the book.
+What is learnt depends on every reading, so one that comes late is judged as if it had come in time: from the
+newest checkpoint before it, through the record, to the series' newest reading. Most late readings are calm
+and fall where nothing happened. Those wait a little: one judging again then serves all that came meanwhile.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from alerts.book import Book, Scene, excursion_of
-from alerts.engine import Events, Table, What, calm, rejudge
-from alerts.rules import CONDITIONS
-from alerts.rules.flat import Block, block_of, in_order
+from alerts.again import Task, judge_again, unknown_to
+from alerts.book import Book, Scene
+from alerts.checkpoints import Checkpoints
+from alerts.engine import calm, rules_digest
+from alerts.insight import observe
+from alerts.reconcile import Reconciler
+from alerts.rules.flat import Block, Bools, block_of, in_order
 from alerts.rules.limits import NEVER
+from alerts.state import EngineState, Rows, Table, blank
 from alerts.store import AlarmStore
-from coldchain.kernel.readings import Rows
-from coldchain.kernel.words import Flag
-from coldchain.records.alarms import Excursion
+from coldchain.kernel.readings import Rows as Journalled
 from coldchain.records.journal import JournalReader
 
-Readings = Callable[[str, int, int], Rows]
+Readings = Callable[[str, int, int], Journalled]
 """(sensor, start_ms, end_ms) -> the journal's rows with start_ms <= at_ms < end_ms."""
 
-HOUR_MS = 3_600_000
-FIRST_LOOK_MS = 6 * HOUR_MS
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 FOREVER = 2**62
+BACK_MS = 92 * DAY_MS
+"""Without a checkpoint, what is learnt is learnt from so much before the late reading [ms]."""
 
 
 class Record:
@@ -43,7 +45,7 @@ class Record:
         self._path = path
         self._journal: JournalReader | None = None
 
-    def __call__(self, sensor: str, start_ms: int, end_ms: int) -> Rows:
+    def __call__(self, sensor: str, start_ms: int, end_ms: int) -> Journalled:
         if self._journal is None:
             self._journal = JournalReader(self._path)
         return self._journal.readings(sensor, start_ms, end_ms)
@@ -89,156 +91,135 @@ class Pace:
         self._rest_until_s = now_s + (URGENT_SHARE if urgent else SHARE) * took_s
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A span judged anew, both ends included. `row`: the sensor's new record if the span reaches its end."""
+LAZY_S = 300.0
+"""Calm late readings that touch nothing wait so long for others: a series is judged again once meanwhile."""
+CROWD_ROWS, CROWD = 50_000, 64
+"""So many readings, or series, are judged again in one call."""
 
-    start_ms: int
-    end_ms: int
-    events: Events
-    row: Table | None
+
+class Waiting:
+    """Which series are to be judged again now, and which may wait. Times are those of a steady clock [s]."""
+
+    def __init__(self) -> None:
+        self._since_s = np.zeros(0)
+        self._asked = np.zeros((0, 2), np.int64)
+
+    def look(self, table: Table, now_s: float) -> bool:
+        """Is any series to be judged again now?"""
+        if (more := len(table) - len(self._since_s)) > 0:
+            self._since_s = np.concatenate([self._since_s, np.full(more, math.inf)])
+            self._asked = np.concatenate([self._asked, np.full((more, 2), NEVER, np.int64)])
+        pending = table["late_from"] != NEVER
+        if not pending.any():
+            return False
+        fresh = pending & np.isinf(self._since_s)
+        self._since_s[fresh] = now_s
+        return bool(self._ready(table, now_s).any())
+
+    def _ready(self, table: Table, now_s: float) -> Bools:
+        start, end = table["late_from"], table["late_until"]
+        asked = (self._asked[:, 0] == start) & (self._asked[:, 1] == end) & ~table["rough"]
+        return np.asarray((start != NEVER) & (~asked | (now_s - self._since_s >= LAZY_S)))
+
+    def urgent_last(self, table: Table, now_s: float) -> list[int]:
+        """Those to be judged now; those that may raise an alarm last: from there they are taken."""
+        waiting = np.flatnonzero(self._ready(table, now_s))
+        begun = (table["since"][waiting] != NEVER).any(axis=1)
+        urgency = 2 * begun.astype(np.int8) + table["rough"][waiting]
+        found: list[int] = waiting[np.argsort(urgency, kind="stable")].tolist()
+        return found
+
+    def may_wait(self, series: int, row: Table, now_s: float) -> bool:
+        """Has it not waited long enough? Then it is not asked about before it has, or its span grows."""
+        if now_s - self._since_s[series] >= LAZY_S:
+            return False
+        self._asked[series] = row["late_from"], row["late_until"]
+        return True
+
+    def done(self, series: int) -> None:
+        self._since_s[series] = math.inf
+        self._asked[series] = NEVER
 
 
 class Revision:
     """Judges late spans and brings the book into line with what comes out."""
 
     def __init__(self, store: AlarmStore, book: Book, readings: Readings, lateness_ms: int) -> None:
-        self._store, self._book = store, book
-        self._readings, self._lateness_ms = readings, lateness_ms
+        self._store, self._readings, self._lateness_ms = store, readings, lateness_ms
+        self._reconciler = Reconciler(store, book)
+        self.checkpoints = Checkpoints(store)
+        self.waiting = Waiting()
 
-    def settle(self, table: Table, series: int, scene: Scene) -> bool:
-        """Judge the series' waiting span and clear it. False when nothing had to be judged.
+    def settle(self, state: EngineState, waiting: list[int], scene: Scene, now_s: float) -> int:
+        """Take a crowd from the end of `waiting` and judge those of it that need it; how many.
 
-        Changes `table[series]`; writes inside the caller's transaction.
+        Changes the records of `state`; writes inside the caller's transaction.
         """
-        row = table[series].copy()  # a record of a table is a view of it
-        sensor = scene.names[series]
+        tasks: list[Task] = []
+        while waiting and len(tasks) < CROWD and sum(len(task.block) for task in tasks) < CROWD_ROWS:
+            series = waiting.pop()
+            row = state.table[series]
+            if not self._touches(row, scene.names[series]) and self.waiting.may_wait(series, row, now_s):
+                continue
+            if (task := self._task(series, row, scene)) is not None:
+                tasks.append(task)
+            else:
+                self._clear(state.table, series)
+        if tasks:
+            self._judge(tasks, state, scene)
+        return len(tasks)
+
+    def _touches(self, row: Table, sensor: str) -> bool:
+        """Can it change what is in the book, or what lasts?"""
         start, end = int(row["late_from"]), int(row["late_until"])
+        begun = row["since"][row["since"] != NEVER]
+        lasts = len(begun) and bool((begun <= end).any())
+        return bool(row["rough"]) or lasts or self._store.touches_excursion(sensor, start, end)
+
+    def _task(self, series: int, row: Table, scene: Scene) -> Task | None:
+        sensor, start_ms = scene.names[series], int(row["late_from"])
+        known = self.checkpoints.before(series, start_ms)
+        begin = max(0, start_ms - BACK_MS) if known is None else known.at_ms
+        block = self._block(sensor, begin, int(row["at"]))
+        if known is not None:
+            block = unknown_to(known.rows, block)
+        if not len(block):
+            return None
+        if known is not None and known.digest == rules_digest(scene.rules):
+            return Task(series, known.rows, block, known.at_ms)
+        rows = Rows(blank(1), observe.blank(1) if known is None else known.rows.insight)
+        if known is None and (begin == 0 or block.at.min() - begin > DAY_MS):
+            return Task(series, rows, block, begin - 1)  # nothing was before it
+        return Task(series, rows, block, self._calm_before(block, start_ms, scene))
+
+    def _calm_before(self, block: Block, at_ms: int, scene: Scene) -> int:
+        """The last calm instant before that: what limits and faults carried until then has no effect."""
+        quiet = calm(block, scene.rules) & ~block.drill & (block.at < at_ms)
+        return int(block.at[quiet].max()) if quiet.any() else int(block.at.min()) - 1
+
+    def _judge(self, tasks: list[Task], state: EngineState, scene: Scene) -> None:
+        digest = rules_digest(scene.rules)
+        for task in tasks:
+            self.checkpoints.forget_from(task.series, int(state.table["late_from"][task.series]))
+
+        def keep(series: int, day: int, rows: Rows) -> None:
+            self.checkpoints.put(series, day, rows, digest)
+
+        for again in judge_again(tasks, scene.rules, keep):
+            series = again.task.series
+            heard = int(state.table["live_at"][series])
+            state.table[series : series + 1] = again.rows.table
+            state.insight[series : series + 1] = again.rows.insight
+            state.table["live_at"][series] = heard
+            self._clear(state.table, series)
+            self._reconciler.enter(scene.names[series], again, scene)
+
+    def _clear(self, table: Table, series: int) -> None:
         table["late_from"][series] = table["late_until"][series] = NEVER
         table["rough"][series] = False
-        begun = row["since"][row["since"] != NEVER]
-        touches = len(begun) and bool((begun <= end).any())
-        if not row["rough"] and not touches and not self._store.touches_excursion(sensor, start, end):
-            return False
-        again = self._judge(row, sensor, start, end, scene)
-        if again.row is not None:
-            live_at = table["live_at"][series]
-            table[series] = again.row
-            table["live_at"][series] = live_at
-        self._reconcile(sensor, again, scene)
-        return True
+        self.waiting.done(series)
 
-    def _judge(self, row: Table, sensor: str, start: int, end: int, scene: Scene) -> Again:
-        newest = int(row["at"])
-        begin = self._calm_before(sensor, start, scene)
-        until = self._calm_after(sensor, end, newest, scene)
-        block = self._block(sensor, begin, min(until, newest) + 1)
-        if not len(block):
-            return Again(begin, end, np.zeros(0, [("at", "<i8")]), None)
-        after, events = rejudge(block, scene.rules)
-        return Again(begin, until, events, after.table[0] if until >= newest else None)
-
-    def _calm_before(self, sensor: str, at: int, scene: Scene) -> int:
-        """The last calm instant before `at`; 0 if there is none."""
-        look, edge = FIRST_LOOK_MS, at
-        while edge > 0:
-            low = max(0, at - look)
-            block = in_order(self._block(sensor, low, edge, future=False))
-            if len(block):
-                quiet = np.flatnonzero(calm(block, scene.rules) & ~block.drill)
-                # Of equal instants all must be judged again: begin before the first of them.
-                if len(quiet):
-                    return int(block.at[quiet[-1]])
-            edge, look = low, look * 2
-        return 0
-
-    def _calm_after(self, sensor: str, at: int, newest: int, scene: Scene) -> int:
-        """The first calm instant after `at`, or `newest`."""
-        look, edge = FIRST_LOOK_MS, at + 1
-        while edge < newest:
-            high = min(at + look, newest)
-            block = in_order(self._block(sensor, edge, high, future=False))
-            if len(block):
-                quiet = np.flatnonzero(calm(block, scene.rules) & ~block.drill)
-                if len(quiet):
-                    return int(block.at[quiet[0]])
-            edge, look = max(high, edge), look * 2
-            if high == newest:
-                break
-        return newest
-
-    def _block(self, sensor: str, start: int, end: int, *, future: bool = True) -> Block:
-        """Readings judged from start to before end."""
-        rows = self._readings(sensor, start, end)
-        if future:
-            ahead = self._readings(sensor, end, FOREVER)
-            ahead = ahead[(ahead["flags"] & int(Flag.FUTURE)) != 0]
-            rows = np.concatenate([rows, ahead]) if len(ahead) else rows
-        block = block_of(rows, self._lateness_ms)
-        return block.take((block.at >= start) & (block.at < end) & ~block.drill)
-
-    # --- the book
-
-    def _reconcile(self, sensor: str, again: Again, scene: Scene) -> None:
-        """Excursions of the span become those judged now; live alarms are never silently withdrawn."""
-        before = {e.id: e for e in self._store.excursions_within(sensor, again.start_ms, again.end_ms)}
-        orphans = [e for e in before.values() if e.alarm]
-        fresh = episodes(again.events, scene)
-        for new, _ in fresh:
-            heir = next((e for e in orphans if _same(e, new)), None)
-            kept = before.get(new.id)
-            alarm = heir.alarm if heir else None
-            if heir:
-                orphans.remove(heir)
-            entry = replace(new, alarm=alarm, retrospective=alarm is None)
-            if kept is None or _differs(kept, entry):
-                self._store.put_excursion(entry)
-        ids = {new.id for new, _ in fresh}
-        for old in before.values():
-            if old.id not in ids:
-                self._store.drop_excursion(old.id)
-        self._follow(fresh, [e for e in before.values() if e.alarm], again, scene)
-
-    def _follow(
-        self, fresh: list[tuple[Excursion, int | None]], had: list[Excursion], again: Again, scene: Scene
-    ) -> None:
-        for alarm in {e.alarm for e in had if e.alarm}:
-            ended = [n.ended_ms for n, _ in fresh if n.ended_ms]
-            at = max([*ended, again.start_ms])
-            self._book.over(alarm, at, None, scene, why="late readings")
-        for new, told_at in fresh:
-            stands = new.ended_ms is None and told_at is not None
-            known = self._store.excursion(new.id)
-            if stands and known is not None and told_at is not None:
-                self._book.announce(known, known.peak, told_at, scene)
-
-
-def episodes(events: Events, scene: Scene) -> list[tuple[Excursion, int | None]]:
-    """The excursions that the events of one sensor tell, each with the instant of its first live reading."""
-    found: dict[str, tuple[Excursion, int | None]] = {}
-    for event in events:
-        made = excursion_of(event, scene)
-        what, at, sign = What(int(event["what"])), int(event["at"]), CONDITIONS[int(event["kind"])].sign
-        if what is What.RAISED:
-            found[made.id] = (made, None)
-            continue
-        known, told_at = found[made.id]
-        if what is What.ANNOUNCED:
-            found[made.id] = (known, at)
-        elif what is What.GROWN:
-            found[made.id] = (replace(known, peak=made.peak), told_at)
-        else:
-            peak = made.peak if sign else None
-            found[made.id] = (replace(known, ended_ms=at, peak=peak), told_at)
-    return list(found.values())
-
-
-def _same(old: Excursion, new: Excursion) -> bool:
-    """Do two judgements of the past speak of the same event? Same kind, touching in time."""
-    old_end = FOREVER if old.ended_ms is None else old.ended_ms
-    new_end = FOREVER if new.ended_ms is None else new.ended_ms
-    return old.kind == new.kind and old.started_ms <= new_end and new.started_ms <= old_end
-
-
-def _differs(a: Excursion, b: Excursion) -> bool:
-    return replace(a, updated_ms=0) != replace(b, updated_ms=0)
+    def _block(self, sensor: str, begin: int, newest: int) -> Block:
+        """Readings judged from begin to newest, both included, sorted, and none twice."""
+        block = in_order(block_of(self._readings(sensor, begin, FOREVER), self._lateness_ms))
+        return block.take((block.at >= begin) & (block.at <= newest) & ~block.drill)

@@ -27,7 +27,6 @@ from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, st
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Budget, Outbox
 from alerts.rules.flat import block_of
-from alerts.rules.limits import NEVER
 from alerts.rules.table import build_table
 from alerts.store import AlarmStore, Saved
 from alerts.telling import Teller
@@ -167,6 +166,7 @@ class AlertService:
         self._hear_and_tell(now_s, hurry=drained)
         if drained and now_s >= self._look_at_s:
             self._look_at_s = now_s + LOOK_EVERY_S
+            self._late_seen(came=False)
             self._look()
         if self._save_is_due(now_s, drained=drained):
             self._save()
@@ -185,6 +185,7 @@ class AlertService:
         found = self._journal.batches_after(self._position, BATCHES)
         if not found and anew.is_another(self._journal, max(self._position, self._judged)):
             self._position = self._judged = 0
+            self._revision.checkpoints.forget_all()
             self._state, self._anew = EngineState.fresh(len(self._rules)), True
             found = self._journal.batches_after(0, BATCHES)
         return found
@@ -258,25 +259,26 @@ class AlertService:
 
     # --- late readings
 
-    def _late_seen(self) -> None:
-        if (self._state.table["late_from"] != NEVER).any():
-            self._pace.seen(self._steady_s())
+    def _late_seen(self, *, came: bool = True) -> None:
+        now_s = self._steady_s()
+        if self._revision.waiting.look(self._state.table, now_s) and (came or not self._pace.waiting):
+            self._pace.seen(now_s)
 
     def _settle(self, now_s: float) -> None:
         """Judge waiting spans again, for LATE_SLICE_S at most: the outbox shares the file with us."""
-        table = self._state.table.copy()
-        waiting = _urgent_last(table)
+        waiting = self._revision.waiting.urgent_last(self._state.table, now_s)
         judged, took_s = 0, 0.0
         with self._store.transaction():
             scene = self._scene
             while waiting and took_s < LATE_SLICE_S:
-                judged += self._revision.settle(table, waiting.pop(), scene)
+                judged += self._revision.settle(self._state, waiting, scene, now_s)
                 took_s = self._steady_s() - now_s
-            self._state = EngineState(table, self._state.insight)
-            if judged:
-                self._write_state()
+            if judged:  # the state follows: judged again from an older one, the same comes out
+                self._judged = self._position
+                self._store.set_judged(self._judged)
+                self._unsaved += 1
         self._record.close()
-        urgent = bool(waiting) and bool(table["rough"][waiting].any())
+        urgent = bool(waiting) and bool(self._state.table["rough"][waiting].any())
         self._pace.worked(now_s, took_s, waiting=bool(waiting), urgent=urgent)
         if judged:
             log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
@@ -367,6 +369,7 @@ class AlertService:
         digest, version = rules_digest(self._rules), self._registry.version
         saved = Saved(self._position, self._judged, digest, version, self._state.save())
         self._store.save(saved, FORMAT, self._wall_ms())
+        self._revision.checkpoints.take(self._state, digest)
         self._unsaved = 0
         self._saved_at_s = self._steady_s()
 
@@ -385,12 +388,3 @@ class AlertService:
             },
             now=True,
         )
-
-
-def _urgent_last(table: Table) -> list[int]:
-    """Series with a waiting span; those that may raise an alarm last: from there they are taken."""
-    waiting = np.flatnonzero(table["late_from"] != NEVER)
-    begun = (table["since"][waiting] != NEVER).any(axis=1)
-    urgency = 2 * begun.astype(np.int8) + table["rough"][waiting]
-    found: list[int] = waiting[np.argsort(urgency, kind="stable")].tolist()
-    return found

@@ -78,11 +78,12 @@ class AlarmStore:
         row = self.db.execute("SELECT * FROM excursion WHERE id = ?", (id_,)).fetchone()
         return Excursion(*row) if row else None
 
-    def excursions_within(self, sensor: str, start_ms: int, end_ms: int) -> list[Excursion]:
-        """Of every kind, begun from start_ms to end_ms, both included."""
+    def excursions_after(self, sensor: str, at_ms: int) -> list[Excursion]:
+        """Of every kind, raised later than that or not over by then."""
         found = self.db.execute(
-            "SELECT * FROM excursion WHERE sensor = ? AND started_ms BETWEEN ? AND ? ORDER BY started_ms",
-            (sensor, start_ms, end_ms),
+            "SELECT * FROM excursion WHERE sensor = ?1 AND (raised_ms > ?2 OR ended_ms IS NULL OR ended_ms > ?2)"
+            " ORDER BY started_ms",
+            (sensor, at_ms),
         )
         return [Excursion(*row) for row in found.fetchall()]
 
@@ -183,6 +184,42 @@ class AlarmStore:
             "INSERT INTO alarm_event (alarm, at_ms, event, detail) VALUES (?,?,?,?)",
             (alarm, at_ms, event, detail),
         )
+
+    def raises_since(self, alarm: str, from_ms: int) -> int:
+        """How often its condition began after that instant; getting worse does not count."""
+        row = self.db.execute(
+            "SELECT count(*) FROM alarm_event WHERE alarm = ? AND at_ms > ?"
+            " AND (event = 'raised_again' OR (event = 'raised' AND detail <> 'critical'))",
+            (alarm, from_ms),
+        ).fetchone()
+        return int(row[0])
+
+    def children(self, parent: str) -> list[Alarm]:
+        found = self.db.execute("SELECT * FROM alarm WHERE parent = ? ORDER BY number", (parent,))
+        return [Alarm(*row) for row in found.fetchall()]
+
+    # --- put aside
+
+    def rest(self, alarm: str, over_ms: int, value: int | None, until_ms: int) -> None:
+        """It chatters: held open until then."""
+        self.db.execute("INSERT OR REPLACE INTO chatter VALUES (?,?,?,?)", (alarm, over_ms, value, until_ms))
+
+    def rest_over(self, alarm: str) -> None:
+        self.db.execute("DELETE FROM chatter WHERE alarm = ?", (alarm,))
+
+    def rested(self, now_ms: int) -> list[tuple[str, int, int | None]]:
+        """(alarm, when it was over, the value then) of those that have been calm for long enough."""
+        sql = "SELECT alarm, over_ms, value FROM chatter WHERE until_ms <= ?"
+        return self.db.execute(sql, (now_ms,)).fetchall()
+
+    def end_shelf(self, alarm: str, now_ms: int, how: str) -> None:
+        sql = "UPDATE shelf SET ended_ms = ?, how = ? WHERE alarm = ? AND ended_ms IS NULL"
+        self.db.execute(sql, (now_ms, how, alarm))
+
+    def out_now(self) -> frozenset[str]:
+        """Appliances that are out of service."""
+        found = self.db.execute("SELECT appliance FROM out_of_service WHERE back_ms IS NULL")
+        return frozenset(name for (name,) in found.fetchall())
 
     # --- commands
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from alerts.engine import blank
-from alerts.service import _urgent_last
+from alerts.late import Waiting
 
 
 def test_what_may_raise_an_alarm_is_judged_again_first() -> None:
@@ -13,7 +13,9 @@ def test_what_may_raise_an_alarm_is_judged_again_first() -> None:
     table["rough"][[1, 4]] = True
     table["since"][4, 0] = 500  # already beyond the limit, its on-delay runs
 
-    waiting = _urgent_last(table)
+    queue = Waiting()
+    assert queue.look(table, 0.0)
+    waiting = queue.urgent_last(table, 0.0)
 
     assert sorted(waiting) == [0, 1, 2, 4], "3 and 5 do not wait"
     assert waiting[-1] == 4

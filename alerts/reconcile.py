@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring the book into line with what a past judged again has told. Writes inside the caller's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alerts.again import Again
+from alerts.book import Book, Scene, excursion_id, excursion_of
+from alerts.engine import Events, What
+from alerts.rules import CONDITIONS, NUMBER_OF
+from alerts.state import Table
+from alerts.store import AlarmStore
+from coldchain.records.alarms import Excursion
+
+FOREVER = 2**62
+WHY = "late readings"
+
+Told = tuple[Excursion, int | None]
+"""An excursion, and the instant of its first live reading while it stood."""
+
+
+class Reconciler:
+    """Excursions become those judged now; live alarms are never silently withdrawn."""
+
+    def __init__(self, store: AlarmStore, book: Book) -> None:
+        self._store, self._book = store, book
+
+    def enter(self, sensor: str, again: Again, scene: Scene) -> None:
+        """All that the sensor has in the book after `after_ms` becomes what was found."""
+        after_ms = again.task.after_ms
+        had = [e for e in self._store.excursions_after(sensor, after_ms) if e.kind in NUMBER_OF]
+        before = {e.id: e for e in had}
+        begun = standing(sensor, again.task.start.table, before)
+        known = {e.id for e in begun}
+        before = {id_: e for id_, e in before.items() if e.raised_ms > after_ms or id_ in known}
+        fresh = episodes(again.events, begun, scene)
+        changed = self._write(before, fresh)
+        for alarm in sorted(changed):
+            ended = [e.ended_ms for e, _ in fresh if e.ended_ms]
+            self._book.over(alarm, max([*ended, after_ms, 0]), None, scene, why=WHY)
+        for new, told_at in sorted(fresh, key=lambda one: (one[1] or 0, NUMBER_OF[one[0].kind])):
+            if new.ended_ms is not None or told_at is None:
+                continue
+            entry = self._store.excursion(new.id)
+            if entry is not None and entry.alarm is None:
+                self._book.announce(entry, entry.peak, told_at, scene)
+
+    def _write(self, before: dict[str, Excursion], fresh: list[Told]) -> set[str]:
+        """The alarms of which something was taken away or has ended otherwise than they know."""
+        changed: set[str] = set()
+        orphans = [e for e in before.values() if e.alarm]
+        for new, _ in fresh:
+            old = before.get(new.id)
+            heir = old if old and old.alarm else next((e for e in orphans if _same(e, new)), None)
+            if heir in orphans:
+                orphans.remove(heir)
+            alarm = heir.alarm if heir else None
+            if old is not None and facts(old) == facts(new) and old.alarm == alarm:
+                continue
+            self._store.put_excursion(replace(new, alarm=alarm, retrospective=alarm is None))
+            if heir and heir.alarm and (heir.id != new.id or heir.ended_ms != new.ended_ms):
+                changed.add(heir.alarm)
+        ids = {new.id for new, _ in fresh}
+        for old in before.values():
+            if old.id not in ids:
+                self._store.drop_excursion(old.id)
+                if old.alarm:
+                    changed.add(old.alarm)
+        return changed
+
+
+def standing(sensor: str, row: Table, known: dict[str, Excursion]) -> list[Excursion]:
+    """What stood where judging began, as it was told then; what the book does not have is left out."""
+    found = []
+    for number, condition in enumerate(CONDITIONS):
+        if not row["standing"][0, number]:
+            continue
+        entry = known.get(excursion_id(sensor, condition.name, int(row["since"][0, number])))
+        if entry is not None:
+            peak = condition.sign * int(row["peak"][0, number]) if condition.sign else None
+            found.append(replace(entry, ended_ms=None, peak=peak))
+    return found
+
+
+def episodes(events: Events, begun: list[Excursion], scene: Scene) -> list[Told]:
+    """The excursions that the events of one sensor tell, after those that had begun before."""
+    found: dict[str, Told] = {e.id: (e, None) for e in begun}
+    for event in events:
+        made = excursion_of(event, scene)
+        what, at, sign = What(int(event["what"])), int(event["at"]), CONDITIONS[int(event["kind"])].sign
+        if what is What.RAISED:
+            found[made.id] = (made, None)
+        if made.id not in found:
+            continue  # it had begun, and the book does not have it
+        known, told_at = found[made.id]
+        if what is What.ANNOUNCED:
+            found[made.id] = (known, at)
+        elif what is What.GROWN:
+            found[made.id] = (replace(known, peak=made.peak), told_at)
+        elif what is What.RETURNED:
+            found[made.id] = (replace(known, ended_ms=at, peak=made.peak if sign else None), told_at)
+    return list(found.values())
+
+
+def facts(e: Excursion) -> tuple[object, ...]:
+    """What the readings and the rules say of it."""
+    return e.id, e.raised_ms, e.ended_ms, e.peak, e.limit_value, e.profile
+
+
+def _same(old: Excursion, new: Excursion) -> bool:
+    """Do two judgements of the past speak of the same event? Same kind, touching in time."""
+    old_end = FOREVER if old.ended_ms is None else old.ended_ms
+    new_end = FOREVER if new.ended_ms is None else new.ended_ms
+    return old.kind == new.kind and old.started_ms <= new_end and new.started_ms <= old_end
