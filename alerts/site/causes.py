@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an alarm stands: what contacts, cycles and siblings say of one appliance, weighed by `insight.cause`. Pure.
+"""Why an alarm stands: what contacts, cycles and siblings say of one appliance, weighed by `insight.cause`.
 
-"unknown" is an answer. The evidence is told in words, loudest first.
+Pure. "unknown" is an answer. The evidence is told in words, loudest first.
 """
 
 from __future__ import annotations

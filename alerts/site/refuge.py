@@ -123,9 +123,7 @@ def assign(worst_first: Iterable[Place], others: Iterable[Place]) -> dict[str, R
     return told
 
 
-def _rank(
-    source: Place, place: Place, free: int
-) -> tuple[bool, float, str, float | None, Place, int]:
+def _rank(source: Place, place: Place, free: int) -> tuple[bool, float, str, float | None, Place, int]:
     """Enough room before too little, near before far; what is further than FAR_KM never comes here."""
     km = distance_km(source, place)
     return free < BAGS_UNTOLD, FAR_KM if km is None else km, place.appliance, km, place, free

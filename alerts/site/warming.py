@@ -155,7 +155,7 @@ def age_of(wanted_s: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """(N,) seconds until the limit, from now; 0: already beyond; inf: not within AGE_MOST_S.
+    """(N,) seconds until the limit; 0: already beyond; inf: not within AGE_MOST_S.
 
     low, high  the 90 % interval; learnt  own outages stand behind it
     """
@@ -186,11 +186,12 @@ def seconds_left(
     low_c: Floats,
     ambient_c: Floats,
     default_k: Floats,
-    now_s: float,
+    now_s: Floats,
 ) -> Left:
     """Of appliances without power (rows: their records, `begin` was called), and of others as if it went now.
 
-    value_c (N,) the load now; high_c, low_c (N,) limits, NaN: none. The room decides which one is neared.
+    now_s   (N,) the instant of `value_c` [s]; what is left counts from there
+    value_c (N,) the load then; high_c, low_c (N,) limits, NaN: none. The room decides which one is neared.
     """
     limit_c = np.where(ambient_c >= value_c, high_c, low_c)
     off = rows["since"] > 0
@@ -216,7 +217,9 @@ def likely_minutes(rows: Table, start_c: Floats, limit_c: Floats, ambient_c: Flo
     plain = rows.copy()
     plain["since"], plain["now"] = 0.0, 0.0
     none = np.full(len(rows), np.nan)
-    held = seconds_left(plain, start_c, limit_c, none, ambient_c, np.full(len(rows), UNTOLD.k), 0.0)
+    held = seconds_left(
+        plain, start_c, limit_c, none, ambient_c, np.full(len(rows), UNTOLD.k), np.zeros(len(rows))
+    )
     return np.where(learnt, held.seconds / 60.0, np.nan)
 
 

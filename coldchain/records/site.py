@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what alerts keeps of sites: the blind clock, and hold-over beside its maker's figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coldchain.records.alarms import AlarmsReader
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """An appliance that is not heard. passes_ms: the worst case, None where the room is too cool for it.
+
+    limit_value in thousandths; told: the sentence, clocks in the site's zone
+    """
+
+    appliance: str
+    site: str
+    last_ms: int
+    passes_ms: int | None
+    limit_value: int | None
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Hold-over as an appliance's own outages taught it [min], from its usual temperature to its limit.
+
+    maker_min  its maker's figure, None where none is known; room_c in thousandths
+    """
+
+    appliance: str
+    outages: int
+    minutes: int
+    maker_min: int | None
+    room_c: int
+    at_ms: int
+
+    @property
+    def part_of_maker(self) -> float | None:
+        """Well below 1: a seal, a door or a filling that its maker did not think of."""
+        return self.minutes / self.maker_min if self.maker_min else None
+
+
+class SiteReader(AlarmsReader):
+    """`AlarmsReader`, with what is kept of sites."""
+
+    def blind(self, site: str | None = None) -> list[Blind]:
+        """The next to pass its limit first; of one site if named."""
+        sql = (
+            "SELECT appliance, site, last_ms, passes_ms, limit_value, told FROM blind"
+            " WHERE ?1 IS NULL OR site = ?1 ORDER BY passes_ms IS NULL, passes_ms, appliance"
+        )
+        return self._all(Blind, sql, (site,))
+
+    def held(self) -> list[Held]:
+        """By appliance."""
+        sql = "SELECT appliance, outages, minutes, maker_min, room_c, at_ms FROM held ORDER BY appliance"
+        return self._all(Held, sql)
