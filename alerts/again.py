@@ -7,7 +7,7 @@ It is the very step of the live path, so what comes out is what the ordered stre
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from alerts.checkpoints import day_of, is_kept
 from alerts.engine import Events, step
 from alerts.rules.flat import Block, Bools, Ints
-from alerts.rules.terms import RuleTable
+from alerts.rules.terms import AT_BITS, RuleTable
 from alerts.state import EngineState, Rows
 
 Kept = Callable[[int, int, Rows], None]
@@ -56,7 +56,7 @@ def judge_again(tasks: list[Task], rules: RuleTable, keep: Kept) -> list[Again]:
     """All of them together, in pieces between the days at which their records are to be kept."""
     tasks = sorted(tasks, key=lambda task: task.series)
     numbers = np.array([task.series for task in tasks], np.int64)
-    part = rules.only(numbers)
+    part = _of_those(rules, numbers)
     state = EngineState(
         np.concatenate([task.start.table for task in tasks]),
         np.concatenate([task.start.insight for task in tasks]),
@@ -90,6 +90,30 @@ def _joined(blocks: list[Block]) -> Block:
 
     place = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
     return Block(place, column("at"), column("value"), column("usable"), column("live"), column("drill"))
+
+
+BY_PIECE = ("key", "inner_high", "inner_low")
+"""Columns of a rule table that are as long as `key`, beside its terms; but for `piece`, others are by series."""
+
+
+def _of_those(rules: RuleTable, series: Ints) -> RuleTable:
+    """The table of those series alone, ascending, numbered from 0."""
+    count = rules.piece[series + 1] - rules.piece[series]
+    ends = np.cumsum(count)
+    pieces = np.arange(ends[-1]) + np.repeat(rules.piece[series] - ends + count, count)
+    number = np.repeat(np.arange(len(series)), count)
+
+    def part(one: Any, which: Ints) -> Any:
+        return one[which] if isinstance(one, np.ndarray) else one
+
+    changed = {
+        f.name: part(getattr(rules, f.name), pieces if f.name in BY_PIECE else series) for f in fields(rules)
+    }
+    changed["piece"] = np.append(0, ends)
+    changed["key"] = (number << AT_BITS) | (rules.key[pieces] & ((1 << AT_BITS) - 1))
+    terms = {f.name: getattr(rules.terms, f.name)[pieces] for f in fields(rules.terms)}
+    changed["terms"] = replace(rules.terms, **terms)
+    return replace(rules, **changed)
 
 
 def _turns(task: Task) -> tuple[Ints, Ints]:
