@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a gateway's guard is to know of the registry: its own site, no more. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from coldchain.records.registry import Registry
+
+
+def sites_of(registry: Registry, gateway: str, nodes: Collection[str]) -> set[str]:
+    """Where the gateway stands, as the registry says; else the sites of the nodes that it brings."""
+    entry = next((g for g in registry.gateways if g.id == gateway), None)
+    if entry is not None and entry.site is not None:
+        return {entry.site}
+    found = set()
+    for sensor in registry.sensors:
+        if sensor.node in nodes:
+            appliance = registry.appliance_by_id.get(sensor.appliance or "")
+            found.add(appliance.site if appliance else sensor.site)
+    return {site for site in found if site is not None}
+
+
+def copy_for(registry: Registry, gateway: str, nodes: Collection[str]) -> Registry | None:
+    """The registry of the gateway's sites, with all who may be told there. None: it has no site yet.
+
+    ValueError when what is left is not sound by itself.
+    """
+    sites = sites_of(registry, gateway, nodes)
+    if not sites:
+        return None
+    appliances = tuple(a for a in registry.appliances if a.site in sites)
+    held = {a.id for a in appliances}
+    rotas = tuple(r for r in registry.rotas if not r.sites or sites & set(r.sites))
+    policies = tuple(p for p in registry.policies if not p.sites or sites & set(p.sites))
+    named = {person for r in rotas for person in (*r.people, *(o.person for o in r.overrides))}
+    named |= {h.person for r in rotas for h in r.holidays if h.person}
+    steps = [step for p in policies for step in p.steps]
+    named |= {w.removeprefix("person:") for step in steps for w in step.tell if w.startswith("person:")}
+    people = (p for p in registry.people if not p.sites or sites & set(p.sites) or p.id in named)
+    parts = {
+        "sites": tuple(s for s in registry.sites if s.id in sites),
+        "appliances": appliances,
+        "sensors": tuple(s for s in registry.sensors if s.appliance in held or s.site in sites),
+        "people": tuple(people),
+        "gateways": tuple(g for g in registry.gateways if g.id == gateway or g.site in sites),
+        "rotas": tuple(
+            r.model_copy(update={"sites": tuple(s for s in r.sites if s in sites)}) for r in rotas
+        ),
+        "policies": policies,
+    }
+    return Registry.model_validate({**dict(registry), **parts})
