@@ -93,7 +93,7 @@ def _joined(blocks: list[Block]) -> Block:
 
 
 BY_PIECE = ("key", "inner_high", "inner_low")
-"""Columns of a rule table that are as long as `key`, beside its terms; but for `piece`, others are by series."""
+"""Columns of a rule table by piece of time, beside its terms; but for `piece`, others are by series."""
 
 
 def _of_those(rules: RuleTable, series: Ints) -> RuleTable:
