@@ -24,6 +24,7 @@ from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.duty import DutyWatch
 from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
+from alerts.guard.hub import Guards
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Budget, Outbox
 from alerts.rules.flat import block_of
@@ -90,6 +91,7 @@ class AlertService:
         self._teller = Teller(self._store, chains, channels, self._newest)
         self._book = Book(self._store, self._teller, self._newest)
         self._answers = Answers(self._store, self._book, chains)
+        self._guards = Guards(self._store, self._book, chains)
         self._duty = DutyWatch(self._store, self._book)
         self._registry = RegistryReader(settings.desk_db)
         self._commands = Commands(settings.desk_db, self._store, self._book)
@@ -155,6 +157,7 @@ class AlertService:
         """Judge what the journal has for us. False when there was nothing to do."""
         batches = self._fetch()
         self._refresh_registry()
+        self._guards.adopt(self._journal, self._scene)
         if batches:
             self._judge(batches)
         drained = len(batches) < BATCHES
@@ -241,7 +244,7 @@ class AlertService:
             return
         self._people_at_s = now_s + PEOPLE_EVERY_S
         self._commands.apply(self._scene)
-        heard = self._answers.apply(self._scene)
+        heard = self._guards.hear(self._scene) | self._answers.apply(self._scene)
         if self._teller.run(self._scene) | self._duty.look(self._scene) | heard:
             self._wake_outbox()
 
