@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever comes late, the records of each sensor end as the ordered stream would have left them, bit for bit."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from walks import DAY, MINUTE, Reading, pieces, walk
+from ward import Ward, instant
+
+from alerts import checkpoints, late
+from alerts.checkpoints import DAYS, day_of, is_kept, starts_ms
+from alerts.rules import NUMBER_OF
+from alerts.state import STATE
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+START = instant("00:00")
+SENSORS = ("br-1/load", "br-2/load", "br-2/load-2")
+OF_ARRIVAL = ("live_at", "late_from", "late_until", "rough")
+"""Columns that say how readings came, not what they were."""
+
+
+def ward_of(folder: Path, days: int) -> Ward:
+    ward = Ward(folder, f"+{days} 00:00")
+    ward.fridge("br-1")
+    ward.fridge("br-2", probes=2)
+    return ward
+
+
+def record(ward: Ward, sensor: str, readings: list[Reading]) -> None:
+    ward._record([(at, sensor, value) for at, value in readings])
+
+
+def rest(ward: Ward) -> None:
+    """Until nothing waits any more, not even what may wait."""
+    for step_s in (0, 5, 5, late.LAZY_S, 5, 5):
+        ward.now_ms += round(step_s * 1000)
+        ward.settle()
+    assert (ward.service._state.table["late_from"] == -1).all()
+
+
+def told(ward: Ward) -> tuple[list[tuple], list[bytes]]:
+    """All excursions of all kinds; and each sensor's records, as bytes."""
+    found = [
+        (e.id, e.raised_ms, e.ended_ms, e.peak, e.limit_value, e.profile)
+        for s in SENSORS
+        for e in ward.alarms.excursions(sensor=s, kinds=tuple(NUMBER_OF))
+    ]
+    records = []
+    for sensor in SENSORS:
+        rows = ward.service._state.rows(ward._series[sensor])
+        columns = [rows.table[name].tobytes() for name in STATE.names or () if name not in OF_ARRIVAL]
+        records.append(b"".join([*columns, rows.insight.tobytes()]))
+    return sorted(found), records
+
+
+def close(ward: Ward) -> None:
+    ward.service.close()
+    ward.journal.db.close()
+
+
+def in_order(folder: Path, truth: dict[str, list[Reading]], days: int) -> tuple[list[tuple], list[bytes]]:
+    ward = ward_of(folder, days)
+    for sensor in SENSORS:
+        for piece in pieces(truth[sensor], list(range(0, 100_000, 400))):
+            record(ward, sensor, piece)
+            ward.settle()
+    rest(ward)
+    found = told(ward)
+    close(ward)
+    return found
+
+
+def scrambled(data: st.DataObject, folder: Path, truth: dict[str, list[Reading]], days: int) -> Ward:
+    """Pieces overtake each other, some come twice, alerts dies now and then, time passes or does not."""
+    ward = ward_of(folder, days)
+    parts = []
+    for sensor in SENSORS:
+        edges = data.draw(st.lists(st.integers(0, len(truth[sensor])), max_size=5))
+        parts += [(sensor, piece) for piece in pieces(truth[sensor], edges)]
+    for sensor, piece in data.draw(st.permutations(parts)):
+        twice = piece[: data.draw(st.integers(0, 20))]
+        for part in pieces([*piece, *twice], data.draw(st.lists(st.integers(0, len(piece)), max_size=2))):
+            record(ward, sensor, part)
+        ward.now_ms += data.draw(st.sampled_from([0, 500, 5_000, 70_000, 400_000]))
+        if data.draw(st.integers(0, 3)):
+            ward.settle()
+        if data.draw(st.integers(0, 4)) == 0:
+            ward.restart_alerts(killed=data.draw(st.booleans()))
+    rest(ward)
+    return ward
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1), days=st.sampled_from([1, 3, 6]))
+@settings(max_examples=25, deadline=None)
+def test_the_records_of_any_order_are_those_of_the_ordered_stream(data, seed, days) -> None:
+    truth = {s: walk(seed + n, START, days) for n, s in enumerate(SENSORS)}
+    with tempfile.TemporaryDirectory(dir=MEMORY) as one, tempfile.TemporaryDirectory(dir=MEMORY) as other:
+        excursions, records = in_order(Path(one), truth, days)
+        ward = scrambled(data, Path(other), truth, days)
+        found, ended = told(ward)
+        close(ward)
+        assert found == excursions
+        assert ended == records
+
+
+def test_days_kept_are_never_wanted_again_once_dropped() -> None:
+    days = np.arange(20_000, 20_900)
+    for newest in range(20_700, 20_900, 7):
+        now, later = is_kept(days, newest), is_kept(days, newest + 1)
+        assert not (later & ~now & (days <= newest)).any()
+
+
+def test_checkpoints_lie_no_further_apart_than_a_quarter_of_their_age() -> None:
+    for newest in range(20_700, 20_800):
+        kept = np.flatnonzero(is_kept(np.arange(newest + 1), newest))
+        assert len(kept) <= 4 * 9
+        assert kept[-1] == newest
+        gaps, age = np.diff(kept), newest - kept[:-1]
+        assert (gaps <= np.maximum(1, age / 4)).all()
+        assert (gaps[age <= DAYS] == 1).all()
+
+
+@given(series=st.integers(0, 2**20 - 1), at=st.integers(0, 2**42))
+def test_a_day_begins_where_it_is_said_to(series, at) -> None:
+    day = int(day_of(np.array([series]), np.array([at]))[0])
+    assert starts_ms(series, day) <= at < starts_ms(series, day + 1)
+
+
+def test_not_all_series_keep_theirs_at_once() -> None:
+    begins = {starts_ms(n, 0) // 3_600_000 for n in range(200)}
+    assert len(begins) >= 20
+
+
+def test_a_late_reading_is_judged_from_a_checkpoint(tmp_path, monkeypatch) -> None:
+    """Ten days of record, a reading of yesterday: two days are read again, not ten."""
+    days = 10
+    truth = walk(1, START, days)
+    ward = ward_of(tmp_path, days)
+    yesterday = next(n for n, (at, _) in enumerate(truth) if at > START + 9 * DAY)
+    for piece in pieces([*truth[:yesterday], *truth[yesterday + 1 :]], list(range(0, 5000, 100))):
+        record(ward, "br-1/load", piece)
+        ward.settle()
+        ward.now_ms += 70_000  # the state is saved, and what is due with it
+        ward.settle()
+    kept = ward.service._store.db.execute("SELECT day, at_ms FROM checkpoint WHERE series = 1").fetchall()
+    assert len(kept) >= 7
+    asked = []
+    readings = ward.service._revision._readings
+    monkeypatch.setattr(
+        ward.service._revision, "_readings", lambda s, a, b: asked.append(a) or readings(s, a, b)
+    )
+    record(ward, "br-1/load", truth[yesterday : yesterday + 1])
+    rest(ward)
+    assert len(asked) == 1
+    assert truth[-1][0] - asked[0] < 3 * DAY
+
+
+def test_records_of_another_layout_are_forgotten(tmp_path, monkeypatch) -> None:
+    ward = ward_of(tmp_path, 3)
+    for piece in pieces(walk(1, START, 3), list(range(0, 1000, 100))):
+        record(ward, "br-1/load", piece)
+        ward.settle()
+        ward.now_ms += 70_000
+        ward.settle()
+    assert ward.service._revision.checkpoints.before(1, START + 3 * DAY) is not None
+    monkeypatch.setattr(checkpoints, "LAYOUT", "another")
+    ward.restart_alerts()
+    assert ward.service._revision.checkpoints.before(1, START + 3 * DAY) is None
+
+
+@pytest.mark.parametrize("calm", [True, False])
+def test_calm_late_readings_wait_for_others_and_the_rest_do_not(tmp_path, monkeypatch, calm) -> None:
+    ward = ward_of(tmp_path, 1)
+    at = [START + n * MINUTE for n in range(600)]
+    record(ward, "br-1/load", [(t, 4.0 + (t // MINUTE) % 7 / 10) for t in at if t != at[300]])
+    ward.settle()
+    again = []
+    judge = late.judge_again
+    monkeypatch.setattr(late, "judge_again", lambda tasks, *more: again.append(tasks) or judge(tasks, *more))
+    record(ward, "br-1/load", [(at[300], 4.2 if calm else 9.0)])
+    for _ in range(4):
+        ward.now_ms += 5_000
+        ward.settle()
+    assert len(again) == (0 if calm else 1)
+    rest(ward)
+    assert len(again) == 1
