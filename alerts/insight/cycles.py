@@ -191,7 +191,7 @@ def _half_band(table: Table, hot: Table, readings: Readings, closed: Slots | Non
     if closed is None:
         return column
     who, many = closed.seg.series, closed.seg.n
-    ranges = table["range"][who]
+    ranges = rows_of(table["range"], who)
     seen = along(table["seen"][who], closed.seg) + rank_of(closed.seg)
     a = np.full(many, float(decay(np.array([300.0 / RANGE_S]))[0]))
     width = (closed.most_c - closed.least_c) * 1000.0
@@ -199,7 +199,7 @@ def _half_band(table: Table, hot: Table, readings: Readings, closed: Slots | Non
     head = closed.seg.first[ranges["group"] == NEVER]
     a[head], b[head] = 0.0, width[head]
     out, after = affine(a[:, None], b[:, None], seen // GROUP, closed.seg, ranges)
-    table["range"][who] = after
+    put_rows(table["range"], who, after)
     table["seen"][who] = seen[closed.seg.last] + 1
     half = (np.maximum(BAND_LEAST, BAND_PART * out[:, 0]) / 2.0).astype(np.int64)
     hot["half"][np.searchsorted(seg.series, who)] = half[closed.seg.last]
@@ -306,6 +306,13 @@ def _cycles(table: Table, runs: _Runs, readings: Readings) -> Cycles | None:
     return Cycles(series, by, readings.at[by], features, mean, slow, count)
 
 
+def _middle(a: Floats, b: Floats, c: Floats, d: Floats, e: Floats) -> Floats:
+    """The median of five: of the larger of two least, the lesser of two most, and the fifth."""
+    f = np.maximum(np.minimum(a, b), np.minimum(c, d))
+    g = np.minimum(np.maximum(a, b), np.maximum(c, d))
+    return np.maximum(np.minimum(f, g), np.minimum(np.maximum(f, g), e))
+
+
 def _mean(table: Table, series: Ints, features: Floats) -> tuple[Floats, Floats, Ints]:
     """The running and the slow mean of medians, and how many cycles there have been."""
     seg = segments_of(series)
@@ -315,22 +322,21 @@ def _mean(table: Table, series: Ints, features: Floats) -> tuple[Floats, Floats,
     window = [features]
     for back in range(MEDIAN - 1):
         window.append(shifted(window[-1], seg, last[:, back]))
-    stack = np.stack(window)
-    for back in range(1, MEDIAN):  # before there are five, the newest stands in
-        stack[back] = np.where((count > back)[:, None], stack[back], features)
-    median = np.sort(stack, axis=0)[MEDIAN // 2]
+    known = window
+    if (count < MEDIAN).any():  # before there are five, the newest stands in
+        known = [np.where((count > back)[:, None], w, features) for back, w in enumerate(window)]
+    median = _middle(*known)
     a, b = np.full_like(median, 1.0 - WEIGHT), WEIGHT * median
     young = count <= MEDIAN
     a[young], b[young] = 0.0, median[young]
-    mean, table["mean"][who] = affine(a, b, count // GROUP, seg, table["mean"][who])
+    group = count // GROUP
+    mean, after = affine(a, b, group, seg, rows_of(table["mean"], who))
+    put_rows(table["mean"], who, after)
     weight = 1.0 / np.clip(count - MEDIAN + 1, 1, HEALTHY_CYCLES)[:, None]
-    slow, table["healthy"][who] = affine(
-        np.where(young[:, None], 0.0, (1.0 - weight) * np.ones(N)),
-        np.where(young[:, None], median, weight * median),
-        count // GROUP,
-        seg,
-        table["healthy"][who],
-    )
+    a = np.where(young[:, None], 0.0, (1.0 - weight) * np.ones(N))
+    b = np.where(young[:, None], median, weight * median)
+    slow, after = affine(a, b, group, seg, rows_of(table["healthy"], who))
+    put_rows(table["healthy"], who, after)
     table["cycles"][who] = count[seg.last]
     table["last"][who] = np.stack([w[seg.last] for w in window[: MEDIAN - 1]], axis=1)
     return mean, slow, count

@@ -111,7 +111,10 @@ def value_of(was: Table) -> Floats:
 
 
 def shifted(column: npt.NDArray[Any], seg: Segments, carried: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The column as it stood before each reading; `carried` (S,) before the first ones."""
+    """The column as it stood before each reading; `carried` (S,) before the first ones.
+
+    Of a tick that is `carried` itself: write to neither before both are used.
+    """
     if seg.single:
         return carried.astype(column.dtype, copy=False)
     before = np.empty_like(column)

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long until the limit: four estimators on slots, the one that did best lately, and its 90 % interval.
 
-linear   the slope of the last minutes goes on
-bent     that slope still grows or fades as it lately did, less and less: a load that lags its air does so
-newton   dT/dt = k (ambient - T), k fitted since the turn, the room's temperature known
-free     dT/dt = a T + b, both fitted since the turn; silent where the asymptote does not pass the limit
-
 They speak only of a *drift*: a move in one direction, since the last turn, larger than the appliance's usual
 move between turns. Otherwise the answer is "stable" (seconds are infinite).
 """
@@ -16,15 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alerts.insight.estimators import FREE, Fit, bend, project, times
 from alerts.insight.scan import (
     GROUP,
     NEVER,
     Floats,
     Table,
     affine,
+    along,
     decay,
     last_true,
     put_rows,
+    rank_of,
     rows_of,
     scan_of,
     shifted,
@@ -32,9 +30,6 @@ from alerts.insight.scan import (
 )
 from alerts.insight.slots import Slots
 from alerts.rules.flat import Bools, Ints, Segments
-
-LINEAR, NEWTON, FREE, BENT = 0, 1, 2, 3
-NAMES = ("linear", "newton", "free", "bent")
 
 TREND_S = 600.0
 """Lag of the smoothing that decides the direction."""
@@ -47,9 +42,6 @@ USUAL_MOVES = 50
 BEYOND, LEAST_MOVE_K = 2.5, 0.25
 """A drift is a move of so many usual ones, and at least this: four steps of a 12-bit probe."""
 LEAST_AGE_S = 900.0
-BEND_S, BEND_LEAST, BEND_MOST = 2700.0, 0.3, 2.5
-"""The slope goes on bending for so long; it ends between these parts of what it is."""
-BEND_APART_S = 150.0
 OFF_MOVE_K, OFF_AGE_S = 0.06, 300.0
 """Enough where cooling is known to be off."""
 BACKTEST = 6
@@ -88,7 +80,7 @@ class Forecast:
 
     direction  (M,) +1 warming, -1 cooling, 0 stable
     seconds    (M,) until the limit lies behind; inf: never, on this course; low_s, high_s its 90 % interval
-    way        (M,) estimator: LINEAR, NEWTON, FREE
+    way        (M,) its number in `estimators.NAMES`; 0 where stable
     slope      (M,) [K/s]; turn_at (M,) when the drift began [s since epoch]; moved_k (M,) since then
     usual_k    (M,) the usual move between turns
     """
@@ -122,8 +114,7 @@ def advance(
     """
     seg = slots.seg
     was = rows_of(table, seg.series)
-    lengths = seg.last - seg.first + 1
-    seen = np.repeat(was["seen"], lengths) + np.arange(seg.n) - np.repeat(seg.first, lengths)
+    seen = along(was["seen"], seg) + rank_of(seg)
     group = seen // GROUP
     level, at = slots.mean_c, slots.at_s
     before_at, before = shifted(at, seg, was["at"]), shifted(level, seg, was["level"])
@@ -185,12 +176,11 @@ def _moves(
     direction = np.where(direction == 0.0, np.where(fresh, 0.0, then), direction)
     turns = fresh | (direction != then)
     began = last_true(turns, seg)
-    lengths = seg.last - seg.first + 1
     known = began >= 0
     # The smoothed direction turns late: the move began at the slot before.
     start_c, start_at = np.where(fresh, level, before), np.where(fresh, at, at - step)
-    turn_at = np.where(known, start_at[began], np.repeat(was["turn_at"], lengths))
-    turn_c = np.where(known, start_c[began], np.repeat(was["turn_c"], lengths))
+    turn_at = np.where(known, start_at[began], along(was["turn_at"], seg))
+    turn_c = np.where(known, start_c[began], along(was["turn_c"], seg))
     moved = (level - turn_c) * direction
     ended = np.abs(before - shifted(turn_c, seg, was["turn_c"]))
     learns = turns & ~fresh
@@ -204,20 +194,6 @@ def _moves(
     return _Moves(direction, turns, turn_at, turn_c, at - turn_at, moved, usual[:, 0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """k [1/s], NaN unknown; a [1/s] and b [K/s] of the free law about the turn's temperature.
-
-    slope is that of now; ends is what it comes to [K/s]
-    """
-
-    slope: Floats
-    k: Floats
-    a: Floats
-    b: Floats
-    ends: Floats
-
-
 def _fits(
     was: Table,
     level: Floats,
@@ -227,7 +203,7 @@ def _fits(
     ambient: Floats,
     group: Ints,
     seg: Segments,
-) -> _Fit:
+) -> Fit:
     turns = moves.turns
     rate, middle = (level - before) / step, 0.5 * (level + before)
     gap = np.where(np.isnan(ambient), 0.0, ambient - middle)
@@ -250,7 +226,8 @@ def _fits(
         (offset * moved, FREE_S),
     )
     b = np.column_stack([column for column, _ in columns])
-    a = np.column_stack([decay(step / memory_s) for _, memory_s in columns])
+    memory = {memory_s: decay(step / memory_s) for memory_s in (LINEAR_S, SLOW_S, NEWTON_S, FREE_S)}
+    a = np.column_stack([memory[memory_s] for _, memory_s in columns])
     a[turns] = 0.0
     b[turns & (level == before)] = 0.0
     s, was["fit"] = affine(a, b, group, seg, was["fit"])
@@ -260,93 +237,50 @@ def _fits(
         mean_x, mean_y = s[9] / s[8], s[10] / s[8]
         spread = s[11] / s[8] - mean_x * mean_x
         slant = (s[12] / s[8] - mean_x * mean_y) / spread
-        slope, ends = _bend(s[1] / s[0], age - s[2] / s[0], s[4] / s[3], age - s[5] / s[3])
+        slope, ends = bend(s[1] / s[0], age - s[2] / s[0], s[4] / s[3], age - s[5] / s[3])
     slant = np.where(spread > 0.04, slant, np.nan)
-    return _Fit(slope, k, slant, mean_y - slant * (mean_x - 40.0), ends)
-
-
-def _bend(quick: Floats, quick_lag: Floats, slow: Floats, slow_lag: Floats) -> tuple[Floats, Floats]:
-    """The slope now, and what it comes to, from two means of it that look back differently far [K/s, s]."""
-    apart = slow_lag - quick_lag
-    bend = np.where(apart > BEND_APART_S, (quick - slow) / apart, 0.0)
-    bend = np.where(np.isfinite(bend), bend, 0.0)
-    quick = np.where(np.isfinite(quick), quick, 0.0)
-    part = np.where(quick != 0.0, bend / np.where(quick == 0.0, 1.0, quick), 0.0)
-    now = quick * np.clip(1.0 + part * quick_lag, 0.6, 1.5)
-    return now, now * np.clip(1.0 + part * BEND_S, BEND_LEAST, BEND_MOST)
-
-
-def _project(level: Floats, ahead_s: Floats, fit: _Fit, ambient: Floats) -> Floats:
-    """(M, 4) where each estimator sees the temperature after `ahead_s`; NaN where it has no say."""
-    k, a = np.maximum(fit.k, 0.0), -fit.a
-    newton = ambient - (ambient - level) * decay(k * ahead_s)
-    slow = np.maximum(a, 1e-9)
-    asymptote = fit.b / slow
-    free = np.where(a > 1e-9, asymptote - (asymptote - level) * decay(slow * ahead_s), np.nan)
-    bent = level + fit.ends * ahead_s - (fit.ends - fit.slope) * BEND_S * (1.0 - decay(ahead_s / BEND_S))
-    return np.column_stack([level + fit.slope * ahead_s, newton, free, bent])
+    return Fit(slope, k, slant, mean_y - slant * (mean_x - 40.0), ends)
 
 
 def _backtest(
-    was: Table, slots: Slots, level: Floats, fit: _Fit, moves: _Moves, ambient: Floats, group: Ints
+    was: Table, slots: Slots, level: Floats, fit: Fit, moves: _Moves, ambient: Floats, group: Ints
 ) -> Floats:
     """(M, 4) mean error of each estimator over the last half hours of this drift [K]."""
     seg = slots.seg
     turn = slots.slot // BACKTEST
     carried = np.where(was["slot"] == NEVER, NEVER, was["slot"] // BACKTEST)
-    looks = turn != shifted(turn, seg, carried)
-    now = np.zeros(seg.n, ANCHOR)
-    for name, column in zip(
-        ("at", "level", "turn", "slope", "k", "ambient", "a", "b", "ends"),
-        (slots.at_s, level, moves.turn_at, fit.slope, fit.k, ambient, fit.a, fit.b, fit.ends),
-        strict=True,
-    ):
-        now[name] = column
-    index = last_true(looks, seg)
-    lengths = seg.last - seg.first + 1
-    anchor = np.where(index >= 0, now[index], np.repeat(was["anchor"], lengths))
-    then = shifted(anchor, seg, was["anchor"])
-    same = looks & (then["at"] != NEVER) & (then["turn"] == moves.turn_at)
-    told = _Fit(then["slope"], then["k"], then["a"], then["b"], then["ends"])
-    saw = _project(then["level"], np.maximum(slots.at_s - then["at"], 0.0), told, then["ambient"])
-    miss = np.abs(saw - level[:, None])
-    tells = same[:, None] & np.isfinite(miss)
-    a = np.where(tells, 1.0 - DOUBT, 1.0)
-    b = np.where(tells, DOUBT * np.where(tells, miss, 0.0), 0.0)
-    anew = moves.turns | (np.repeat(was["error"]["group"], lengths) == NEVER) & (
-        np.arange(seg.n) == np.repeat(seg.first, lengths)
-    )
+    a, b = np.ones((seg.n, 4)), np.zeros((seg.n, 4))
+    looks = np.flatnonzero(turn != shifted(turn, seg, carried))
+    if len(looks):
+        columns = (slots.at_s, level, moves.turn_at, fit.slope, fit.k, ambient, fit.a, fit.b, fit.ends)
+        then, now = _anchors(was, seg, looks, columns)
+        told = Fit(then["slope"], then["k"], then["a"], then["b"], then["ends"])
+        ahead_s = np.maximum(now["at"] - then["at"], 0.0)
+        miss = np.abs(project(then["level"], ahead_s, told, then["ambient"]) - now["level"][:, None])
+        same = (then["at"] != NEVER) & (then["turn"] == now["turn"])
+        tells = same[:, None] & np.isfinite(miss)
+        a[looks] = np.where(tells, 1.0 - DOUBT, 1.0)
+        b[looks] = np.where(tells, DOUBT * np.where(tells, miss, 0.0), 0.0)
+    anew = moves.turns.copy()
+    anew[seg.first[was["error"]["group"] == NEVER]] = True
     a[anew], b[anew] = 0.0, PRIOR_K
     error, was["error"] = affine(a, b, group, seg, was["error"])
-    was["anchor"] = anchor[seg.last]
     return error
 
 
-def _times(level: Floats, limit: Floats, fit: _Fit, ambient: Floats) -> Floats:
-    """(M, 4) seconds until each estimator's temperature reaches the limit; NaN where it has no say."""
-    to_go = limit - level
-    with np.errstate(divide="ignore", invalid="ignore"):
-        linear = to_go / fit.slope
-        newton = np.log((ambient - level) / (ambient - limit)) / fit.k
-        asymptote = -fit.b / fit.a
-        free = np.log((asymptote - level) / (asymptote - limit)) / -fit.a
-    beyond = np.sign(asymptote - limit) == np.sign(to_go)
-    reaches = beyond & (np.abs(asymptote - limit) > 0.3 * np.abs(to_go)) & (fit.a < -1e-6)
-    newton_reaches = (fit.k > 0) & (np.sign(ambient - limit) == np.sign(to_go))
-    linear = np.where(linear >= 0, linear, np.nan)
-    newton = np.where(newton_reaches, newton, np.nan)
-    free = np.where(reaches, free, np.nan)
-    return np.column_stack([linear, newton, free, _bent_time(to_go, linear, fit)])
-
-
-def _bent_time(to_go: Floats, guess: Floats, fit: _Fit) -> Floats:
-    """Seconds until the bending course has gone `to_go`; six steps of a contraction."""
-    late = (fit.ends - fit.slope) * BEND_S
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        time = guess
-        for _ in range(6):
-            time = np.maximum((to_go + late * (1.0 - decay(np.maximum(time, 0.0) / BEND_S))) / fit.ends, 0.0)
-    return np.where(np.isfinite(guess) & (fit.ends * to_go > 0), time, np.nan)
+def _anchors(was: Table, seg: Segments, looks: Ints, columns: tuple[Floats, ...]) -> tuple[Table, Table]:
+    """What was known when each of `looks` was last looked back from, and what is known there now."""
+    now = np.zeros(len(looks), ANCHOR)
+    for (name, _), column in zip(ANCHOR, columns, strict=True):
+        now[name] = column[looks]
+    of = looks if seg.single else np.searchsorted(seg.first, looks, side="right") - 1
+    opens = np.append(True, of[1:] != of[:-1])
+    then = np.empty_like(now)
+    then[1:] = now[:-1]
+    put_rows(then, np.flatnonzero(opens), rows_of(was["anchor"], of[opens]))
+    last = np.append(opens[1:], True)
+    put_rows(was["anchor"], of[last], rows_of(now, np.flatnonzero(last)))
+    return then, now
 
 
 def _answer(
@@ -354,34 +288,40 @@ def _answer(
     at: Floats,
     limit: Floats,
     ambient: Floats,
-    fit: _Fit,
+    fit: Fit,
     moves: _Moves,
     drift: Bools,
     error: Floats,
 ) -> Forecast:
-    seconds = _times(level, limit, fit, ambient)
-    age = np.maximum(at - moves.turn_at, 1.0)
+    """Only what drifts is looked at further: the rest is stable."""
+    n, d = len(level), np.flatnonzero(drift)
+    seconds, low, high = np.full(n, np.inf), np.full(n, np.inf), np.full(n, np.inf)
+    way = np.zeros(n, np.int64)
+    if len(d):
+        theirs = Fit(fit.slope[d], fit.k[d], fit.a[d], fit.b[d], fit.ends[d])
+        age = np.maximum(at[d] - moves.turn_at[d], 1.0)
+        passed = np.isfinite(limit[d]) & ((limit[d] - level[d]) * moves.direction[d] <= 0)
+        found = _chosen(times(level[d], limit[d], theirs, ambient[d]), age, passed, error[d], theirs.slope)
+        seconds[d], low[d], high[d], way[d] = found
+    direction = np.where(drift, moves.direction, 0).astype(np.int64)
+    return Forecast(
+        direction, seconds, low, high, way, fit.slope, moves.turn_at, moves.moved_k, moves.usual_k
+    )
+
+
+def _chosen(
+    seconds: Floats, age: Floats, passed: Bools, error: Floats, slope: Floats
+) -> tuple[Floats, Floats, Floats, Ints]:
+    """Of the estimators' seconds (M, 4) those of the one that erred least, with their interval; and which."""
     usable = np.isfinite(seconds)
     usable[:, FREE] &= age >= 2 * LINEAR_S
-    cost = np.where(usable, error, np.inf)
-    way = np.argmin(cost, axis=1)
+    way = np.argmin(np.where(usable, error, np.inf), axis=1)
     best = (np.arange(len(way)), way)
-    chosen = np.where(usable[best] & drift, seconds[best], np.inf)
+    chosen = np.where(usable[best], seconds[best], np.inf)
     chosen[chosen > HORIZON_MAX_S] = np.inf
-    passed = drift & np.isfinite(limit) & ((limit - level) * moves.direction <= 0)
     chosen = np.where(passed, 0.0, np.round(chosen, 1))
-    spread = _spread(chosen, age, seconds, usable, error[best], fit.slope)
-    return Forecast(
-        np.where(drift, moves.direction, 0).astype(np.int64),
-        chosen,
-        np.round(chosen / spread, 1),
-        np.round(chosen * spread, 1),
-        way,
-        fit.slope,
-        moves.turn_at,
-        moves.moved_k,
-        moves.usual_k,
-    )
+    spread = _spread(chosen, age, seconds, usable, error[best], slope)
+    return chosen, np.round(chosen / spread, 1), np.round(chosen * spread, 1), way
 
 
 def _spread(
