@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 
 from alerts.engine import EngineState
 from alerts.rules.flat import Ints
 from alerts.rules.limits import NEVER
-from alerts.rules.terms import AT_BITS, RuleTable
+from alerts.rules.terms import AT_BITS, RuleTable, Terms
 
 BACK_MS = 31 * 86_400_000
 """So much of a sensor's past is judged again at most [ms]: a month of it is read in some 50 ms."""
 UNCHANGED = 2**62
+DECIDING = tuple(f.name for f in fields(Terms) if f.name != "profile")
+"""Columns that change verdicts; a profile's number differs from table to table."""
 
 
 def changed_from(old: RuleTable, new: RuleTable) -> Ints:
@@ -28,7 +31,7 @@ def changed_from(old: RuleTable, new: RuleTable) -> Ints:
     series, at = series[series < n], at[series < n]
     before, after = old.terms_at(series, at), new.terms_at(series, at)
     differs = old.judged[series] != new.judged[series]
-    for name in ("high", "high_back", "low", "low_back", "delay_ms"):
+    for name in DECIDING:
         differs |= getattr(before, name) != getattr(after, name)
     np.minimum.at(first, series[differs], at[differs])
     return first

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever comes late, the records of each sensor end as the ordered stream would have left them, bit for bit."""
+"""Whatever comes late, the records of each sensor end as the ordered stream leaves them, bit for bit."""
 
 import tempfile
 from pathlib import Path
