@@ -27,6 +27,7 @@ from coldchain.records.rows import pack_rows, unpack_rows
 from coldchain.records.sql import open_writer, transaction
 from ingest import letters
 from ingest.admission import Admitted, Bounds, Reason, admit, link_sequences, pairs_of_sequences, refuse_all
+from ingest.guards import keep_reports
 from ingest.known import Known, Longs, Wired
 from ingest.letters import Letter, Projected, keep_letter
 from ingest.links import Links
@@ -257,6 +258,8 @@ class SqliteJournal(JournalWriter):
             " arrived_ms = excluded.arrived_ms, status = excluded.status",
             (word.gateway, arrived_ms, word.text),
         )
+        if word.guard is not None and word.guard.reports:
+            keep_reports(self.db, word.gateway, word.guard, arrived_ms)
         if not word.gaps:
             return None
         self.db.executemany(

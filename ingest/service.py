@@ -29,11 +29,12 @@ from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from ingest.admission import Reason, why_refused
 from ingest.consumers import consumed
+from ingest.guards import GuardDesk
 from ingest.inbox import Inbox, Item, Message
 from ingest.journal import Arrival, Refused, SqliteJournal
 from ingest.retention import Retention
 from ingest.sealing import Sealer, Windows
-from ingest.status import decode_status
+from ingest.status import StatusWord, decode_status
 
 if TYPE_CHECKING:
     from ingest.influx.projection import Projection
@@ -84,6 +85,7 @@ class IngestService:
             self._journal = journal
             registry = RegistryReader(settings.desk_db)
             closing.callback(registry.close)
+            self._guards = GuardDesk(registry, settings.data_dir)
             self._duties = _Duties(self, journal, registry)
             self._duties.refresh_registry()
             self._client = self._connect()
@@ -180,6 +182,15 @@ class IngestService:
                 item.receipt.set_result(receipt)
         for same in by_link.values():
             self._send(same[0] if len(same) == 1 else merged(same))
+        for arrival in arrivals:
+            if isinstance(arrival, StatusWord) and arrival.guard is not None:
+                self._answer_guard(arrival)
+
+    def _answer_guard(self, word: StatusWord) -> None:
+        assert word.guard is not None
+        for payload in self._guards.commands(word.gateway, word.guard):
+            if self._client is not None:
+                self._client.publish(topic(word.gateway, "cmd"), payload, qos=1)
 
     def _acknowledge(self, message: Message) -> None:
         # A message id belongs to its connection: on another one it would acknowledge some other message.

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 
 from coldchain.kernel.errors import BatchError
+from coldchain.kernel.guard import GuardWord, read_word
 from coldchain.kernel.link import MAX_PAYLOAD, name_of, number_of
 
 GAPS_MAX = 1_000
@@ -30,12 +31,13 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class StatusWord:
-    """`text` is the JSON as it came."""
+    """`text` is the JSON as it came, but for the reports of its guard; `guard`: None where there is none."""
 
     gateway: str
     epoch: str
     text: str
     gaps: tuple[Gap, ...] = ()
+    guard: GuardWord | None = None
 
 
 def decode_status(payload: bytes) -> StatusWord:
@@ -48,7 +50,11 @@ def decode_status(payload: bytes) -> StatusWord:
         if word["v"] != 1:
             raise BatchError(f"status of version {str(word['v'])[:20]!r}, not 1")
         gaps = tuple(_gap(gap) for gap in word.get("gaps", [])[:GAPS_MAX])
-        return StatusWord(name_of(word["gateway"]), name_of(word["epoch"]), text, gaps)
+        guard = read_word(word["guard"]) if "guard" in word else None
+        if guard is not None:
+            word["guard"].pop("reports", None)
+            text = json.dumps(word, separators=(",", ":"))
+        return StatusWord(name_of(word["gateway"]), name_of(word["epoch"]), text, gaps, guard)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
         raise BatchError(f"malformed status: {bad}") from bad
 

@@ -3,30 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from coldchain.records.registry import Registry
 
 
-def sites_of(registry: Registry, gateway: str, nodes: Collection[str]) -> set[str]:
-    """Where the gateway stands, as the registry says; else the sites of the nodes that it brings."""
+def sites_of(registry: Registry, gateway: str) -> set[str]:
+    """Where the gateway stands, as the registry says; else every site that has no gateway of its own."""
     entry = next((g for g in registry.gateways if g.id == gateway), None)
     if entry is not None and entry.site is not None:
         return {entry.site}
-    found = set()
-    for sensor in registry.sensors:
-        if sensor.node in nodes:
-            appliance = registry.appliance_by_id.get(sensor.appliance or "")
-            found.add(appliance.site if appliance else sensor.site)
-    return {site for site in found if site is not None}
+    return {s.id for s in registry.sites} - {g.site for g in registry.gateways}
 
 
-def copy_for(registry: Registry, gateway: str, nodes: Collection[str]) -> Registry | None:
+def copy_for(registry: Registry, gateway: str) -> Registry | None:
     """The registry of the gateway's sites, with all who may be told there. None: it has no site yet.
 
     ValueError when what is left is not sound by itself.
     """
-    sites = sites_of(registry, gateway, nodes)
+    sites = sites_of(registry, gateway)
     if not sites:
         return None
     appliances = tuple(a for a in registry.appliances if a.site in sites)
