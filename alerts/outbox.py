@@ -10,9 +10,10 @@ nobody else. Reports, answers and rings that come in are written down before the
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -21,6 +22,7 @@ import structlog
 
 from alerts.bundle import Due, bundle, told_in
 from alerts.lease import Lease
+from alerts.senders import Senders
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import steady_s
 from coldchain.ports.notifier import Delivery, Heard, Kind, Listener, Notifier, Sent
@@ -37,6 +39,10 @@ BACKOFF_MS, BACKOFF_MAX_MS = 5_000, 300_000
 WAIT_S = 1.0
 HEAR_S = 0.25
 """While nothing is due, the modem is listened to in such pieces, so that a new notice waits no longer [s]."""
+STOP_S = 1.5
+"""A try that is under way when we are to stop has so long to come to its end [s]."""
+SHARED = frozenset({"sms", "call"})
+"""Channels of one modem."""
 HOUR_MS = 3_600_000
 CREDIT_EVERY_S = 6 * 3600.0
 BUSY_MS = 30_000
@@ -86,7 +92,8 @@ class Budget:
 
 
 class Outbox:
-    """One thread, one connection of its own. `send_one` is a round; `run` repeats it until `stop`.
+    """One thread and one connection for all that is written; `run` sends by a thread for each channel until
+    `stop`. `send_one` is a round on the spot, for those who keep their own time.
 
     channels  by name; a notifier alone is the channel `sms`
     """
@@ -120,9 +127,16 @@ class Outbox:
 
     def run(self) -> None:
         """Until `stop`. A store that fails ends it; `broken` then says why."""
+        senders = Senders(self.channels, self._try, self.wake)
         try:
             while not self._stopping.is_set():
-                if self.send_one():
+                self._wake.clear()
+                for done in senders.results():
+                    self._settle(*done)
+                if self._give_one(senders):
+                    continue
+                if senders.busy & SHARED:  # the telephone is in use: nobody can be heard now
+                    self._wake.wait(HEAR_S)
                     continue
                 began_s = steady_s()
                 self.budget.look(began_s)
@@ -130,11 +144,13 @@ class Outbox:
                     # A channel that cannot listen now returns at once.
                     left_s = HEAR_S - (steady_s() - began_s) if self._listeners() else WAIT_S
                     self._wake.wait(max(left_s, 0.0))
-                    self._wake.clear()
+            for done in senders.stop(STOP_S):
+                self._settle(*done)
         except sqlite3.Error as bad:
             log.exception("outbox_broke")
             self.broken = bad
         finally:
+            senders.stop(0.0)
             self.close()
 
     def close(self) -> None:
@@ -177,6 +193,16 @@ class Outbox:
         self._settle(claimed, sent, fence)
         return True
 
+    def _give_one(self, senders: Senders) -> bool:
+        """Start the try that is due first among the channels that are free."""
+        if not self.lease.hold():
+            return False
+        claimed = self._claim(senders.busy)
+        if claimed is None:
+            return False
+        senders.give(claimed, self.lease.fence)
+        return True
+
     def _try(self, due: Due) -> Sent:
         channel = self.channels.get(due.channel)
         if channel is None:
@@ -189,10 +215,10 @@ class Outbox:
             log.exception("notifier_broke", notice=due.id)
             return Sent(Delivery.FAILED_RETRY, f"the channel broke: {type(bad).__name__}")
 
-    def _claim(self) -> Due | None:
+    def _claim(self, busy: Collection[str] = ()) -> Due | None:
         """The next notice to try, marked as being sent; holds back what waits for a digest or a budget."""
         now = self._wall_ms()
-        while (due := self._first(now)) is not None:
+        while (due := self._first(now, busy)) is not None:
             with transaction(self._db) as db:
                 chosen = bundle(db, due, now, self._persona)
                 if chosen is None:
@@ -210,22 +236,22 @@ class Outbox:
             return chosen
         return None
 
-    def _first(self, now: int) -> Due | None:
+    def _first(self, now: int, busy: Collection[str]) -> Due | None:
         """The due notice that comes before all others and may still be paid for."""
-        due = self._due(now, 2)
+        due = self._due(now, 2, busy)
         if due is None or due.priority == 0:
             return due
         lowest = self.budget.lowest(self._tries_since(now - HOUR_MS))
-        return due if due.priority <= lowest else self._due(now, lowest)
+        return due if due.priority <= lowest else self._due(now, lowest, busy)
 
-    def _due(self, now: int, lowest: int) -> Due | None:
+    def _due(self, now: int, lowest: int, busy: Collection[str]) -> Due | None:
         row = self._db.execute(
             "SELECT n.id, n.alarm, n.person, n.channel, n.address, n.text, n.site, n.about, n.tries,"
             " coalesce(d.priority, 2) AS priority FROM notice n LEFT JOIN delivery d ON d.notice = n.id"
             " WHERE n.state IN ('due', 'failed', 'unknown') AND n.due_ms <= ?"
-            " AND coalesce(d.priority, 2) <= ?"
+            " AND coalesce(d.priority, 2) <= ? AND n.channel NOT IN (SELECT value FROM json_each(?))"
             " ORDER BY n.tries > 0, priority, n.tries, n.due_ms, n.id LIMIT 1",
-            (now, lowest),
+            (now, lowest, json.dumps([*busy])),
         ).fetchone()
         return Due(*row) if row else None
 

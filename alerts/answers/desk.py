@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from alerts.answers.codes import WRONG_MAX, WRONG_WITHIN_MS, can_be_answered, people_at
-from alerts.answers.parse import Action, Verb, Wish, parse
+from alerts.answers.parse import Action, Verb, Wish, parse, plain
 from alerts.chains import Chains, Draft
-from alerts.words import compose
+from alerts.words import compose, say
 from alerts.words.texts import answer, celsius, clock, span
 from coldchain.records.alarms import Alarm
+from coldchain.records.pins import fits
 from coldchain.records.registry import Person
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Answers:
             with self._store.transaction():
                 reply = self._handle(one, scene)
                 self._store.db.execute(
-                    "UPDATE incoming SET handled_ms = ?, outcome = ? WHERE id = ?",
-                    (scene.now_ms, reply.outcome, one.id),
+                    "UPDATE incoming SET handled_ms = ?, outcome = ?, text = ? WHERE id = ?",
+                    (scene.now_ms, reply.outcome, _without_pin(one.text), one.id),
                 )
             log.info("answer", kind=one.kind, outcome=reply.outcome)
         return bool(found)
@@ -113,8 +114,8 @@ class Answers:
     def _sms(self, one: Incoming, people: list[Person], scene: Scene) -> Reply:
         person, wish = people[0], parse(one.text)
         language = person.language
-        if wish.verb is Verb.ASK:
-            return self._ask(wish, person, scene)
+        if wish.verb is Verb.ASK or (wish.verb is Verb.LIST and not wish.codes):
+            return self._ask(wish, person, scene) if wish.verb is Verb.ASK else self._list(person, scene)
         if self._locked_until(one.sender, scene):
             return Reply("refused: too many wrong codes")  # it was told when the last one was wrong
         if not wish.code:
@@ -139,16 +140,20 @@ class Answers:
 
     def _with_code(self, wish: Wish, person: Person, alarm: Alarm, scene: Scene, *, used: bool) -> Reply:
         language = person.language
-        if wish.verb is Verb.DETAIL:
-            return self._detail(wish.code, person, alarm, scene)
+        if wish.verb in (Verb.DETAIL, Verb.LIST):
+            if wish.verb is Verb.DETAIL:
+                return self._detail(wish.code, person, alarm, scene)
+            return Reply("list", self._book.teller.speech.rest(alarm, language, scene), alarm.id)
         if wish.verb is Verb.UNCLEAR:
             return Reply("refused: unclear", answer(language, "unclear"), alarm.id)
         signed = self._signature(wish, person, scene)
-        if signed is None:
-            return Reply("refused: initials wanted", answer(language, "initials", code=wish.code), alarm.id)
-        if alarm.state == "closed":
-            text = answer(language, "closed", appliance=alarm.appliance, number=alarm.number)
-            return Reply("nothing to do: closed", text, alarm.id)
+        if signed is None or alarm.state == "closed":
+            if signed is None and wish.pin:  # guessing at PINs is guessing
+                self._wrong(person.phone, scene)
+            key = "initials" if signed is None else "closed"
+            fields = {"code": wish.code, "appliance": alarm.appliance, "number": alarm.number}
+            said = "refused: initials wanted" if signed is None else "nothing to do: closed"
+            return Reply(said, answer(language, key, **fields), alarm.id)
         if wish.verb is Verb.ALL:
             return self._all(person, signed, wish, alarm, scene)
         if alarm.state == "acknowledged" or used:
@@ -206,7 +211,18 @@ class Answers:
         return Reply(f"applied: {len(mine)} alarms", text, alarm.id)
 
     def _detail(self, code: str, person: Person, alarm: Alarm, scene: Scene) -> Reply:
-        facts = self._book.teller.speech.facts(alarm, scene.now_ms, self._newest_value(alarm), scene)
+        speech = self._book.teller.speech
+        if (moved := speech.moved_of(alarm.id)) is not None:
+            text = answer(
+                person.language,
+                "moved_time",
+                appliance=moved.source,
+                target=moved.target,
+                span=span(moved.out_ms),
+                allowed="?" if moved.allowed_ms is None else span(moved.allowed_ms),
+            )
+            return Reply("detail: moved", text, alarm.id)
+        facts = speech.facts(alarm, scene.now_ms, self._newest_value(alarm), scene)
         fields = {
             "appliance": alarm.appliance,
             "value": celsius(facts.value),
@@ -214,8 +230,27 @@ class Answers:
             "clock": clock(alarm.since_ms, facts.zone),
             "peak": celsius(alarm.peak),
             "code": code,
+            "left": span(facts.left_ms or 0),
         }
-        return Reply("detail", compose(person.language, ("detail",), fields, optional=("actions",)), alarm.id)
+        more = ("left", "actions") if facts.left_ms is not None else ("actions",)
+        for optional in (more, more[:1]):
+            text = compose(person.language, ("detail",), fields, optional=optional)
+            if say(person.language, optional[0], fields) in text:
+                break
+        return Reply("detail", text, alarm.id)
+
+    def _list(self, person: Person, scene: Scene) -> Reply:
+        """The card's list without a code: it changes nothing, and there is one card or none."""
+        found = self._store.db.execute(
+            "SELECT DISTINCT a.id FROM alarm a JOIN notice n ON n.alarm = a.id WHERE n.person = ?"
+            " AND n.about = 'raised' AND a.kind = 'power' AND a.scope = 'site' AND a.returned_ms IS NULL",
+            (person.id,),
+        ).fetchall()
+        alarm = self._store.alarm(found[0][0]) if len(found) == 1 else None
+        if alarm is None:
+            key = "which" if found else "no_code"
+            return Reply(f"refused: {key}", answer(person.language, key))
+        return Reply("list", self._book.teller.speech.rest(alarm, person.language, scene), alarm.id)
 
     def _ask(self, wish: Wish, person: Person, scene: Scene) -> Reply:
         """`vte-br-01?`: value, age, state; for appliances of that person's sites."""
@@ -255,11 +290,16 @@ class Answers:
     # --- small things
 
     def _signature(self, wish: Wish, person: Person, scene: Scene) -> str | None:
-        """Who has answered: the person, or on a shared telephone whoever signed; None: nobody did."""
+        """Who has answered: the person, or on a shared telephone whoever signed; None: nobody did.
+
+        Signed by initials, by a PIN, or by both: then both must be the same person's.
+        """
         if not person.shared:
             return person.id
-        signed = [p for p in scene.registry.people if p.initials and p.initials == wish.initials]
-        return signed[0].id if len(signed) == 1 else None
+        signed = [p for p in scene.registry.people if not wish.initials or p.initials == wish.initials]
+        if wish.pin:
+            signed = [p for p in signed if fits(wish.pin, p.pin)]
+        return signed[0].id if len(signed) == 1 and (wish.initials or wish.pin) else None
 
     def _target(self, target: str, alarm: Alarm, scene: Scene) -> str:
         """An appliance of the same site by its name, or the one whose name ends in that number."""
@@ -295,3 +335,14 @@ class Answers:
         site = scene.registry.site_by_id.get(alarm.site) if alarm else None
         zone = site.zone if site else (scene.registry.sites[0].zone if scene.registry.sites else "UTC")
         return clock(at_ms, zone)
+
+
+def _without_pin(text: str) -> str:
+    """As it is kept: a PIN is nobody's to read.
+
+    >>> _without_pin("ok 483126 7391"), _without_pin("ok 48 3126 ab"), _without_pin("moved 483126 2")
+    ('ok 483126 ****', 'ok 48 3126 ab', 'moved 483126 2')
+    """
+    pin = parse(text).pin
+    said = text if pin in text else plain(text)
+    return said.replace(pin, "*" * len(pin)) if pin else text

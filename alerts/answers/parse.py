@@ -3,7 +3,7 @@
 
     OK 483126              mine            ok483126, Ok 483 126, 0K.483126, OK ໔໘໓໑໒໖, ＯＫ ４８３１２６
     OK 483126 DOOR         mine, and what I do: DOOR POWER MOVED COMING WORK
-    OK 483126 KS           signed on a shared telephone
+    OK 483126 KS           signed on a shared telephone; or with a PIN: OK 483126 7391
     MOVED 483126 2         the blood is in appliance 2 (or vte-br-02) now
     PASS 483126            somebody else, please
     INFO 483126            tell me more          (also: ? 483126)
@@ -20,6 +20,8 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from coldchain.records.pins import PIN
 
 CODE_DIGITS = 6
 TEXT_MAX = 480
@@ -58,6 +60,7 @@ class Wish:
     action: Action = Action.NONE
     target: str = ""
     initials: str = ""
+    pin: str = field(default="", repr=False)
     words: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -125,6 +128,8 @@ def parse(text: str) -> Wish:
     tokens = _TOKEN.findall(said)
     tokens = [part for token in tokens for part in _unstuck(token)]
     codes, numbers = _codes([token for token in tokens if token.isdigit()])
+    pins = [number for number in numbers if PIN.fullmatch(number)]
+    numbers = [number for number in numbers if number not in pins]
     words = [token for token in tokens if not token.isdigit()]
     action = next((_ACTIONS[w] for w in words if w in _ACTIONS), Action.NONE)
     verbs = list(dict.fromkeys(_VERBS[w] for w in words if w in _VERBS))
@@ -132,6 +137,7 @@ def parse(text: str) -> Wish:
         verbs = [Verb.DETAIL]
     if not verbs and action is not Action.NONE:
         verbs = [Verb.ACKNOWLEDGE]
+    pin = pins[0] if len(pins) == 1 else ""
     if not verbs and codes and len(words) == len(_signatures(words)):
         verbs = [Verb.ACKNOWLEDGE]  # the code alone, or signed
     if len(verbs) != 1:
@@ -141,7 +147,7 @@ def parse(text: str) -> Wish:
         target = names[0] if len(names) == 1 else (numbers[0] if len(numbers) == 1 else "")
     signatures = _signatures(words)
     initials = signatures[0].upper() if len(signatures) == 1 else ""
-    return Wish(verbs[0], codes, action, target, initials, tuple(words))
+    return Wish(verbs[0], codes, action, target, initials, pin, tuple(words))
 
 
 def _signatures(words: list[str]) -> list[str]:

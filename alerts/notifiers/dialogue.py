@@ -61,6 +61,10 @@ class Dialogue:
         self._start(command, bare=bare)
         return self._collect(within_s)
 
+    def wait(self, within_s: float) -> Answer:
+        """After `do` was Silent: go on waiting for its answer."""
+        return self._collect(within_s)
+
     def ask(self, command: str, *, within_s: float) -> Answer:
         """As `do`, for a question whose answer names it (``AT+CREG?``: ``+CREG: ...``).
 

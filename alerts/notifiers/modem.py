@@ -30,6 +30,8 @@ __all__ = ["CallNotifier", "ModemNotifier"]
 RESET_AFTER = 2
 RESET_EVERY_S = 300.0
 """Not more often: a modem needs a minute to find its network."""
+SLICE_S, RING_LEAST_S = 0.25, 8.0
+"""A call is given up for a message within a slice; having rung for so long, it has done its work [s]."""
 LISTEN_AGAIN_S = 30.0
 """A modem that is not there is looked for so often, when nothing is to be sent."""
 
@@ -60,14 +62,17 @@ class ModemNotifier:
         self._line: Line | None = None
         self._dialogue: Dialogue | None = None
         self._heard: deque[Unsolicited] = deque(maxlen=HEARD_MAX)
-        self._alone = threading.Lock()
+        self._alone, self._wanted = threading.Lock(), threading.Event()
         self._ear = Ear(clock)
         self._listen_again_s = clock()
         self._attentive: Dialogue | None = None
         self.unreadable = 0
 
     def send(self, to: str, text: str) -> Sent:
+        """A message goes before a call: one that rings now is cut short for it."""
+        self._wanted.set()
         with self._alone:
+            self._wanted.clear()
             try:
                 parts = self._parts(to, text)
                 dialogue = self._ready()
@@ -76,7 +81,10 @@ class ModemNotifier:
             return self._submit_all(dialogue, parts)
 
     def call(self, to: str) -> Sent:
-        """Let a telephone ring, and hang up. ACCEPTED: it was dialled; who heard it, nobody knows."""
+        """Let a telephone ring, and hang up. ACCEPTED: it was dialled; who heard it, nobody knows.
+
+        FAILED_RETRY, too, when a message had to leave before it had rung for RING_LEAST_S.
+        """
         with self._alone:
             try:
                 number = dialled(to)
@@ -95,19 +103,32 @@ class ModemNotifier:
         ring_s = self._options.ring_s
         began_s = self._clock()
         try:
-            answer = dialogue.do(f"ATD{number};", within_s=ring_s)
+            answer: Answer | None = dialogue.do(f"ATD{number};", within_s=min(SLICE_S, ring_s))
         except Silent:
-            answer = None  # some modems answer only when somebody picks up
+            answer = self._rung(dialogue, began_s + ring_s)
         if answer is not None and not answer.ok:
             if answer.final.kind in ("BUSY", "NO ANSWER", "NO CARRIER"):
                 return Sent(Delivery.FAILED_RETRY, f"the call ended: {answer.final.kind.lower()}")
             return Sent(*meaning(answer.final))
-        dialogue.listen(max(0.0, ring_s - (self._clock() - began_s)))
+        while not self._wanted.is_set() and (left_s := began_s + ring_s - self._clock()) > 0:
+            dialogue.listen(min(SLICE_S, left_s))
+        rang_s = self._clock() - began_s
         try:
             dialogue.do("ATH", within_s=self._options.command_s)
         except Silent:
             self._hang_up()
-        return Sent(Delivery.ACCEPTED, f"it rang for {ring_s:g} s")
+        if rang_s < min(RING_LEAST_S, ring_s):
+            return Sent(Delivery.FAILED_RETRY, f"cut short after {rang_s:.0f} s: a message had to leave")
+        return Sent(Delivery.ACCEPTED, f"it rang for {rang_s:.0f} s")
+
+    def _rung(self, dialogue: Dialogue, until_s: float) -> Answer | None:
+        """Some modems answer only when somebody picks up; None: nobody did."""
+        while not self._wanted.is_set() and (left_s := until_s - self._clock()) > 0:
+            try:
+                return dialogue.wait(min(SLICE_S, left_s))
+            except Silent:
+                continue
+        return None
 
     def credit(self, code: str) -> float | None:
         """What is left on the SIM, asked by USSD (``*123#``); None when the operator's text has no number."""
@@ -165,28 +186,35 @@ class ModemNotifier:
     def hear(self, within_s: float) -> list[Heard]:
         """Answers, reports and rings since the last call, after listening for at most `within_s`.
 
-        Opens the port if need be, at most every half minute. A dead line hears nothing.
+        Opens the port if need be, at most every half minute. A dead line hears nothing, nor one in use.
         """
-        with self._alone:
-            try:
-                if (dialogue := self._dialogue) is None:
-                    if self._clock() < self._listen_again_s:
-                        return []
-                    self._listen_again_s = self._clock() + LISTEN_AGAIN_S
-                    dialogue = self._open()
-                if dialogue is not self._attentive:
-                    dialogue.do("AT+CLIP=1", within_s=self._options.command_s)  # say who calls
-                    self._attentive = dialogue
-                    self._ear.look_soon()
-                dialogue.listen(within_s)
-                lines = list(self._heard)
-                self._heard.clear()
-                return self._ear.take(dialogue, lines, within_s=self._options.command_s)
-            except NotSent:
-                return []
-            except (Silent, LineLost):
-                self._hang_up()
-                return []
+        if not self._alone.acquire(timeout=within_s):
+            return []
+        try:
+            return self._hear(within_s)
+        finally:
+            self._alone.release()
+
+    def _hear(self, within_s: float) -> list[Heard]:
+        try:
+            if (dialogue := self._dialogue) is None:
+                if self._clock() < self._listen_again_s:
+                    return []
+                self._listen_again_s = self._clock() + LISTEN_AGAIN_S
+                dialogue = self._open()
+            if dialogue is not self._attentive:
+                dialogue.do("AT+CLIP=1", within_s=self._options.command_s)  # say who calls
+                self._attentive = dialogue
+                self._ear.look_soon()
+            dialogue.listen(within_s)
+            lines = list(self._heard)
+            self._heard.clear()
+            return self._ear.take(dialogue, lines, within_s=self._options.command_s)
+        except NotSent:
+            return []
+        except (Silent, LineLost):
+            self._hang_up()
+            return []
 
     def forget(self, heard: list[Heard]) -> None:
         """These are written down: delete them from the SIM."""

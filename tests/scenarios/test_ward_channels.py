@@ -189,7 +189,7 @@ def test_a_hole_in_the_rota_is_told_a_day_before_and_over_when_it_is_filled(tmp_
     ward.phone("ana").expect_sms("NOBODY ON CALL at Vientiane from 00:00", "Reply OK ")
     ward._publish(rotas=(always,))
     ward.run_until("08:14")
-    ward.phone("ana").expect_sms("vte", "over")
+    ward.phone("ana").expect_sms("Somebody is on call at Vientiane again")
     assert [a.state for a in ward.alarms.alarms()] == ["closed"]
 
 
