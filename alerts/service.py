@@ -23,12 +23,13 @@ from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.duty import DutyWatch
-from alerts.engine import FORMAT, EngineState, Table, all_late, rules_digest, step
+from alerts.engine import FORMAT, EngineState, all_late, rules_digest, step
 from alerts.guard.hub import Guards
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Budget, Outbox
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table
+from alerts.site.watch import SiteWatch
 from alerts.store import AlarmStore, Saved
 from alerts.telling import Teller
 from alerts.watch import Watch
@@ -98,6 +99,7 @@ class AlertService:
         self._record = Record(settings.readings_db)
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = Watch(self._store, self._book, self._silent_after_ms)
+        self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
         self.outbox = (
             Outbox(settings.alarms_db, channels, wall_ms, self._persona, budget) if channels else None
@@ -190,6 +192,7 @@ class AlertService:
             self._position = self._judged = 0
             self._revision.checkpoints.forget_all()
             self._state, self._anew = EngineState.fresh(len(self._rules)), True
+            self._sites.forget()
             found = self._journal.batches_after(0, BATCHES)
         return found
 
@@ -209,9 +212,11 @@ class AlertService:
 
     def _judge_part(self, batches: list[LogBatch], *, written: bool) -> None:
         """`written`: what these cause is in the book already; only the state moves."""
-        block = block_of(np.concatenate([b.rows for b in batches]), self._lateness_ms)
+        rows = np.concatenate([b.rows for b in batches])
+        block = block_of(rows, self._lateness_ms)
         if len(block) and int(block.series.max()) >= len(self._rules):
             self._rebuild()
+        self._sites.feed(rows)
         did = step(self._state, block, self._rules)
         self._state, self._position = did.state, batches[-1].position
         self._unsaved += len(block)
@@ -287,17 +292,16 @@ class AlertService:
             log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
             self._wake_outbox()
 
-    # --- silence
-
     def _look(self) -> None:
         scene = self._scene
         if not len(scene.rules):
             return
-        table: Table = self._state.table
-        now, changes = self._watch.look(table, scene, self._began_ms)
-        if changes:
+        now, changes = self._watch.look(self._state.table, scene, self._began_ms)
+        of_sites = self._sites.look(self._state, scene, now)
+        if changes or of_sites:
             with self._store.transaction():
-                self._watch.enter(now, changes, table, scene)
+                self._watch.enter(now, changes, self._state.table, scene)
+                self._sites.enter(of_sites, scene)
             self._wake_outbox()
 
     # --- the registry
@@ -329,6 +333,7 @@ class AlertService:
         self._series = {sensor: number for number, sensor in self._names.items()}
         self._rules = build_table(self._registry.registry, series, fault_after_ms=self._silent_after_ms)
         self._state = self._state.grown(len(self._rules))
+        self._sites.rebuild(self._registry.registry, series, self._journal)
 
     def _wake_outbox(self) -> None:
         if self.outbox:
@@ -372,6 +377,7 @@ class AlertService:
         digest, version = rules_digest(self._rules), self._registry.version
         saved = Saved(self._position, self._judged, digest, version, self._state.save())
         self._store.save(saved, FORMAT, self._wall_ms())
+        self._sites.save(self._wall_ms())
         self._revision.checkpoints.take(self._state, digest)
         self._unsaved = 0
         self._saved_at_s = self._steady_s()

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alerts.entries import Case
 from alerts.insight import hold_over
 from alerts.insight.scan import Floats, Table
 from alerts.rules.flat import Ints
 from alerts.words.texts import clock
+from coldchain.records.alarms import Alarm
 
 HOT_ROOM_C = 35.0
 """A room nobody measures, in the hot season of the Mekong valley [°C]; ours."""
@@ -66,3 +68,23 @@ def words(component: str, limit_c: float, last_ms: int, passes_ms: int, zone: st
     if passes_ms == NEVER:
         return f"{since}the room does not bring {component} to {limit_c:g} °C"
     return f"{since}if power is out, {component} pass {limit_c:g} °C at about {clock(passes_ms, zone)}"
+
+
+def case_again(alarm: Alarm, severity: str, at_ms: int) -> Case:
+    """The grounds of an alarm once more, with another severity: the book makes the same alarm worse."""
+    return Case(
+        id=alarm.id,
+        scope=alarm.scope,
+        subject=alarm.appliance,
+        sensor=alarm.sensor,
+        site=alarm.site,
+        kind=alarm.kind,
+        severity=severity,
+        since_ms=alarm.since_ms,
+        at_ms=at_ms,
+        value=alarm.value,
+        limit=alarm.limit_value,
+        peak=alarm.peak,
+        rule=alarm.rule,
+        profile=alarm.profile,
+    )

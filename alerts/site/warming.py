@@ -68,6 +68,7 @@ STATE = np.dtype(
         ("now", "<f8", 2),  # sums of G m and m m of this outage
         ("past", "<f8", 2),  # and of those before
         ("rise_k", "<f8"),  # of this outage, so far
+        ("outages", "<i8"),  # that taught something
     ],
     align=True,
 )
@@ -96,22 +97,24 @@ def end(table: Table, series: Ints, at_s: Floats) -> Ints:
     runs = was["since"] > 0
     learns = runs & (lasted >= LEARNS_S) & (was["rise_k"] >= hold_over.RISE_LEAST_K) & (was["now"][:, 1] > 0)
     was["past"] = np.where(learns[:, None], FORGET * was["past"] + was["now"], was["past"])
+    was["outages"] += learns
     was["now"], was["since"] = 0.0, 0.0
     table[series] = was
     taught: Ints = series[learns]
     return taught
 
 
-def feed(table: Table, readings: Readings, since_s: Floats, ambient_c: Floats) -> None:
-    """Readings of loads, sorted, newer than those before; since_s (S,) by series number, 0: it has power.
+def feed(table: Table, readings: Readings, since_s: Floats, until_s: Floats, ambient_c: Floats) -> None:
+    """Readings of loads, sorted, newer than those before. Columns (S,) by series number:
 
-    ambient_c  (S,) by series number, NaN unknown: such minutes teach nothing
+    since_s, until_s  of the outage [s since epoch]; 0: it has power; inf: it goes on
+    ambient_c         NaN unknown: such minutes teach nothing
     """
     closed = slots.close(table["slot"], readings)
     if closed is None:
         return
     which = closed.series
-    off = (since_s[which] > 0) & (closed.at_s >= since_s[which])
+    off = (since_s[which] > 0) & (closed.at_s >= since_s[which]) & (closed.at_s < until_s[which])
     hold_over.feed(table["held"], closed, ambient_c[which], off)
     _add(table, closed, since_s[which], ambient_c[which], off)
 
@@ -217,9 +220,8 @@ def likely_minutes(rows: Table, start_c: Floats, limit_c: Floats, ambient_c: Flo
     plain = rows.copy()
     plain["since"], plain["now"] = 0.0, 0.0
     none = np.full(len(rows), np.nan)
-    held = seconds_left(
-        plain, start_c, limit_c, none, ambient_c, np.full(len(rows), UNTOLD.k), np.zeros(len(rows))
-    )
+    default, at = np.full(len(rows), UNTOLD.k), np.zeros(len(rows))
+    held = seconds_left(plain, start_c, limit_c, none, ambient_c, default, at)
     return np.where(learnt, held.seconds / 60.0, np.nan)
 
 
