@@ -26,6 +26,7 @@ from alerts.duty import DutyWatch
 from alerts.engine import FORMAT, EngineState, all_late, rules_digest, step
 from alerts.guard.hub import Guards
 from alerts.late import HOUR_MS, Pace, Record, Revision
+from alerts.moved import Clocks
 from alerts.outbox import Budget, Outbox
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table
@@ -94,6 +95,7 @@ class AlertService:
         self._answers = Answers(self._store, self._book, chains)
         self._guards = Guards(self._store, self._book, chains)
         self._duty = DutyWatch(self._store, self._book)
+        self._moves = Clocks(self._store, self._book, Record(settings.readings_db))
         self._registry = RegistryReader(settings.desk_db)
         self._commands = Commands(settings.desk_db, self._store, self._book)
         self._record = Record(settings.readings_db)
@@ -114,8 +116,7 @@ class AlertService:
         self._rules = build_table(Registry(), {}, fault_after_ms=self._silent_after_ms)
         self._unsaved = self._n_judged = 0
         now_s = steady_s()
-        self._people_at_s = now_s
-        self._saved_at_s = self._look_at_s = self._beat_at_s = now_s
+        self._saved_at_s = self._look_at_s = self._beat_at_s = self._people_at_s = now_s
         self._pace = Pace(now_s)
         self._began_ms = wall_ms()
         self._restore()
@@ -250,7 +251,7 @@ class AlertService:
         self._people_at_s = now_s + PEOPLE_EVERY_S
         self._commands.apply(self._scene)
         heard = self._guards.hear(self._scene) | self._answers.apply(self._scene)
-        if self._teller.run(self._scene) | self._duty.look(self._scene) | heard:
+        if self._teller.run(self._scene) | self._duty.look(self._scene) | self._moves.look(self._scene) | heard:
             self._wake_outbox()
 
     def _newest(self, sensor: str) -> tuple[int, int] | None:
