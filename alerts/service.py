@@ -251,12 +251,12 @@ class AlertService:
         self._people_at_s = now_s + PEOPLE_EVERY_S
         self._commands.apply(self._scene)
         heard = self._guards.hear(self._scene) | self._answers.apply(self._scene)
-        if self._teller.run(self._scene) | self._duty.look(self._scene) | self._moves.look(self._scene) | heard:
+        scene = self._scene
+        if self._teller.run(scene) | self._duty.look(scene) | self._moves.look(scene) | heard:
             self._wake_outbox()
 
     def _newest(self, sensor: str) -> tuple[int, int] | None:
-        series = self._series.get(sensor)
-        table = self._state.table
+        series, table = self._series.get(sensor), self._state.table
         if series is None or series >= len(table) or table["value"][series] == NO_VALUE:
             return None
         return int(table["value"][series]), int(table["at"][series])
