@@ -31,6 +31,7 @@ from coldchain.ports.mqtt_client import (
 )
 from coldchain.settings import GatewaySettings, MqttSettings
 from gateway.codecs.frames import Pairs
+from gateway.guard_link import GuardLink
 from gateway.link_state import LinkState, Plan
 from gateway.spool import Spool, Stored
 from gateway.traffic import keepalive_bytes, mb_per_month, publish_bytes
@@ -49,6 +50,7 @@ class HubLink:
     """One gateway's link. Everything but the callbacks of paho runs on the event loop.
 
     status  makes the status message
+    side    the guard's part of it
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class HubLink:
         wall_ms: WallClock,
         steady_s: SteadyClock,
         log: Log,
+        side: GuardLink | None = None,
     ) -> None:
         self._gateway, self._mqtt, self._writer = gateway, mqtt, writer
         self._status, self._wall_ms, self._steady_s, self._log = status, wall_ms, steady_s, log
         self._name = str(gateway.id)
+        self._side = side or GuardLink(None, self._name, log)
         self._epoch = ""
         self.state = LinkState(
             window=gateway.in_flight,
@@ -143,13 +147,15 @@ class HubLink:
             if reason.is_failure:
                 on_loop(self._log, "link_refused", {"why": str(reason)})
             else:
-                client.subscribe(topic(self._name, "receipt"), qos=1)
+                client.subscribe([(topic(self._name, what), 1) for what in ("receipt", "cmd")])
 
         def on_subscribe(_client: Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
-            if any(reason.is_failure for reason in reasons):
+            if reasons[0].is_failure:
                 on_loop(self._log, "receipts_refused", {"why": str(reasons[0])})
-            else:
-                on_loop(self._up)
+                return
+            if reasons[-1].is_failure:
+                on_loop(self._log, "commands_refused", {"why": str(reasons[-1])})
+            on_loop(self._up)
 
         def on_disconnect(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             on_loop(self._down, str(reason))
@@ -161,7 +167,8 @@ class HubLink:
     def _attach_traffic(self, client: Client, on_loop: OnLoop, failed: Callable[[Exception], None]) -> None:
         def on_message(_client: Client, _data: Any, message: MQTTMessage) -> None:
             client.ack(message.mid, message.qos)  # a receipt that gets lost comes again with the resent batch
-            on_loop(self._heard, message.payload)
+            command = message.topic.endswith("/cmd")
+            on_loop(self._side.heard if command else self._heard, message.payload)
 
         def on_publish(_client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
             on_loop(self._confirmed, mid)
@@ -173,6 +180,7 @@ class HubLink:
 
     def _up(self) -> None:
         self.state.connected(self._steady_s())
+        self._side.connected(self._steady_s())
         self._log("link_up", {"pending": len(self.state.pending())})
         self._wake.set()
 
@@ -229,13 +237,16 @@ class HubLink:
                 self.state.disconnected()
                 drop_connection(self._client)
                 self._lost.set()
-            plan = self.state.next(now_s)
+            gated = self._side.gated(now_s)
+            plan = None if gated else self.state.next(now_s)
             if plan is not None:
                 await self._send(plan)
                 continue
             self._wake.clear()
             wait_s = self.state.wake_s(now_s)
-            if self.state.in_flight:  # the connection may have gone mute
+            if gated:
+                wait_s = TICK_S
+            elif self.state.in_flight:  # the connection may have gone mute
                 wait_s = TICK_S if wait_s is None else min(wait_s, TICK_S)
             wait_s = None if wait_s is None else max(wait_s, 0.001)
             try:
@@ -294,8 +305,9 @@ class HubLink:
         while True:
             if self.state.up:
                 body = {"v": 1, "gateway": self._name, "epoch": self._epoch, **await self._status()}
+                body.update(self._side.word())
                 self._publish("status", json.dumps(body, separators=(",", ":")).encode())
-                await asyncio.sleep(every_s)
+                await asyncio.sleep(self._side.pause_s(every_s, self._steady_s()))
             else:
                 await asyncio.sleep(min(TICK_S, every_s))
 

@@ -18,6 +18,7 @@ from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports.clock import steady_s as machine_steady_s
 from coldchain.ports.clock import wall_ms as machine_wall_ms
+from coldchain.ports.guard import Accepted, Guard, HubWord
 from coldchain.records.health import BEAT_EVERY_S, Heart
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
@@ -26,6 +27,7 @@ from gateway.day import Day
 from gateway.drivers import DRIVERS
 from gateway.drivers.base import Driver, Surroundings
 from gateway.drivers.mqtt_nodes import MqttNodes
+from gateway.guard_link import GuardLink, HubSilence
 from gateway.link import HubLink
 from gateway.page import metrics, render
 from gateway.page_server import PageServer
@@ -37,6 +39,8 @@ GAPS_PER_STATUS = 100
 SPOOL_FIGURES = ("pending", "oldest_ms", "bytes", "accepted", "lost", "full")
 PAGE_RETRY_S = 30.0
 LAST_BEAT_S = 0.5
+GUARD_BLOCKS = 5_000
+"""After a restart the guard hears again so much of what waits, at most: it knows most of it already."""
 PAGE_BLOCKS = 20_000
 """After a restart the page shows the last day as far as so many blocks of what waits reach back."""
 
@@ -52,6 +56,7 @@ class GatewayService:
         steady_s: SteadyClock = machine_steady_s,
         new_epoch: Callable[[], str] = lambda: secrets.token_hex(4),
         new_boot: Callable[[], int] = lambda: secrets.randbits(32),
+        guard: Guard | None = None,
     ) -> None:
         self._settings, self._gateway = settings, settings.gateway
         self._wall_ms, self._steady_s = wall_ms, steady_s
@@ -70,6 +75,8 @@ class GatewayService:
         self.duplicates = self.withheld = 0
         self._figures: dict[str, Any] = {}
         self._day = Day()
+        self._guard = guard
+        self._silence = HubSilence(self._started_s)
 
     def run(self) -> None:
         """Work until stopped. Raises StoreUnavailable when the spool cannot be opened or has failed."""
@@ -103,6 +110,7 @@ class GatewayService:
             wall_ms=self._wall_ms,
             steady_s=self._steady_s,
             log=self._tell,
+            side=GuardLink(self._guard, self._gateway.id, self._tell),
         )
         self._link.begin(self._epoch, pending)
         self._tell(
@@ -110,6 +118,8 @@ class GatewayService:
         )
         if self._stop_asked:
             self._stopped.set()
+        if self._guard is not None:
+            self._guard.start()
         work = [self._supervised(part) for part in self._parts()]
         await self._stopped.wait()
         for task in work:
@@ -117,6 +127,8 @@ class GatewayService:
         await asyncio.wait(work, timeout=2.0)
         await self._last_beat()
         await asyncio.to_thread(self._writer.stop)
+        if self._guard is not None:
+            await asyncio.to_thread(self._guard.stop)
         self._tell("gateway_stopped", {"gateway": self._gateway.id})
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
@@ -213,6 +225,7 @@ class GatewayService:
             route.committed()
         self._link.stored(outcome.stored)
         self._show(outcome.stored)
+        self._guard_hears(outcome.stored)
         self._let_go()
 
     def _show(self, stored: Iterable[Stored]) -> None:
@@ -226,7 +239,13 @@ class GatewayService:
         """What the spool holds at the start."""
         if self._gateway.page_port:
             self._show(spool.newest(PAGE_BLOCKS))
+        if self._guard is not None:
+            self._guard_hears(reversed(list(spool.newest(GUARD_BLOCKS))))
         return spool.epoch, RangeSet(spool.pending)
+
+    def _guard_hears(self, stored: Iterable[Stored]) -> None:
+        if self._guard is not None:
+            self._guard.heard([Accepted(part.low, part.high, part.nodes, part.rows) for part in stored])
 
     async def _serve_page(self) -> None:
         """A page that cannot be served is told and tried again; it never ends the gateway."""
@@ -269,9 +288,17 @@ class GatewayService:
         """Round after round through the loop and the writer's thread: the beat stops when either is stuck."""
         while True:
             self._figures = await self.figures()
+            self._tell_guard(self._figures)
             self._heart.beat(self._figures)
             self._let_go()  # after a full disk no commit may come that does
             await asyncio.sleep(BEAT_EVERY_S)
+
+    def _tell_guard(self, figures: dict[str, Any]) -> None:
+        if self._guard is not None:
+            pending, oldest_ms = figures["pending"], figures["oldest_ms"]
+            age_s = 0.0 if oldest_ms is None else (self._wall_ms() - oldest_ms) / 1000
+            silent_s = self._silence.look(pending, figures["receipts"], age_s, self._steady_s())
+            self._guard.hub(HubWord(pending, oldest_ms, silent_s, up=figures["link_up"]))
 
     async def _last_beat(self) -> None:
         """The figures as they are at the end, unless the spool has failed."""
@@ -298,6 +325,7 @@ class GatewayService:
             "receipts": link.receipts,
             "last_receipt_ms": link.last_receipt_ms,
             "mb_per_site_month": round(link.mb_per_site_month(), 3),
+            **({"guard": self._guard.status()} if self._guard is not None else {}),
         }
 
     async def _status(self) -> dict[str, Any]:
