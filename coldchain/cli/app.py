@@ -18,6 +18,7 @@ from coldchain.cli import (
     oncall,
     profile,
     replay,
+    report,
     run,
     sensor,
     trial,
@@ -56,6 +57,7 @@ app.add_typer(grafana.app, name="grafana")
 app.add_typer(alarm.app, name="alarm")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(trial.app, name="test")
+app.add_typer(report.app, name="report")
 
 
 @app.command("version")

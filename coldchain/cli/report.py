@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`coldchain report`: excursion reports, monthly reviews, day sheets, as PDF/A in four languages."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coldchain.cli.common import Config, Dir, say, settings_of
+from coldchain.cli.progress import progress
+
+if TYPE_CHECKING:
+    from dashboards.reports.document import Document
+
+app = typer.Typer(no_args_is_help=True, help="Reports on paper (PDF/A), in Lao, English, French, Vietnamese.")
+
+
+class Language(StrEnum):
+    """Of the report."""
+
+    LO = "lo"
+    EN = "en"
+    FR = "fr"
+    VI = "vi"
+
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; else a name that tells.")]
+In = Annotated[Language, typer.Option("--language", "-l", help="The report's language.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        help="As known at that instant (RFC 3339): what came later is left out. The same instant gives the "
+        "same file, byte for byte, as long as the record is the same. Default: now.",
+    ),
+]
+
+
+@app.command()
+def excursion(
+    alarm: Annotated[int, typer.Argument(help="The alarm's number, as `coldchain alarm list` prints it.")],
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """One excursion: chart, minutes out, who did what, disposition. A draft until two people have signed."""
+    from coldchain.wiring.report.excursion import excursion_report
+
+    settings = settings_of(config, directory)
+    document = excursion_report(settings, alarm, language.value, _instant(as_of))
+    _write(document, out or Path(f"excursion-{alarm}-{language.value}.pdf"))
+
+
+@app.command()
+def month(
+    month_: Annotated[str, typer.Argument(metavar="MONTH", help="As 2026-10, by the site's clock.")],
+    site: Annotated[str | None, typer.Option(help="One site; else all of them.")] = None,
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """The monthly review: time out and unknown, excursions, alarms and how fast they were answered."""
+    from coldchain.wiring.report.review import month_review
+
+    settings = settings_of(config, directory)
+    with progress("reading") as step:
+        document = month_review(settings, month_, site, language.value, _instant(as_of), step)
+    _write(document, out or Path(f"review-{site or 'all'}-{month_}-{language.value}.pdf"))
+
+
+@app.command()
+def day(
+    site: Annotated[str, typer.Argument(help="The site's id.")],
+    day_: Annotated[str, typer.Argument(metavar="DAY", help="As 2026-10-03, by the site's clock.")],
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """A day's sheet: each appliance's course, with room for a reading taken by hand."""
+    from coldchain.wiring.report.review import day_sheet
+
+    settings = settings_of(config, directory)
+    with progress("reading") as step:
+        document = day_sheet(settings, site, day_, language.value, _instant(as_of), step)
+    _write(document, out or Path(f"day-{site}-{day_}-{language.value}.pdf"))
+
+
+def _instant(text: str | None) -> int:
+    from coldchain.kernel.instants import parse_instant
+    from coldchain.ports.clock import wall_ms
+
+    return wall_ms() if text is None else parse_instant(text)
+
+
+def _write(document: Document, out: Path) -> None:
+    from dashboards.reports.typeset import pdf_of
+
+    made = pdf_of(document)
+    out.write_bytes(made)
+    say(f"{out}: {len(made):,} bytes{', a draft: not signed by two people' if document.draft else ''}")
