@@ -6,59 +6,37 @@ Every entry has an identity made of the data (sensor, kind, start), so that writ
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
+from alerts.chains import ENDED
+from alerts.chatter import TIMES, WITHIN_MS
 from alerts.engine import Events, What
-from alerts.lifecycle import Event, State, advance
-from alerts.rules import CONDITIONS, RULES
-from alerts.rules.limits import LEAST
-from alerts.rules.terms import RuleTable
+from alerts.entries import (
+    Case,
+    Newest,
+    ParentOf,
+    Scene,
+    alarm_of,
+    anew,
+    excursion_id,
+    excursion_of,
+    in_use,
+    number_or_none,
+    peak_of,
+    worse,
+)
+from alerts.lifecycle import Event, State, advance, why_not
+from alerts.rules import CONDITIONS, NUMBER_OF, rule_of
 from alerts.store import AlarmStore
 from alerts.telling import Teller
-from coldchain.kernel.words import NO_VALUE
 from coldchain.records.alarms import Alarm, Excursion
-from coldchain.records.registry import Registry
+
+__all__ = ["RELEASED", "Book", "Case", "Newest", "Scene", "excursion_id", "excursion_of", "in_use"]
 
 RELEASED = "no longer in the registry"
-
-Newest = Callable[[str], tuple[int, int] | None]
-"""A sensor's newest (value in thousandths, instant), if it has one."""
-ParentOf = Callable[[str, str], str | None]
-"""(appliance, kind) -> the site's alarm that such an alarm of it belongs under, if one stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Under what an entry is written: the registry and its tables, the journal position, alerts' clock."""
-
-    registry: Registry
-    version: int
-    rules: RuleTable
-    names: dict[int, str]
-    position: int
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Grounds for an alarm: one condition of one appliance or gateway."""
-
-    id: str
-    scope: str
-    subject: str
-    sensor: str
-    site: str
-    kind: str
-    severity: str
-    since_ms: int
-    at_ms: int
-    value: int | None
-    limit: int | None
-    peak: int | None
-    rule: str
-    profile: str | None
-    appliances: int = 1
+STEADY = frozenset({"power", "rota_gap", "loss"})
+"""Kinds that are never held open for chattering: what hangs on them must be heard when they are over."""
 
 
 class Book:
@@ -84,9 +62,9 @@ class Book:
                 self._follow(known, what, event, scene)
 
     def _follow(self, known: Excursion, what: What, event: Events, scene: Scene) -> None:
-        peak = _peak(event)
+        peak = peak_of(event)
         if what is What.ANNOUNCED:
-            self.announce(known, _number(int(event["value"])), int(event["at"]), scene)
+            self.announce(known, number_or_none(int(event["value"])), int(event["at"]), scene)
         elif what is What.GROWN:
             self._store.put_excursion(replace(known, peak=peak, updated_ms=scene.now_ms))
             if known.alarm and (alarm := self._store.alarm(known.alarm)):
@@ -95,12 +73,13 @@ class Book:
             at = int(event["at"])
             self._store.put_excursion(replace(known, ended_ms=at, peak=peak, updated_ms=scene.now_ms))
             if known.alarm:
-                self.over(known.alarm, at, _number(int(event["value"])), scene)
+                self.over(known.alarm, at, number_or_none(int(event["value"])), scene)
 
     def announce(self, excursion: Excursion, value: int | None, at_ms: int, scene: Scene) -> None:
         """The excursion is true now: an alarm, with its messages. `at_ms`: the reading that says so."""
-        if excursion.alarm or not in_use(scene.registry, excursion.appliance, at_ms):
+        if excursion.alarm or not self.in_use(excursion.appliance, at_ms, scene):
             return
+        condition = CONDITIONS[NUMBER_OF[excursion.kind]]
         appliance = scene.registry.appliance_by_id.get(excursion.appliance)
         case = Case(
             id=excursion.id,
@@ -108,14 +87,14 @@ class Book:
             subject=excursion.appliance,
             sensor=excursion.sensor,
             site=appliance.site if appliance else "",
-            kind=excursion.kind,
-            severity="critical" if excursion.kind in ("high", "low") else "warning",
+            kind=condition.kind,
+            severity=condition.severity,
             since_ms=excursion.started_ms,
             at_ms=at_ms,
             value=value,
             limit=excursion.limit_value,
             peak=excursion.peak,
-            rule=next(rule for rule in RULES if rule.startswith(excursion.kind)),
+            rule=rule_of(condition),
             profile=excursion.profile or None,
         )
         alarm = self.open(case, scene)
@@ -128,53 +107,159 @@ class Book:
     def open(self, case: Case, scene: Scene, under: str | None = None) -> str:
         """Raise an alarm, or join the open one of the same subject and condition. Its id.
 
-        under  the alarm that it is shown under, telling nobody by itself; else what `parent_of` says
+        A warning that has become critical is the same alarm, told again by the critical policy.
+        under  the alarm of a site's outage that explains it, else what `parent_of` says: while that stands,
+               this one tells nobody
         """
-        if under is None and case.scope == "appliance":
-            under = self.parent_of(case.subject, case.kind)
+        explained = under or (self.parent_of(case.subject, case.kind) if case.scope == "appliance" else None)
+        aside = self._aside(case, explained)
         known = self._store.open_alarm(case.scope, case.subject, case.kind) or self._store.alarm(case.id)
         if known is None:
-            alarm = self._store.add_alarm(replace(_alarm(case, scene), parent=under))
+            alarm = self._store.add_alarm(alarm_of(case, scene))
             self._store.note(alarm.id, case.at_ms, "raised", case.sensor)
-            self.teller.raised(alarm, case.value, case.appliances, scene, again=False)
+            self._tell(alarm, case, scene, aside, again=False)
             return alarm.id
-        after = advance(State(known.state), Event.RAISE, known.kind)
-        if after is State(known.state):
-            if after is not State.CLOSED:
-                self._store.note(known.id, case.at_ms, "joined", case.sensor)
+        if known.state == State.CLOSED.value:
             return known.id
-        again = replace(
+        self._store.rest_over(known.id)
+        worse_now = known.severity == "warning" and case.severity == "critical"
+        over = known.state in (State.RETURNED.value, State.DISPOSITION_DUE.value)
+        if known.standing and not worse_now:
+            self._store.note(known.id, case.at_ms, "joined", case.sensor)
+            if aside and under and known.parent != under:
+                self._tell(known, case, scene, aside, again=True)
+            return known.id
+        event = Event.WORSEN if worse_now and not over else Event.RAISE
+        again = self.move(
             known,
-            sensor=case.sensor,
-            state=after.value,
-            since_ms=case.since_ms,
-            raised_ms=case.at_ms,
-            returned_ms=None,
-            value=case.value,
-            limit_value=case.limit,
-            peak=worse(case.kind, known.peak, case.peak),
-            profile=case.profile,
-            decided_ms=scene.now_ms,
-            parent=under,
+            event,
+            scene,
+            at_ms=case.at_ms,
+            note="raised" if event is Event.WORSEN else "raised_again",
+            detail="critical" if event is Event.WORSEN else case.sensor,
+            changes=anew(known, case),
         )
-        self._store.change_alarm(again)
-        self._store.note(known.id, case.at_ms, "raised_again", case.sensor)
-        self.teller.raised(again, case.value, case.appliances, scene, again=True)
+        if aside or again.state == State.UNACKNOWLEDGED.value:
+            self._tell(again, case, scene, aside, again=True)
         return known.id
 
+    def _aside(self, case: Case, under: str | None) -> tuple[Event, str] | None:
+        """What puts it aside from the start: it is out of service, or a site's outage explains it."""
+        if case.scope == "appliance" and case.subject in self._store.out_now():
+            return Event.TAKE_OUT, ""
+        parent = self._store.alarm(under) if under else None
+        return (Event.SUPPRESS, parent.id) if parent is not None and parent.standing else None
+
+    def _tell(
+        self, alarm: Alarm, case: Case, scene: Scene, aside: tuple[Event, str] | None, *, again: bool
+    ) -> None:
+        if aside is None:
+            self.teller.raised(alarm, case.value, case.appliances, scene, again=again)
+            return
+        event, under = aside
+        self.put_aside(alarm, event, scene, at_ms=case.at_ms, detail=under, parent=under or None)
+
+    def put_aside(
+        self,
+        alarm: Alarm,
+        event: Event,
+        scene: Scene,
+        *,
+        at_ms: int | None = None,
+        detail: str = "",
+        parent: str | None = None,
+    ) -> Alarm:
+        """Shelve, suppress or take out: from now on nobody is called for it."""
+        notes = {Event.SHELVE: "shelved", Event.SUPPRESS: "suppressed", Event.TAKE_OUT: "out_of_service"}
+        changes = {"parent": parent} if event is Event.SUPPRESS else {}
+        after = self.move(alarm, event, scene, at_ms=at_ms, note=notes[event], detail=detail, changes=changes)
+        self.teller.chains.cancel(alarm.id)
+        self._end_chain(alarm.id)
+        return after
+
+    def resume(self, alarm: Alarm, event: Event, scene: Scene, *, detail: str = "") -> Alarm:
+        """Unshelve, release or put back: it is told again if it still stands."""
+        notes = {Event.UNSHELVE: "unshelved", Event.RELEASE: "released", Event.PUT_BACK: "back_in_service"}
+        after = self.move(alarm, event, scene, note=notes[event], detail=detail, changes={"parent": None})
+        if after.state == State.UNACKNOWLEDGED.value and alarm.state != after.state:
+            self.teller.raised(after, self.newest_value(after.sensor), 0, scene, again=True)
+        return after
+
+    def move(
+        self,
+        alarm: Alarm,
+        event: Event,
+        scene: Scene,
+        *,
+        note: str,
+        at_ms: int | None = None,
+        detail: str = "",
+        changes: dict[str, Any] | None = None,
+    ) -> Alarm:
+        """Let that happen to an alarm, as the table says: with the teller's lapse the one place that does."""
+        after = advance(State(alarm.state), event, alarm.kind, stands=alarm.standing, product=alarm.product)
+        moved = replace(alarm, **(changes or {}), state=after.value, decided_ms=scene.now_ms)
+        self._store.change_alarm(moved)
+        at_ms = scene.now_ms if at_ms is None else at_ms
+        self._store.note(alarm.id, at_ms, note, detail)
+        if alarm.state == State.SHELVED.value and after is not State.SHELVED:
+            how = detail if event is Event.UNSHELVE else event.value
+            self._store.end_shelf(alarm.id, scene.now_ms, how)
+        if after is State.CLOSED:
+            self._store.note(alarm.id, at_ms, "closed")
+        return moved
+
     def over(self, alarm_id: str, at_ms: int, value: int | None, scene: Scene, *, why: str = "") -> None:
-        """The condition has ended, unless another sensor of the alarm still shows it."""
+        """The condition has ended, unless another sensor of the alarm still shows it.
+
+        What came and went three times within an hour is held open until it has rested for one.
+        """
         alarm = self._store.alarm(alarm_id)
         if alarm is None or not alarm.standing or self._store.others_stand(alarm_id):
             return
-        after = advance(State(alarm.state), Event.RETURN, alarm.kind)
-        self._store.change_alarm(
-            replace(alarm, state=after.value, returned_ms=at_ms, decided_ms=scene.now_ms)
+        if why != RELEASED and alarm.kind not in STEADY and self._chatters(alarm_id, at_ms):
+            self._store.rest(alarm_id, at_ms, value, at_ms + WITHIN_MS)
+        else:
+            self._return(alarm, at_ms, value, scene, why)
+        self._free(alarm_id, scene)
+
+    def _chatters(self, alarm_id: str, at_ms: int) -> bool:
+        return self._store.raises_since(alarm_id, at_ms - WITHIN_MS) >= TIMES
+
+    def _return(self, alarm: Alarm, at_ms: int, value: int | None, scene: Scene, why: str) -> None:
+        self._store.rest_over(alarm.id)
+        after = self.move(
+            alarm,
+            Event.RETURN,
+            scene,
+            at_ms=at_ms,
+            note="returned",
+            detail=why,
+            changes={"returned_ms": at_ms},
         )
-        self._store.note(alarm.id, at_ms, "returned", why)
-        if after is State.CLOSED:
-            self._store.note(alarm.id, at_ms, "closed")
-        self.teller.returned(alarm, at_ms, value, scene, gone=why == RELEASED)
+        if after.state not in (State.SUPPRESSED.value, State.OUT_OF_SERVICE.value):
+            self.teller.returned(alarm, at_ms, value, scene, gone=why == RELEASED)
+
+    def rested(self, scene: Scene) -> bool:
+        """What chattered and has been calm for an hour returns. False when there was nothing."""
+        found = self._store.rested(scene.now_ms)
+        for alarm_id, over_ms, value in found:
+            alarm = self._store.alarm(alarm_id)
+            if alarm is not None and alarm.standing:
+                self._return(alarm, over_ms, value, scene, "chattered")
+            self._store.rest_over(alarm_id)
+        return bool(found)
+
+    def _free(self, parent: str, scene: Scene) -> None:
+        """What a site's outage explained stands for itself now."""
+        for child in self._store.children(parent):
+            if child.state == State.SUPPRESSED.value:
+                self.resume(child, Event.RELEASE, scene, detail=parent)
+
+    def _end_chain(self, alarm_id: str) -> None:
+        chains = self.teller.chains
+        if (row := chains.chain(alarm_id)) is not None:
+            chains.put(replace(row, state=ENDED, due_ms=None))
 
     def release(self, scene: Scene) -> None:
         """Alarms of what is no longer in the registry return: nothing will ever be heard of it again."""
@@ -183,6 +268,14 @@ class Book:
             if gone or (alarm.sensor and alarm.sensor not in scene.registry.sensor_by_id):
                 self._store.end_excursions(alarm.id, scene.now_ms)
                 self.over(alarm.id, scene.now_ms, None, scene, why=RELEASED)
+                self._out_of_sight(alarm.id, scene)
+
+    def _out_of_sight(self, alarm_id: str, scene: Scene) -> None:
+        """Nothing will ever take it up again: it is no longer put aside."""
+        ends = {"shelved": Event.UNSHELVE, "suppressed": Event.RELEASE, "out_of_service": Event.PUT_BACK}
+        alarm = self._store.alarm(alarm_id)
+        if alarm is not None and alarm.state in ends:
+            self.resume(alarm, ends[alarm.state], scene, detail=RELEASED)
 
     def acknowledge(self, name: str, person: str, scene: Scene, *, action: str = "", target: str = "") -> str:
         """One alarm, by number or id. What came of it, in words.
@@ -193,21 +286,26 @@ class Book:
         alarm = self._store.alarm_named(name)
         if alarm is None:
             return f"refused: there is no alarm {name}"
-        after = advance(State(alarm.state), Event.ACKNOWLEDGE, alarm.kind)
-        if after is State(alarm.state):
-            return f"nothing to do: alarm {alarm.number} is {alarm.state}"
-        taken = replace(alarm, state=after.value, acknowledged_ms=scene.now_ms, acknowledged_by=person)
-        self._store.change_alarm(taken)
-        said = " ".join(word for word in (person, action, target) if word)
-        self._store.note(alarm.id, scene.now_ms, "acknowledged", said)
+        if why := why_not(State(alarm.state), Event.ACKNOWLEDGE):
+            return f"nothing to do: alarm {alarm.number} is {alarm.state}: {why}"
+        taken = self.move(
+            alarm,
+            Event.ACKNOWLEDGE,
+            scene,
+            note="acknowledged",
+            detail=" ".join(word for word in (person, action, target) if word),
+            changes={"acknowledged_ms": scene.now_ms, "acknowledged_by": person},
+        )
         if target:
             self._store.moved(alarm.id, alarm.appliance, target, person, scene.now_ms)
-        if after is State.CLOSED:
-            self._store.note(alarm.id, scene.now_ms, "closed")
         self.teller.answered(taken, person, action, scene)
-        return f"applied: alarm {alarm.number} is {after.value}"
+        return f"applied: alarm {alarm.number} is {taken.state}"
 
     # --- what is measured now
+
+    def in_use(self, appliance: str, at_ms: int, scene: Scene) -> bool:
+        """Does it carry blood then, and is it in service?"""
+        return in_use(scene.registry, appliance, at_ms) and appliance not in self._store.out_now()
 
     def newest_value(self, sensor: str) -> int | None:
         """Thousandths, or None where the newest reading has none."""
@@ -223,82 +321,3 @@ class Book:
         if not found:
             return None
         return max(found, key=lambda one: (one[0], one[1][1]))[1]
-
-
-def excursion_id(sensor: str, kind: str, since_ms: int) -> str:
-    """The same data gives the same id, whenever and however often it is judged."""
-    return f"{sensor}:{kind}:{since_ms}"
-
-
-def excursion_of(event: Events, scene: Scene) -> Excursion:
-    """A RAISED event as an excursion that nobody has been told of."""
-    sensor = scene.names[int(event["series"])]
-    condition = CONDITIONS[int(event["kind"])]
-    known = scene.registry.sensor_by_id.get(sensor)
-    since = int(event["since"])
-    return Excursion(
-        id=excursion_id(sensor, condition.name, since),
-        sensor=sensor,
-        appliance=(known.appliance if known else None) or "",
-        kind=condition.name,
-        started_ms=since,
-        raised_ms=int(event["at"]),
-        ended_ms=None,
-        peak=_peak(event),
-        limit_value=int(event["limit"]) if condition.sign else None,
-        profile=scene.rules.profiles[int(event["profile"])] if condition.sign else "",
-        registry_version=scene.version,
-        retrospective=True,
-        alarm=None,
-        updated_ms=scene.now_ms,
-    )
-
-
-def in_use(registry: Registry, appliance: str, at_ms: int) -> bool:
-    """Does it carry anything then? An empty one wakes nobody: not when silent, not with a broken probe."""
-    known = registry.appliance_by_id.get(appliance)
-    return known is not None and known.carries(at_ms) not in (None, "empty")
-
-
-def worse(kind: str, a: int | None, b: int | None) -> int | None:
-    """The worse of two peaks."""
-    if a is None or b is None:
-        return b if a is None else a
-    return min(a, b) if kind == "low" else max(a, b)
-
-
-def _peak(event: Events) -> int | None:
-    sign = CONDITIONS[int(event["kind"])].sign
-    peak = int(event["peak"])
-    return peak if sign and abs(peak) < -LEAST else None
-
-
-def _number(value: int) -> int | None:
-    return None if int(value) == NO_VALUE else int(value)
-
-
-def _alarm(case: Case, scene: Scene) -> Alarm:
-    return Alarm(
-        number=0,
-        id=case.id,
-        scope=case.scope,
-        appliance=case.subject,
-        sensor=case.sensor,
-        site=case.site,
-        kind=case.kind,
-        severity=case.severity,
-        state=State.UNACKNOWLEDGED.value,
-        since_ms=case.since_ms,
-        raised_ms=case.at_ms,
-        returned_ms=None,
-        acknowledged_ms=None,
-        acknowledged_by=None,
-        value=case.value,
-        limit_value=case.limit,
-        peak=case.peak,
-        rule=case.rule,
-        profile=case.profile,
-        registry_version=scene.version,
-        position=scene.position,
-        decided_ms=scene.now_ms,
-    )

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.lifecycle import TRANSITIONS, Event, State, advance
 from alerts.rules.flat import Block, Segments, block_of, in_order
 from alerts.rules.silence import Silence, judge_silence
 from alerts.rules.table import build_table, judging_sensors
@@ -140,14 +139,6 @@ def test_order_is_by_series_instant_and_value(drawn) -> None:
     assert list(zip(block.series.tolist(), block.at.tolist(), block.value.tolist(), strict=True)) == sorted(
         drawn
     )
-
-
-def test_no_arrow_leaves_the_alarm_where_it_is() -> None:
-    for state in State:
-        for event in Event:
-            after = advance(state, event, "high")
-            assert after is TRANSITIONS.get((state, event), state)
-    assert advance(State.CLOSED, Event.RAISE, "high") is State.CLOSED
 
 
 def test_a_readmitted_reading_is_never_live() -> None:

@@ -245,7 +245,7 @@ def test_a_door_that_was_closed_needs_no_more(ward: Ward) -> None:
     assert "bending" in events(ward)
     ward.phone("technician").expect_sms("is yours")
     ward.temperature("vte-br-03", 4.0).run_until("09:50")
-    assert state(ward) == "closed"
+    assert state(ward) == "disposition_due"
     ward.phone("technician").expect_sms("back in range")
     ward.phone("boss").expect_nothing()
 
@@ -266,7 +266,7 @@ def test_recovery_and_reopening_are_told_to_those_who_were_told(ward: Ward) -> N
 
 
 def test_it_may_be_answered_in_any_state_and_stays_listed(ward: Ward) -> None:
-    """After it has returned, too: the answer closes it."""
+    """After it has returned, too: then only the disposition is wanted."""
     code = code_in(warm(ward))
     ward.temperature("vte-br-03", 4.0).run_until("09:10")
     assert state(ward) == "returned"
@@ -275,7 +275,7 @@ def test_it_may_be_answered_in_any_state_and_stays_listed(ward: Ward) -> None:
     ward.phone("technician").replies(f"ok {code}")
     ward.run_until("09:11")
     ward.phone("technician").expect_sms("alarm 1 is over")
-    assert state(ward) == "closed"
+    assert state(ward) == "disposition_due"
 
 
 def test_passing_on_calls_the_next_step_at_once(ward: Ward) -> None:
