@@ -154,8 +154,15 @@ def stalled(rows: Table, at: Ints) -> Floats:
 
 def advance(table: Table, readings: Readings, closed: Slots | None) -> Cycles | None:
     """Cycles that these readings finished. `closed`: the slots that the same readings closed."""
+    hot = rows_of(table["hot"], readings.seg.series)
+    made = follow(table, hot, readings, closed)
+    put_rows(table["hot"], readings.seg.series, hot)
+    return made
+
+
+def follow(table: Table, hot: Table, readings: Readings, closed: Slots | None) -> Cycles | None:
+    """As `advance`; `hot` are the hot records of the readings' segments, which `table` is not asked for."""
     seg = readings.seg
-    hot = rows_of(table["hot"], seg.series)
     half = _half_band(table, hot, readings, closed)
     anew = readings.at - shifted(readings.at, seg, hot["at"]) > BREAK_MS
     anew[seg.first[hot["at"] == NEVER]] = True
@@ -180,7 +187,6 @@ def advance(table: Table, readings: Readings, closed: Slots | None) -> Cycles | 
     if made is not None:
         last = np.append(made.series[1:] != made.series[:-1], values=True)
         hot["usual"][np.searchsorted(seg.series, made.series[last])] = made.usual[last]
-    put_rows(table["hot"], seg.series, hot)
     return made
 
 

@@ -51,7 +51,8 @@ CANDIDATE = [
     ("strays", "<f8"),
 ]
 DUE = [("began", "<f8"), ("within", "<f8")]
-STATE = np.dtype([("bump", BUMP), ("due", DUE), ("kind", CANDIDATE, CANDIDATES)], align=True)
+HOT = np.dtype([*BUMP, ("due", DUE)], align=True)
+STATE = np.dtype([("kind", CANDIDATE, CANDIDATES), ("hot", HOT)], align=True)
 """height [K] over the usual peak, lasts [s], began [s since epoch], every [s] between beginnings.
 
 due  of the template: its last beginning, and after how long the next one is missing [s]; inf without one
@@ -80,9 +81,9 @@ class Defrosts:
 
 def blank(n: int) -> Table:
     table = np.zeros(n, STATE)
-    table["bump"]["since"], table["bump"]["peak"] = NEVER, LEAST
+    table["hot"]["since"], table["hot"]["peak"] = NEVER, LEAST
     table["kind"]["began"] = -1e18
-    table["due"]["within"] = np.inf
+    table["hot"]["due"]["within"] = np.inf
     return table
 
 
@@ -104,22 +105,36 @@ def advance(table: Table, readings: Readings, usual: Known, ceiling_c: Floats) -
 
     Where nothing is above its line and no bump is open there is nothing to follow.
     """
+    hot = rows_of(table["hot"], readings.seg.series)
+    found = follow(table, hot, readings, usual, ceiling_c)
+    put_rows(table["hot"], readings.seg.series, hot)
+    return found
+
+
+def follow(table: Table, hot: Table, readings: Readings, usual: Known, ceiling_c: Floats) -> Defrosts:
+    """As `advance`; `hot` are the hot records of the readings' segments, which `table` is not asked for."""
     seg, value = readings.seg, readings.milli
     line, back = (bound[usual.of] for bound in _lines(usual.figures))
     above = value > line
-    due = table["due"][seg.series]
-    which = _stirring(above, value <= back, table["bump"]["standing"][seg.series], seg)
+    which = _stirring(above, value <= back, hot["standing"], seg)
     nothing, never = np.zeros(seg.n, np.bool_), np.full(seg.n, NEVER)
     if not len(which):
         none = np.zeros(0, np.int64)
-        return Defrosts(nothing, nothing, _missing(readings, due, None), never, none, none, nothing[:0])
-    did, after = _follow(
+        return Defrosts(
+            nothing, nothing, _missing(readings, hot["due"], None), never, none, none, nothing[:0]
+        )
+    due, some = hot["due"].copy(), readings.take(which)
+    rows = slice(None) if len(some.seg.first) == len(hot) else np.searchsorted(seg.series, some.seg.series)
+    bump = hot[rows]
+    did, after = _bumps(
         table,
-        readings.take(which),
+        bump,
+        some,
         (above[which], value[which] <= back[which]),
         usual.figures[usual.of[which]],
         ceiling_c[which],
     )
+    hot[rows] = bump
     inside, overlong = nothing, nothing.copy()
     inside[which], overlong[which], never[which] = did.inside, did.overlong, did.began
     by = which[did.ended_by]
@@ -161,16 +176,20 @@ def _due(templates: Table) -> Table:
     return due
 
 
-def _follow(
-    table: Table, readings: Readings, sides: tuple[Bools, Bools], usual: Floats, ceiling_c: Floats
+def _bumps(
+    table: Table,
+    bump: Table,
+    readings: Readings,
+    sides: tuple[Bools, Bools],
+    usual: Floats,
+    ceiling_c: Floats,
 ) -> tuple[Defrosts, Table]:
     """Those of `advance`, with `missing` left out, and the template after each bump that ended.
 
     sides  (N,) above the line, well below it
     """
     seg = readings.seg
-    was = rows_of(table, seg.series)
-    value, bump = readings.milli, was["bump"]
+    was, value = rows_of(table, seg.series), readings.milli
     carried = Carried(bump["since"], bump["standing"], bump["announced"], bump["peak"])
     none = np.zeros(seg.n, np.bool_)
     did = latch(*sides, value, readings.at, 0, none, seg, carried)
@@ -187,12 +206,12 @@ def _follow(
             readings.series[did.returned[1:]] != readings.series[did.returned[:-1]], values=True
         )
         who = np.searchsorted(seg.series, readings.series[did.returned[final]])
-        was["due"][who] = _due(news[final])
+        bump["due"][who] = _due(news[final])
+        table["kind"][seg.series] = was["kind"]
     inside, overlong = _against(rows_of(known, of), readings, usual, ceiling_c, began)
     spent = _spent(inside, began, bump, readings)
     bump["since"], bump["standing"], bump["peak"] = did.after.since, did.after.standing, did.after.peak
     bump["spent"] = spent[seg.last]
-    put_rows(table, seg.series, was)
     ended = (did.returned, did.returned_since, is_one)
     return Defrosts(inside & ~spent, overlong, none, began, *ended), news
 

@@ -10,7 +10,7 @@ import numpy as np
 from alerts.insight import cycles, defrost, slots, time_to_limit, validity, virtual_load
 from alerts.insight.cycles import Cycles, Known
 from alerts.insight.defrost import Defrosts
-from alerts.insight.scan import Floats, Readings, Table
+from alerts.insight.scan import Floats, Readings, Table, put_rows, rows_of
 from alerts.insight.slots import Slots
 from alerts.insight.time_to_limit import Forecast
 from alerts.insight.validity import Doubts
@@ -19,15 +19,22 @@ from alerts.rules.flat import Bools, Ints
 
 STATE = np.dtype(
     [
-        ("doubt", validity.STATE),
+        ("limit", time_to_limit.STATE),
         ("lag", virtual_load.STATE),
+        ("defrost", defrost.STATE),  # from its end to the beginning of "cycle": what each reading touches
+        ("doubt", validity.STATE),
         ("slot", slots.STATE),
         ("cycle", cycles.STATE),
-        ("defrost", defrost.STATE),
-        ("limit", time_to_limit.STATE),
     ],
     align=True,
 )
+HOT = np.dtype(
+    [("bump", defrost.HOT), ("doubt", validity.STATE), ("slot", slots.STATE), ("cycle", cycles.HOT)]
+)
+_BEGIN = STATE.itemsize - cycles.STATE.itemsize - slots.STATE.itemsize - validity.STATE.itemsize
+_BEGIN -= defrost.HOT.itemsize
+_PARTS = np.dtype({"names": ["hot"], "formats": [HOT], "offsets": [_BEGIN], "itemsize": STATE.itemsize})
+"""A record seen as that middle part and the rest: one gather, one scatter a block."""
 assert STATE.itemsize <= 1920, "2 KiB of state per sensor, the engine's own included"
 
 
@@ -93,22 +100,29 @@ def advance(
 
     tau_s  (S,) by series number: lag of the load behind what is measured; None: no virtual load
     """
-    doubts = validity.advance(table["doubt"], readings)
+    who = readings.seg.series
+    hot = rows_of(table.view(_PARTS)["hot"], who)
+    doubts = validity.doubt(hot["doubt"], readings)
     doubtful = doubts.code | doubts.spike | doubts.stuck
     some = bool(doubtful.any())
     plain = np.flatnonzero(~doubtful) if some else np.arange(len(doubtful))
     if not len(plain):
+        put_rows(table.view(_PARTS)["hot"], who, hot)
         nothing = Known(np.zeros((0, cycles.N)), plain)
         return Observed(doubts, plain, None, None, None, None, nothing, None)
     sound = readings.take(plain) if some else readings
     load = None if tau_s is None else virtual_load.advance(table["lag"], sound, tau_s, gap_ms)
-    before = table["cycle"]["hot"]["usual"][sound.seg.series]
-    closed = slots.close(table["slot"], sound)
-    made = cycles.advance(table["cycle"], sound, closed)
+    rows = np.searchsorted(who, sound.seg.series) if len(sound.seg.series) < len(who) else None
+    part = hot if rows is None else rows_of(hot, rows)
+    before = part["cycle"]["usual"].copy()
+    closed = slots.add(part["slot"], sound)
+    made = cycles.follow(table["cycle"], part["cycle"], sound, closed)
     known = cycles.in_force(before, made, sound.seg)
-    defrosts = defrost.advance(
-        table["defrost"], sound, known, around.ceiling_c[plain] if some else around.ceiling_c
-    )
+    ceiling_c = around.ceiling_c[plain] if some else around.ceiling_c
+    defrosts = defrost.follow(table["defrost"], part["bump"], sound, known, ceiling_c)
+    if rows is not None:
+        put_rows(hot, rows, part)
+    put_rows(table.view(_PARTS)["hot"], who, hot)
     forecast = None
     if closed is not None:
         by = plain[closed.by]

@@ -58,12 +58,17 @@ def blank(n: int) -> Table:
 
 def close(table: Table, readings: Readings) -> Slots | None:
     """Add readings; the slots that they closed."""
-    who = readings.seg.series
-    carried = rows_of(table, who)
+    carried = rows_of(table, readings.seg.series)
+    found = add(carried, readings)
+    put_rows(table, readings.seg.series, carried)
+    return found
+
+
+def add(carried: Table, readings: Readings) -> Slots | None:
+    """As `close`; `carried` are the records of the readings' segments."""
     if readings.seg.single:
-        found = _tick(carried, readings)
-        put_rows(table, who, carried)
-        return found
+        return _tick(carried, readings)
+    who = readings.seg.series
     rows, first = _rows(readings)
     head = np.searchsorted(first, readings.seg.first)
     joins = carried["slot"] == rows["slot"][head]
@@ -73,7 +78,7 @@ def close(table: Table, readings: Readings) -> Slots | None:
     series = np.insert(readings.series[first], head[apart], who[apart])
     by = np.insert(first, head[apart], NEVER)
     ends = np.append(series[1:] != series[:-1], values=True)
-    put_rows(table, series[ends], rows_of(rows, np.flatnonzero(ends)))
+    put_rows(carried, np.arange(len(who)), rows_of(rows, np.flatnonzero(ends)))
     closed = np.flatnonzero(~ends)
     return _closed(rows_of(rows, closed), series[closed], by[closed + 1]) if len(closed) else None
 

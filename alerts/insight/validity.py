@@ -92,12 +92,17 @@ def blank(n: int) -> Table:
 
 def advance(table: Table, readings: Readings) -> Doubts:
     """Doubt readings that reached us as temperatures: finite, inside what the probe can say."""
-    seg = readings.seg
-    was = rows_of(table, seg.series)
+    was = rows_of(table, readings.seg.series)
+    doubts = doubt(was, readings)
+    put_rows(table, readings.seg.series, was)
+    return doubts
+
+
+def doubt(was: Table, readings: Readings) -> Doubts:
+    """As `advance`; `was` are the records of the readings' segments."""
     code = _codes(was, readings)
     spike = _spikes(was, readings, code)
     quiet, stuck = _quiet(was, readings)
-    put_rows(table, seg.series, was)
     return Doubts(code, spike, stuck & ~code, quiet)
 
 
