@@ -40,6 +40,7 @@ def state(ward: Ward, number: int = 1) -> str:
 
 
 def events(ward: Ward, number: int = 1) -> list[str]:
+    """What happened to the alarm; when its cause was asked for is another story."""
     alarm = ward.alarms.alarm(number)
     assert alarm is not None
-    return [e.event for e in ward.alarms.events(alarm.id)]
+    return [e.event for e in ward.alarms.events(alarm.id) if e.event != "cause"]
