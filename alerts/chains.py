@@ -154,6 +154,16 @@ class Chains:
     def chased(self, notice: int) -> None:
         self.db.execute("UPDATE delivery SET chased = 1, receipt_due_ms = NULL WHERE notice = ?", (notice,))
 
+    def reported(self, carrier_id: str, now_ms: int, *, delivered: bool) -> bool:
+        """A provider says how the message fared that it calls so. False: there is none, or it is old news."""
+        done = self.db.execute(
+            "UPDATE delivery SET fate = ?1, delivered_ms = CASE WHEN ?2 THEN ?3 END,"
+            " receipt_due_ms = CASE WHEN ?2 OR chased THEN NULL ELSE ?3 END"
+            " WHERE carrier_id = ?4 AND delivered_ms IS NULL",
+            ("delivered" if delivered else "failed", delivered, now_ms, carrier_id),
+        )
+        return done.rowcount > 0
+
     def attempts(self, alarm: str, step: int, person: str) -> list[tuple[str, str]]:
         """(channel, address) already used for that person in that step."""
         found = self.db.execute(

@@ -67,6 +67,11 @@ class Commands:
                 return f"refused: there is no alarm {command.alarm}"
             done = self._book.teller.pass_on(alarm, command.person, scene)
             return f"applied: alarm {alarm.number} is passed on" if done else "nothing to do"
+        if command.verb == "delivery":
+            said = _body(command.body)
+            chains, arrived = self._book.teller.chains, said.get("delivered") == "yes"
+            known = chains.reported(said.get("carrier_id", "-"), scene.now_ms, delivered=arrived)
+            return "applied: " + ("delivered" if arrived else "not delivered") if known else "nothing to do"
         if command.verb == "test_sms":
             number = _body(command.body).get("number", "")
             self._book.teller.test(f"test:{command.id}", number, scene)

@@ -278,11 +278,12 @@ class Outbox:
                     "UPDATE notice SET state = ?, sent_ms = ? WHERE state = 'bundled' AND detail = ?",
                     (state, now if state == "sent" else None, told_in(due.id)),
                 )
-            if sent.references or due.channel == "call":  # a ring proves nothing: look again, too
+            # A ring proves nothing: look again, too.
+            if sent.references or sent.carrier_id or due.channel == "call":
                 db.execute(
-                    "UPDATE delivery SET refs = ?, delivered_ms = NULL, fate = '', receipt_due_ms = CASE"
-                    " WHEN receipt_s > 0 AND ? = 'sent' THEN ? + receipt_s * 1000 END WHERE notice = ?",
-                    (",".join(map(str, sent.references)), state, now, due.id),
+                    "UPDATE delivery SET refs = ?, carrier_id = ?, delivered_ms = NULL, fate = '',"
+                    " receipt_due_ms = CASE WHEN receipt_s > 0 AND ? = 'sent' THEN ? + receipt_s * 1000 END WHERE notice = ?",
+                    (",".join(map(str, sent.references)), sent.carrier_id, state, now, due.id),
                 )
         log.info("notice", id=due.id, person=due.person, state=state, tries=tries, detail=sent.detail[:120])
 

@@ -29,7 +29,11 @@ class Provider:
     body        with `form` percent-encoded values, else JSON-escaped ones
     accepted    what the answer's body must contain (a regular expression); status 2xx is wanted anyway
     final       in the body: the number or the account is wrong, a retry cannot help
+    named       in the answer's body: a group that is the carrier's own name of the message
     reported    in the parameters of a delivery callback: (parameter, what it says when it has arrived)
+    failed      what that parameter says when it will not arrive (a regular expression)
+    names       the callback's parameter that names the message
+    asks        added to the body when there is a place for callbacks: `{callback}` is its address
     """
 
     url: str
@@ -38,10 +42,16 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     accepted: str = ""
     final: str = r"(?!)"
+    named: str = r"(?!)"
     reported: tuple[str, str] = ("status", "delivered")
+    failed: str = "(?i)undelivered|failed|rejected|expired"
+    names: str = "id"
+    asks: str = ""
     basic: bool = False
     timeout_s: float = 20.0
 
+
+NAME_MAX = 100
 
 READY: Final = {
     "twilio": Provider(
@@ -49,7 +59,10 @@ READY: Final = {
         body="To={to}&From={sender}&Body={text}",
         accepted=r'"sid"\s*:\s*"(SM|MM)',
         final=r'"code"\s*:\s*(21211|21614|20003)',
+        named=r'"sid"\s*:\s*"((?:SM|MM)[0-9a-fA-F]+)"',
         reported=("MessageStatus", "delivered"),
+        names="MessageSid",
+        asks="&StatusCallback={callback}",
         basic=True,
     ),
     "vonage": Provider(
@@ -57,7 +70,9 @@ READY: Final = {
         body="api_key={account}&api_secret={secret}&to={plain_to}&from={sender}&text={text}&type=unicode",
         accepted=r'"status"\s*:\s*"0"',
         final=r'"status"\s*:\s*"(3|4|6|15)"',
-        reported=("status", "delivered"),
+        named=r'"message-id"\s*:\s*"([^"]+)"',
+        names="messageId",
+        asks="&callback={callback}&status-report-req=1",
     ),
     "africastalking": Provider(
         url="https://api.africastalking.com/version1/messaging",
@@ -65,16 +80,23 @@ READY: Final = {
         headers={"apiKey": "{secret}", "Accept": "application/json"},
         accepted=r'"status"\s*:\s*"Success"',
         final=r'"status"\s*:\s*"(InvalidPhoneNumber|UserInBlacklist)"',
+        named=r'"messageId"\s*:\s*"([^"]+)"',
         reported=("status", "Success"),
     ),
 }
 
 
 class HttpNotifier:
-    """One provider. `secret` is never said; `account` and `sender` go where the template names them."""
+    """One provider. `secret` is never said; `account` and `sender` go where the template names them.
 
-    def __init__(self, provider: Provider, *, account: str = "", sender: str = "", secret: str = "") -> None:
-        self._provider, self._fixed = provider, {"account": account, "sender": sender, "secret": secret}
+    callback  where the provider is to report deliveries; empty: it does not, and none is waited for
+    """
+
+    def __init__(
+        self, provider: Provider, *, account: str = "", sender: str = "", secret: str = "", callback: str = ""
+    ) -> None:
+        self._provider, self._callback = provider, callback
+        self._fixed = {"account": account, "sender": sender, "secret": secret, "callback": callback}
         if not re.match(r"https?://", provider.url):
             raise ConfigError(f"the provider's url must begin with https://, not {provider.url[:12]!r}")
 
@@ -88,11 +110,12 @@ class HttpNotifier:
         p, values = self._provider, self._fixed | {"to": to, "plain_to": to.removeprefix("+"), "text": sound}
         kind = "application/x-www-form-urlencoded" if p.form else "application/json"
         headers = {"Content-Type": kind} | {name: _filled(v, values, str) for name, v in p.headers.items()}
+        body = p.body + (p.asks if self._callback else "")
         auth = (self._fixed["account"], self._fixed["secret"]) if p.basic else None
         try:
             answer = httpx.post(
                 _filled(p.url, values, _percent),
-                content=_filled(p.body, values, _percent if p.form else _json).encode(),
+                content=_filled(body, values, _percent if p.form else _json).encode(),
                 headers=headers,
                 auth=auth,
                 timeout=p.timeout_s,
@@ -123,21 +146,30 @@ class HttpNotifier:
             return Sent(Delivery.FAILED_FINAL, f"the provider refuses it (HTTP {status}): {said}")
         if not re.search(self._provider.accepted, body):
             return Sent(Delivery.UNKNOWN, f"the provider's answer is not what it should be: {said}")
-        return Sent(Delivery.ACCEPTED, "taken by the provider")
+        named = re.search(self._provider.named, body) if self._callback else None
+        return Sent(Delivery.ACCEPTED, "taken by the provider", carrier_id=named[1] if named else "")
 
     def _safe(self, body: str) -> str:
-        secret = self._fixed["secret"]
-        return (body.replace(secret, "***") if secret else body)[:120]
+        for secret in (self._fixed["secret"], self._callback):
+            body = body.replace(secret, "***") if secret else body
+        return body[:120]
 
 
-def delivered_by(provider: Provider, parameters: Mapping[str, str]) -> bool:
-    """What a delivery callback says.
+def delivered_by(provider: Provider, parameters: Mapping[str, str]) -> tuple[str, bool] | None:
+    """What a delivery callback says: (the carrier's name of the message, has it arrived?). None: not yet.
 
-    >>> delivered_by(READY["twilio"], {"MessageStatus": "delivered"})
+    >>> delivered_by(READY["twilio"], {"MessageSid": "SM1", "MessageStatus": "delivered"})
+    ('SM1', True)
+    >>> delivered_by(READY["vonage"], {"messageId": "0A", "status": "accepted"}) is None
     True
     """
-    name, arrived = provider.reported
-    return parameters.get(name) == arrived
+    parameter, arrived = provider.reported
+    name, said = parameters.get(provider.names, ""), parameters.get(parameter, "")
+    if not name or len(name) > NAME_MAX:
+        return None
+    if said == arrived:
+        return name, True
+    return (name, False) if re.fullmatch(provider.failed, said) else None
 
 
 def _percent(value: str) -> str:

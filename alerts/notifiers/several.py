@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from coldchain.ports.notifier import Delivery, Heard, Listener, Notifier, Sent
@@ -26,7 +27,7 @@ class Several:
             sent = way.send(to, text)
             said.append(sent.detail)
             if sent.delivery in (Delivery.ACCEPTED, Delivery.UNKNOWN):
-                return Sent(sent.delivery, "; then ".join(said), sent.references)
+                return replace(sent, detail="; then ".join(said))
             retry |= sent.delivery is Delivery.FAILED_RETRY
         delivery = Delivery.FAILED_RETRY if retry else Delivery.FAILED_FINAL
         return Sent(delivery, "; then ".join(said))

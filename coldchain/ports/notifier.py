@@ -35,11 +35,13 @@ class Sent:
     detail      for people: what happened and, unless accepted, what to do; never a secret
     references  the carrier's own reference for each part it took, in order; a delivery
                 report names one of them (for a modem: 0..255, and it wraps)
+    carrier_id  what the carrier calls it where deliveries are reported by callback, else empty
     """
 
     delivery: Delivery
     detail: str
     references: tuple[int, ...] = ()
+    carrier_id: str = ""
 
 
 class Notifier(Protocol):

@@ -274,6 +274,12 @@ CREATE TABLE registry (version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, auth
 CREATE TABLE command (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, person TEXT NOT NULL, verb TEXT NOT NULL,
                       alarm TEXT, body TEXT NOT NULL);
 """,
+    """
+-- Addresses that are secrets: whoever has one may read a rota's calendar (kind calendar, subject the rota) or
+-- report deliveries (kind delivery, subject the provider). Kept is a hash of the secret, never the secret.
+CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL,
+                   made_ms INTEGER NOT NULL, revoked_ms INTEGER);
+""",
 )
 
 

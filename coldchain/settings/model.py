@@ -215,6 +215,15 @@ class ProviderSettings(Section):
     account: str = ""
     sender: str = ""
     secret_file: Path | None = None
+    callback_file: Path | None = Field(
+        None,
+        description="Holds the address that the provider reports deliveries to, which is a secret: "
+        "`coldchain oncall link delivery` makes it. None: no report is waited for",
+    )
+    named: str = Field("(?!)", description="A regular expression: its group is the id in the answer")
+    report_id: str = Field("id", description="The callback's parameter with that id")
+    report_status: str = Field("status", description="The callback's parameter that says how it went")
+    report_delivered: str = Field("delivered", description="What that says of a message that arrived")
 
 
 class MailSettings(Section):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,10 @@ from coldchain.settings.model import MailSettings, ModemSettings, ProviderSettin
 
 if TYPE_CHECKING:
     from alerts.notifiers import ModemNotifier
+    from alerts.notifiers.provider import Provider
+
+ReadDelivery = Callable[[Mapping[str, str]], tuple[str, bool] | None]
+"""(parameters of a callback) -> (the carrier's name of the message, has it arrived?); None: nothing final."""
 
 RESET_WITHIN_S = 30.0
 
@@ -84,18 +88,52 @@ def _reset(command: tuple[str, ...]) -> Callable[[], None]:
 
 
 def _provider(settings: ProviderSettings) -> Notifier:
+    from alerts.notifiers.provider import HttpNotifier
+
+    return HttpNotifier(
+        _template(settings),
+        account=settings.account,
+        sender=settings.sender,
+        secret=_secret(settings.secret_file) if settings.secret_file else "",
+        callback=_secret(settings.callback_file) if settings.callback_file else "",
+    )
+
+
+def _template(settings: ProviderSettings) -> Provider:
     from dataclasses import replace
 
-    from alerts.notifiers.provider import READY, HttpNotifier, Provider
+    from alerts.notifiers.provider import READY, Provider
 
     if settings.ready is not None:
-        provider = READY[settings.ready]
-        provider = replace(provider, url=provider.url.replace("{account}", settings.account))
-    else:
-        assert settings.url is not None, "the settings' check sees to it"
-        provider = Provider(settings.url, settings.body, settings.form, settings.headers, settings.accepted)
-    secret = _secret(settings.secret_file) if settings.secret_file else ""
-    return HttpNotifier(provider, account=settings.account, sender=settings.sender, secret=secret)
+        ready = READY[settings.ready]
+        return replace(ready, url=ready.url.replace("{account}", settings.account))
+    assert settings.url is not None, "the settings' check sees to it"
+    return Provider(
+        settings.url,
+        settings.body,
+        settings.form,
+        settings.headers,
+        settings.accepted,
+        named=settings.named,
+        reported=(settings.report_status, settings.report_delivered),
+        names=settings.report_id,
+    )
+
+
+def provider_name(settings: Settings) -> str | None:
+    """What the provider is called in addresses; None: there is none."""
+    http = settings.notify.http
+    return None if http is None else (http.ready or "own")
+
+
+def build_delivery_reader(settings: Settings) -> ReadDelivery | None:
+    """How to read a delivery callback of the provider; None without one."""
+    from alerts.notifiers.provider import delivered_by
+
+    if settings.notify.http is None:
+        return None
+    template = _template(settings.notify.http)
+    return lambda parameters: delivered_by(template, parameters)
 
 
 def _mail(settings: MailSettings) -> Notifier:
