@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine carries from block to block: two tables with one record per series number, and how they are saved.
+"""What the engine carries from block to block: two tables, one record per series number each, and their form.
 
-`table` holds what every reading changes, `insight` what is learnt of each sensor. Together at most 2 KiB a sensor.
+`table` holds what every reading changes, `insight` what is learnt of each sensor. Together at most 2 KiB.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ STATE = np.dtype(
         ("soon_at", "<i8"),  # when the limit was last foreseen near; NEVER if never
         ("slot_at", "<f8"),  # mean instant [s] of the last closed slot, and its mean [°C]
         ("slot_c", "<f8"),
+        ("slot_rate", "<i8"),  # how it changed from the slot before [thousandths of K/min]
         ("value", "<i4"),  # of the newest judged reading, as it came
         ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
         ("sound", "<i4"),  # the newest temperature, as judged: corrected, or of the virtual load
@@ -44,6 +45,7 @@ STATE = np.dtype(
         ("standing", "?", N_CONDITIONS),
         ("announced", "?", N_CONDITIONS),
         ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
+        ("stirs", "?"),  # some condition has a run or stands: `since` is not NEVER
     ],
     align=True,
 )
@@ -82,7 +84,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What is carried from block to block: `table` of STATE and `insight` of observe.STATE, by series number."""
+    """What is carried: `table` of STATE and `insight` of observe.STATE, by series number."""
 
     table: Table
     insight: Table
@@ -96,9 +98,7 @@ class EngineState:
         more = series - len(self.table)
         if more <= 0:
             return self
-        return EngineState(
-            _joined(self.table, blank(more)), _joined(self.insight, observe.blank(more))
-        )
+        return EngineState(_joined(self.table, blank(more)), _joined(self.insight, observe.blank(more)))
 
     def rows(self, series: int) -> Rows:
         """A copy of one series' records."""
@@ -111,7 +111,7 @@ class EngineState:
 
     @classmethod
     def load(cls, blob: bytes) -> EngineState:
-        """The saved state; SchemaTooNew when a newer version saved it. What an older one did not know is blank."""
+        """The saved state; what an older one did not know is blank. SchemaTooNew when saved by a newer."""
         found, n = HEAD.unpack_from(blob)
         if found > FORMAT:
             raise SchemaTooNew(path="engine state in alarms.db", found=found, supported=FORMAT)
@@ -139,7 +139,17 @@ def _joined(table: Table, more: Table) -> Table:
 def blank(n: int) -> Table:
     """Records of series that nothing is known of."""
     table = np.zeros(n, STATE)
-    for name in ("at", "live_at", "late_from", "late_until", "since", "sound_at", "cooled", "soon_at", "hour"):
+    for name in (
+        "at",
+        "live_at",
+        "late_from",
+        "late_until",
+        "since",
+        "sound_at",
+        "cooled",
+        "soon_at",
+        "hour",
+    ):
         table[name] = NEVER
     table["slot_at"] = float(NEVER)
     table["plain"] = table["sound"] = UNKNOWN
@@ -155,4 +165,8 @@ def _of_first(old: Table) -> Table:
             table[name][:, :FIRST_CONDITIONS] = old[name]
         else:
             table[name] = old[name]
+    table["stirs"] = (old["since"] != NEVER).any(axis=1)
+    judged = old["plain"] != UNKNOWN
+    table["sound_at"] = np.where(judged, old["at"], NEVER)
+    table["sound"] = old["plain"]
     return table

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 
 from alerts.chatter import calmed
-from alerts.engine import EngineState, Events, What, step
-from alerts.foresight import Foresight, causes, forecasts, foresee
+from alerts.engine import EngineState, Events, Room, View, What, step
+from alerts.foresight import causes, forecasts
 from alerts.recording import (
-    Exposure,
     Found,
     Recording,
     Told,
@@ -24,31 +22,29 @@ from alerts.recording import (
     summaries,
 )
 from alerts.rules import CONDITIONS, rule_of
-from alerts.rules.cumulative import day_sums, turns
 from alerts.rules.flat import Block, Bools, Ints, segments_of
 from alerts.rules.silence import NOT_YET, silent_spans
-from alerts.rules.terms import AT_BITS, RuleTable, of_one_profile
-from alerts.rules.validity import MOST, UNKNOWN, faults
+from alerts.rules.terms import AT_BITS, of_one_profile
+from alerts.rules.validity import MOST, UNKNOWN
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile
+from coldchain.kernel.words import NO_VALUE
 
-SILENCE, CUMULATIVE = "silence@1", "cumulative@1"
+SILENCE = "silence@1"
 FAULT_AFTER_MS = 300_000
 """How long a probe may give nothing but faults before it is an alarm: the default of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known of each reading: it is no temperature; why."""
+    """A recording, and how the engine saw each of its readings."""
 
     recording: Recording
-    block: Block
-    fault: Bools
-    rules: RuleTable
+    view: View
 
-
-Room = tuple[Ints, npt.NDArray[np.float64]]
-"""Instants [ms], ascending, and °C of the room."""
+    @property
+    def fault(self) -> Bools:
+        return self.view.fault
 
 
 def judge_profile(
@@ -68,45 +64,47 @@ def judge_profile(
         return []
     interval_ms = round(1000 * (interval_s or profile.expected_every.total_seconds()))
     profile = replace(profile, expected_every=timedelta(milliseconds=interval_ms))
-    usable = np.abs(recording.milli) <= MOST  # NaN is not
-    foresight = foresee(recording, usable, profile, room) if insight else None
-    judged = _prepare(recording, profile, usable, foresight)
-    did = step(EngineState.fresh(len(recording.sensors)), judged.block, judged.rules)
+    sensors = len(recording.sensors)
+    rules = of_one_profile(sensors, profile, interval_ms, FAULT_AFTER_MS, insight=insight)
+    recording, block = _block_of(recording)
+    did = step(EngineState.fresh(sensors), block, rules, give=True, room=room)
+    assert did.view is not None
+    judged = Judged(recording, did.view)
+    sight = did.view.sight
     limits = profile.limits
     low, high = (None if c is None else round(c * 1000) for c in (limits.low_c, limits.high_c))
-    every = np.full(len(recording.sensors), interval_ms, np.int64)
+    every = np.full(sensors, interval_ms, np.int64)
     exposure = exposure_of(recording, ~judged.fault, low, high, every)
     found = _alarms(judged, did.events, profile)
     found += _sensor_faults(judged)
     found += _silences(judged, profile, 2 * interval_ms)
     if exposure is not None:
         bounds = {"high": limits.high_c, "low": limits.low_c}
-        why = {}
-        if foresight is not None:
-            valid = np.flatnonzero(~judged.fault)
-            why = {k: causes(recording, foresight, valid, e) for k, (_, e) in exposure.out.items()}
+        valid = np.flatnonzero(~judged.fault)
+        why = {k: causes(recording, sight, valid, e) for k, (_, e) in exposure.out.items()} if insight else {}
         found += excursions(recording, exposure, {k: c for k, c in bounds.items() if c is not None}, why)
-        found += _cumulative(judged, exposure, profile)
-    if foresight is not None:
-        found += forecasts(recording, foresight, profile)
+    found += forecasts(recording, sight, profile)
     if insight:
         found = calmed(found, int(recording.at.max()))
     return [*in_print(found), *summaries(recording, ~judged.fault, exposure)]
 
 
-def _prepare(recording: Recording, profile: Profile, usable: Bools, foresight: Foresight | None) -> Judged:
-    n = len(recording.at)
-    interval_ms = round(1000 * profile.expected_every.total_seconds())
-    rules = of_one_profile(len(recording.sensors), profile, interval_ms, FAULT_AFTER_MS)
+def _block_of(recording: Recording) -> tuple[Recording, Block]:
+    """As the engine takes it: what differs by less than it can tell is one reading."""
     milli = recording.milli
     value = np.where(np.isfinite(milli), milli, UNKNOWN)
-    yes, excused = np.ones(n, np.bool_), np.zeros(n, np.bool_)
-    if foresight is not None:
-        usable, excused = usable & ~foresight.doubtful, foresight.excused
-    block = Block(recording.sensor, recording.at, value, usable, live=yes, drill=excused)
-    seg = segments_of(recording.sensor)
-    fault, _ = faults(value, usable, np.full(len(seg.first), UNKNOWN), seg)
-    return Judged(recording, block, fault, rules)
+    twin = np.append(False, (np.diff(value) == 0) & (np.diff(recording.at) == 0))
+    twin[1:] &= np.diff(recording.sensor) == 0
+    if twin.any():
+        sensor, at, celsius = recording.sensor[~twin], recording.at[~twin], recording.celsius[~twin]
+        recording = replace(recording, sensor=sensor, at=at, celsius=celsius)
+        value = value[~twin]
+    whole = np.abs(value) < 2**31
+    if bool(whole.all()) and bool((value == np.rint(value)).all()):
+        value = value.astype(np.int64)
+    yes = np.ones(len(value), np.bool_)
+    usable = np.abs(recording.milli) <= MOST  # NaN is not
+    return recording, Block(recording.sensor, recording.at, value, usable, live=yes, drill=~yes)
 
 
 def _celsius(recording: Recording, index: int) -> float | None:
@@ -124,15 +122,15 @@ def _alarms(judged: Judged, events: Events, profile: Profile) -> list[Found]:
     for event, place in zip(events, places.tolist(), strict=True):
         condition = CONDITIONS[int(event["kind"])]
         raised = int(event["what"]) == What.RAISED
-        at = int(event["at"])
-        limit = int(event["limit"]) / 1000 if condition.sign else None
+        at, limit = int(event["at"]), int(event["limit"])
         told = {
             "severity": condition.severity,
             "since": rfc3339(int(event["since"])),
             "value_c": _celsius(recording, place),
-            "limit_c": limit,
+            "limit_c": None if limit == NO_VALUE else limit / 1000,
             "rule": rule_of(condition),
             "profile": profile.label,
+            **_figure(condition.name, int(event["figure"]), raised=raised),
         }
         found.append(
             _alarm(
@@ -144,6 +142,15 @@ def _alarms(judged: Judged, events: Events, profile: Profile) -> list[Found]:
             )
         )
     return found
+
+
+def _figure(name: str, figure: int, *, raised: bool) -> Told:
+    """What else a condition has to tell."""
+    if name == "forecast":
+        return {"seconds_to_limit": figure} if raised else {}
+    if name == "rate":
+        return {"rate_k_min": figure / 1000}
+    return {"seconds_out": figure} if name == "cumulative" else {}
 
 
 RAISED, RETURNED = "alarm.raised", "alarm.returned"
@@ -169,6 +176,7 @@ def _sensor_faults(judged: Judged) -> list[Found]:
     begins[1:] &= ~fault[:-1] | (recording.sensor[1:] != recording.sensor[:-1])
     ends[:-1] &= ~fault[1:] | (recording.sensor[1:] != recording.sensor[:-1])
     last_of = seg.last[seg.of]
+    why = _why(judged.view)
     found: list[Found] = []
     for first, last in zip(np.flatnonzero(begins).tolist(), np.flatnonzero(ends).tolist(), strict=True):
         at, name = int(recording.at[first]), recording.sensors[int(recording.sensor[first])]
@@ -182,10 +190,22 @@ def _sensor_faults(judged: Judged) -> list[Found]:
             "end": None if over is None else rfc3339(over),
             "readings": last - first + 1,
             "value_c": value,
-            "why": "no value" if value is None else "code" if judged.block.usable[first] else "out of range",
+            "why": "no value" if value is None else why[first],
         }
         found.append((at, name, "sensor_fault", "", told))
     return found
+
+
+def _why(view: View) -> dict[int, str]:
+    """Of each reading that is no temperature, what it is."""
+    seen, where = view.sight.seen, view.sight.where
+    told = {
+        n: "code" if view.block.usable[n] else "out of range" for n in np.flatnonzero(view.fault).tolist()
+    }
+    if seen is not None:
+        told |= dict.fromkeys(where[seen.doubts.spike].tolist(), "spike")
+        told |= dict.fromkeys(where[seen.doubts.stuck].tolist(), "stuck")
+    return told
 
 
 def _silences(judged: Judged, profile: Profile, after_ms: int) -> list[Found]:
@@ -223,40 +243,9 @@ def _silences(judged: Judged, profile: Profile, after_ms: int) -> list[Found]:
     return found
 
 
-def _cumulative(judged: Judged, exposure: Exposure, profile: Profile) -> list[Found]:
-    """The day's budget of time out of range is spent; defrosts that need nobody do not count."""
-    if profile.budget is None:
-        return []
-    recording, line = judged.recording, exposure.line
-    valid = np.flatnonzero(~judged.fault)
-    out_ms = np.zeros(len(valid), np.int64)
-    for of_side, _ in exposure.out.values():
-        out_ms += of_side
-    sums = day_sums(line, np.where(judged.block.drill[valid], 0, out_ms))
-    raised, returned = turns(line, sums > profile.budget.total_seconds() * 1000)
-    found: list[Found] = []
-    since = ""
-    for n in np.union1d(raised, returned).tolist():
-        place = int(valid[n])
-        at, name = int(recording.at[place]), recording.sensors[int(recording.sensor[place])]
-        up = bool(np.isin(n, raised))
-        since = rfc3339(at) if up else since
-        told = {
-            "severity": "warning",
-            "since": since,
-            "value_c": _celsius(recording, place),
-            "limit_c": None,
-            "rule": CUMULATIVE,
-            "profile": profile.label,
-            "seconds_out": seconds(int(sums[n])),
-        }
-        found.append(_alarm(RAISED if up else RETURNED, at, name, "cumulative", told))
-    return found
-
-
 def _stood_beyond(judged: Judged, last: Ints, profile: Profile) -> Bools:
     """Was the last temperature before each silence beyond a limit? (a silence: index of its last reading)"""
-    value, fault = judged.block.value, judged.fault
+    value, fault = judged.view.block.value, judged.fault
     source = np.maximum.accumulate(np.where(~fault, np.arange(len(fault)), -1))[last]
     same = (source >= 0) & (judged.recording.sensor[np.maximum(source, 0)] == judged.recording.sensor[last])
     newest = np.where(same, value[np.maximum(source, 0)], np.nan)

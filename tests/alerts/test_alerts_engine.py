@@ -36,7 +36,7 @@ def table(n: int = SENSORS) -> RuleTable:
         ),
     )
     series = {i: (f"br-{i}/load", Quantity.TEMPERATURE) for i in range(n)}
-    return build_table(registry, series, fault_after_ms=FAULT_AFTER)
+    return build_table(registry, series, fault_after_ms=FAULT_AFTER, insight=False)
 
 
 RULES = table()
@@ -66,14 +66,18 @@ def block(readings: list[tuple[int, Plain]]) -> Block:
     )
 
 
+JUDGED = ("high", "low", "sensor_fault")
+"""What the scalar judge knows."""
+
+
 def told(events: engine.Events, sensor: int) -> list[tuple]:
     """The engine's events of one sensor in the scalar judge's words."""
     found = []
     for e in events[events["series"] == sensor]:
         what, condition = What(e["what"]).name, CONDITIONS[e["kind"]]
-        if what != "GROWN":
+        if what != "GROWN" and condition.name in JUDGED:
             peak = int(e["peak"]) * (condition.sign or 1) if what == "RETURNED" else None
-            found.append((int(e["at"]), condition.kind, what, int(e["since"]), peak))
+            found.append((int(e["at"]), condition.name, what, int(e["since"]), peak))
     return sorted(found, key=repr)
 
 
@@ -203,7 +207,7 @@ def with_bystanders() -> RuleTable:
             )
         ),
     )
-    return build_table(registry, {**probes, **doors}, fault_after_ms=FAULT_AFTER)
+    return build_table(registry, {**probes, **doors}, fault_after_ms=FAULT_AFTER, insight=False)
 
 
 @settings(max_examples=200)
