@@ -277,22 +277,26 @@ def _learn(was: Table, readings: Readings, ended: Ints, began: Ints, height: Flo
     news = np.zeros(len(ended), CANDIDATE)
     if not len(ended):
         return is_one, news
-    series = readings.series[ended]
-    seg = segments_of(series)
-    sensor = np.searchsorted(readings.seg.series, seg.series)
     lasts = (readings.at[ended] - began) / 1000.0
-    fits = (lasts >= SHORTEST_S) & (lasts <= LONGEST_S) & np.isfinite(height) & (height > 0)
-    many = seg.last - seg.first + 1
+    fits = np.flatnonzero((lasts >= SHORTEST_S) & (lasts <= LONGEST_S) & np.isfinite(height) & (height > 0))
+    sensor = np.searchsorted(readings.seg.series, readings.series[ended])
+    # A bump that fits nothing teaches nothing: it finds the template as the one before left it.
+    news[:] = template(was)[sensor]
+    if not len(fits):
+        return is_one, news
+    seg = segments_of(sensor[fits])
+    many, row = seg.last - seg.first + 1, seg.series
+    known = rows_of(news, fits[seg.first])
     for turn in range(int(many.max())):
-        which = np.flatnonzero(many > turn)
-        bump, row = seg.first[which] + turn, sensor[which]
-        known = template(was[row])
-        learns = fits[bump]
-        which, bump = row[learns], bump[learns]
-        kinds = was["kind"][which]
-        is_one[bump] = _alike(known[learns], height[bump], lasts[bump]) & (known["seen"][learns] >= LEARNT)
-        was["kind"][which] = _given(kinds, began[bump] / 1000.0, height[bump], lasts[bump])
-        news[seg.first[many > turn] + turn] = template(was[row])
+        on = np.flatnonzero(many > turn)
+        bump, who = fits[seg.first[on] + turn], row[on]
+        is_one[bump] = _alike(known[on], height[bump], lasts[bump]) & (known["seen"][on] >= LEARNT)
+        was["kind"][who] = _given(was["kind"][who], began[bump] / 1000.0, height[bump], lasts[bump])
+        known[on] = template(was[who])
+        put_rows(news, bump, known[on])
+    source = np.maximum.accumulate(np.where(np.isin(np.arange(len(ended)), fits), np.arange(len(ended)), -1))
+    found = np.flatnonzero((source >= 0) & (sensor[source] == sensor))
+    put_rows(news, found, rows_of(news, source[found]))
     return is_one, news
 
 
