@@ -282,7 +282,8 @@ class Outbox:
             if sent.references or sent.carrier_id or due.channel == "call":
                 db.execute(
                     "UPDATE delivery SET refs = ?, carrier_id = ?, delivered_ms = NULL, fate = '',"
-                    " receipt_due_ms = CASE WHEN receipt_s > 0 AND ? = 'sent' THEN ? + receipt_s * 1000 END WHERE notice = ?",
+                    " receipt_due_ms = CASE WHEN receipt_s > 0 AND ? = 'sent' THEN ? + receipt_s * 1000 END"
+                    " WHERE notice = ?",
                     (",".join(map(str, sent.references)), sent.carrier_id, state, now, due.id),
                 )
         log.info("notice", id=due.id, person=due.person, state=state, tries=tries, detail=sent.detail[:120])
