@@ -208,9 +208,9 @@ def _half_band(table: Table, hot: Table, readings: Readings, closed: Slots | Non
     put_rows(table["range"], who, after)
     table["seen"][who] = seen[closed.seg.last] + 1
     half = (np.maximum(BAND_LEAST, BAND_PART * out[:, 0]) / 2.0).astype(np.int64)
-    hot["half"][np.searchsorted(seg.series, who)] = half[closed.seg.last]
     # In force from the reading that closed the slot on, until the next one closes.
-    column = np.array(column)
+    column = np.array(column)  # it may be a view of what is written now
+    hot["half"][np.searchsorted(seg.series, who)] = half[closed.seg.last]
     if seg.single:
         column[closed.by] = half
         return column
