@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causes told at the first message of each planned fault, probes found, and "may I leave?" after repairs."""
+"""Causes told at the first message of each planned fault, and "may I leave?" after repairs."""
 
 from __future__ import annotations
 
@@ -7,160 +7,227 @@ from typing import Any
 
 import numpy as np
 
-from alerts.insight import cause, hold_over
-from benchmarks.quality_score import RULES, Judge, Truth
-from benchmarks.quality_sim import PER_SITE, START_UTC_S, Planned
+from alerts.insight import cycles, hold_over, observe
+from alerts.insight.scan import Readings
+from alerts.site import blind, causes, warming
+from benchmarks.quality_detail import Kept, Watch, midnight
+from benchmarks.quality_engine import Message
+from benchmarks.quality_plan import DAY_S, PER_SITE
+from benchmarks.quality_score import Told, of_temperature
+from benchmarks.quality_sim import START_UTC_S, Ints
+from benchmarks.quality_truth import Truth
+from firmware_sim.physics.designs import ApplianceType as Type
 
-WORD = {
-    "door_open": "door",
-    "mains_cut": "mains cut",
-    "compressor_lost": "compressor",
-    "refrigerant_loss": "refrigerant loss",
-    "warm_load": "warm load",
-    "setting_change": "setting change",
-    "probe_open": "sensor fault",
-    "probe_stuck": "sensor fault",
-    "probe_drift": "sensor fault",
+WORDS = {
+    "door_open": ("door",),
+    "mains_cut": ("mains cut",),
+    "compressor_lost": ("compressor",),
+    "compressor_fade": ("refrigerant loss", "compressor"),
+    "refrigerant_loss": ("refrigerant loss",),
+    "warm_load": ("warm load",),
+    "setting_change": ("setting change",),
+    "probe_open": ("sensor fault",),
+    "probe_stuck": ("sensor fault",),
+    "probe_drift": ("sensor fault",),
 }
-NAN6 = np.full(6, np.nan)
+"""What is right; a compressor that fades does so for want of refrigerant, or by itself."""
+AGAIN_S = causes.AGAIN_MS / 1000.0
+BACK_S = 12 * 3600.0
+SIBLINGS_STOPPED = 3.0
+"""Usual periods without a turn: its cooling stopped."""
 
 
-class History:
-    """What was known of each series at an instant, looked up again."""
+class Asked:
+    """The product's own question about one appliance at one instant, from what it had then."""
 
-    def __init__(self, judge: Judge, slots: dict[str, Any]) -> None:
-        self.judge, self.slots = judge, slots
-        rows = judge.cycle_rows
-        series = np.concatenate([c.series for c in rows]) if rows else np.zeros(0, np.int64)
-        at = np.concatenate([c.at for c in rows]) / 1000 - START_UTC_S if rows else np.zeros(0)
-        order = np.lexsort((at, series))
-        self.series, self.at = series[order], at[order]
-        empty = np.zeros((0, 6))
-        self.usual = np.concatenate([c.usual for c in rows])[order] if rows else empty
-        self.healthy = np.concatenate([c.healthy for c in rows])[order] if rows else empty
-        self.features = np.concatenate([c.features for c in rows])[order] if rows else empty
-        self.contacts = {
-            name: np.concatenate([part[name] for part in judge.contacts]) for name in judge.contacts[0]
-        }
+    def __init__(self, watch: Watch, kept: Kept) -> None:
+        self.watch, self.kept = watch, kept
 
-    def cycles(self, series: int, from_s: float, to_s: float) -> slice:
-        low, high = np.searchsorted(self.series, [series, series + 1])
-        a, b = np.searchsorted(self.at[low:high], [from_s, to_s], side="right")
-        return slice(int(low + a), int(low + b))
+    def row_at(self, series: int, t_s: float) -> Any:
+        """Insight's record of one series as it stood then: from midnight on, its own readings again."""
+        day = midnight(t_s)
+        table = self.kept.tables[day][series : series + 1].copy()
+        name, row = ("load", series) if series < self.watch.n else ("air", series - self.watch.n)
+        at, milli = self.kept.column(name, row, day * DAY_S, t_s)
+        fine = np.abs(milli) <= 100_000
+        if fine.any():
+            at_ms = np.rint((at[fine] + START_UTC_S) * 1000).astype(np.int64)
+            n = len(at_ms)
+            nan = np.full(n, np.nan)
+            high, low = self.watch.profile.limits.high_c, self.watch.profile.limits.low_c
+            around = observe.Around(
+                nan if high is None else np.full(n, high),
+                nan if low is None else np.full(n, low),
+                np.full(n, np.inf),
+                nan,
+                np.zeros(n, np.bool_),
+            )
+            readings = Readings.of(np.zeros(n, np.int64), at_ms, milli[fine].astype(np.int64))
+            observe.advance(table, readings, around)
+        return table
 
-    def last_slot(self, series: int, t_s: float) -> int:
-        low, high = np.searchsorted(self.slots["series"], [series, series + 1])
-        n = int(np.searchsorted(self.slots["known"][low:high], t_s, side="right"))
-        return int(low) + n - 1 if n else -1
+    def track(self, name: str, row: int, t_s: float, back_s: float) -> causes.Track:
+        """Of a contact or a probe."""
+        at, value = self.kept.column(name, row, max(0.0, t_s - back_s), t_s)
+        scale = 1000.0 if name in ("load", "air") else 1.0
+        value = value / scale if name in ("load", "air") else value.astype(np.float64)
+        fine = np.abs(value) <= 100.0
+        return causes.Track(np.rint((at[fine] + START_UTC_S) * 1000).astype(np.int64), value[fine])
 
-    def stalled(self, row: int, t_s: float) -> float:
-        found = self.cycles(row + self.judge.n, -1e9, t_s)
-        if found.stop - found.start < 5:
-            return float("nan")
-        last = found.stop - 1
-        return float((t_s - self.at[last]) / max(self.usual[last, 0], 60.0))
+    def known(self, row: int, t_s: float, *, contacts: bool, probe: bool) -> causes.Known:
+        nothing = causes.Track()
+        names = ("mains", "door", "compressor")
+        told = [self.track(n, row, t_s, BACK_S) if contacts else nothing for n in names]
+        return causes.Known(
+            self.track("air", row, t_s, BACK_S), self.track("load", row, t_s, BACK_S), *told,
+            self.row_at(row + self.watch.n, t_s), self.siblings(row, t_s), probe,
+        )  # fmt: skip
 
+    def siblings(self, row: int, t_s: float) -> float:
+        """Part of the others on the supply whose cooling stopped, as their airs' cycles say."""
+        first = row // PER_SITE * PER_SITE
+        others = [r for r in range(first, min(first + PER_SITE, self.watch.n)) if r != row]
+        at = np.array([round((t_s + START_UTC_S) * 1000)])
+        stalled = [cycles.stalled(self.row_at(r + self.watch.n, t_s)["cycle"], at)[0] for r in others[:4]]
+        known = [s > SIBLINGS_STOPPED for s in stalled if np.isfinite(s)]
+        return float(np.mean(known)) if known else float("nan")
 
-def scene(h: History, row: int, t_s: float, began_s: float, probe: float, *, contacts: bool) -> cause.Scene:
-    """What a monitor knows of one appliance at `t_s`. The healthy signature is that of before."""
-    n = h.judge.n
-    minute = int(t_s // 60)
-    two = slice(max(0, minute - 120), minute + 1)
-    hour = slice(max(0, minute - 60), minute + 1)
-    first = row // PER_SITE * PER_SITE
-    others = [r for r in range(first, min(first + PER_SITE, n)) if r != row]
-    stopped = np.array([h.stalled(r, t_s) for r in others])
-    siblings = float(np.mean(stopped[np.isfinite(stopped)] > 3)) if np.isfinite(stopped).any() else np.nan
-    now, before = h.cycles(row + n, -1e9, t_s), h.cycles(row + n, -1e9, began_s)
-    load, air = h.last_slot(row, t_s), h.last_slot(row + n, t_s)
-    lead = np.nan
-    if load >= 26 and air >= 26:
-        level = h.slots["level"]
-        jumps = level[load - 23 : load + 1] - level[load - 25 : load - 1]
-        pull = level[air - 23 : air + 1] - level[load - 23 : load + 1]
-        lead = float(np.max(jumps - np.maximum(pull, 0.0) * 600.0 / h.judge.terms.tau_s))
-    ran = h.contacts["compressor"][hour, row]
-    long = h.contacts["compressor"][max(0, minute - 720) : minute + 1, row] > 0
-    idle = 60.0 * (len(long) - 1 - int(np.flatnonzero(long)[-1]) if long.any() else len(long))
-    unknown = np.nan
-    return cause.Scene(
-        mains=np.array([h.contacts["mains"][two, row].mean() if contacts else unknown]),
-        door=np.array([h.contacts["door"][minute, row] if contacts else unknown]),
-        door_s=np.array([60.0 * h.contacts["door"][hour, row].sum() if contacts else unknown]),
-        compressor=np.array([ran.mean() if contacts else unknown]),
-        idle_s=np.array([idle if contacts else unknown]),
-        siblings=np.array([siblings]),
-        stalled=np.array([h.stalled(row, t_s)]),
-        rate=np.array([h.slots["slope"][air] if air >= 0 else unknown]),
-        usual=(h.usual[now.stop - 1] if now.stop > now.start else NAN6)[None],
-        healthy=(h.healthy[before.stop - 1] if before.stop > before.start else NAN6)[None],
-        template=np.array([float(h.slots["inside"][air]) if air >= 0 else unknown]),
-        load_lead_k=np.array([lead]),
-        probe=np.array([probe]),
-    )
+    def word(self, row: int, t_s: float, *, contacts: bool, probe: bool) -> str:
+        known = self.known(row, t_s, contacts=contacts, probe=probe)
+        return causes.told(known, round((t_s + START_UTC_S) * 1000))[0]
 
 
-def diagnoses(judge: Judge, truth: Truth, planned: list[Planned], slots: dict[str, Any]) -> dict[str, Any]:
-    """Pairs (true word, told word) with contacts and by temperature alone; probes; leave."""
-    h = History(judge, slots)
-    pairs: dict[str, list[tuple[str, str]]] = {"contacts": [], "temperature": []}
-    codes, stuck = [], []
-    rules = (RULES[2], RULES[3], RULES[6], RULES[9])
-    rang = [(s % judge.n, at) for rule in rules for s, at, _ in judge.latches[rule].rang]
-    limits = [(s, at) for s, at, _ in judge.latches[RULES[2]].rang]
-    for p in planned:
-        for row in p.rows:
-            doubts = [at for s, at, _ in judge.doubts if s == row and p.start_s <= at <= p.end_s]
-            if p.kind == "probe_open":
-                codes.append(any(r == row and p.start_s <= at <= p.end_s for r, at in limits))
-            if p.kind == "probe_stuck":
-                stuck.append(bool(doubts))
-            told = [at for r, at in rang if r == row and p.start_s + 60 <= at <= p.end_s + 1800]
-            moments = doubts[:1] if p.kind.startswith("probe") and doubts else sorted(told)[:1]
-            for at in moments:
-                probe = float(any(abs(d - at) < 3600 for d in doubts))
-                for name, found in pairs.items():
-                    seen = cause.features(scene(h, row, at, p.start_s, probe, contacts=name == "contacts"))
-                    word = cause.Cause(int(cause.diagnose(seen, shape=1).cause[0])).word
-                    found.append((WORD[p.kind], word))
-    return {"diagnoses": pairs, "codes": codes, "stuck": stuck, "leave": _leave(h, planned)}
-
-
-def _leave(h: History, planned: list[Planned]) -> list[tuple[bool, bool]]:
-    """(still broken, did it say yes within 90 minutes): for repairs that hold and those claimed in vain."""
-    found = []
-    for p in planned:
-        if p.kind == "compressor_lost":
-            asked = [(p.end_s, False), (p.start_s + 1800, True)]
-        elif p.kind == "refrigerant_loss":
-            asked = [(p.start_s + 24 * 3600, True)]
-        else:
+def diagnoses(truth: Truth, messages: list[Message], asked: Asked) -> dict[str, Any]:
+    """How often each fault was told as what: {how: {"fault > word": count}}."""
+    told = Told(messages)
+    found: dict[str, dict[str, int]] = {}
+    for p in truth.planned:
+        if p.kind not in WORDS:
             continue
-        found += [(broken, _yes(h, p.rows[0], p.start_s, since)) for since, broken in asked]
+        for row in p.rows[:2]:
+            during = told.within(row, p.start_s + 60, p.end_s + 1800)
+            wanted = [m for m in during if of_temperature(m) != p.kind.startswith("probe")]
+            if not wanted:
+                continue
+            doubts = [m.at_s for m in during if m.kind == "sensor_fault"]
+            for when, wait in (("at once", 0.0), ("10 min later", AGAIN_S)):
+                at = min(wanted[0].at_s + wait, truth.end_s - 60)
+                probe = any(abs(d - at) < 3600 for d in doubts)
+                for how in ("with contacts", "by temperature alone"):
+                    word = asked.word(row, at, contacts=how == "with contacts", probe=probe)
+                    key = f"{p.kind} > {word}"
+                    table = found.setdefault(f"{how}, {when}", {})
+                    table[key] = table.get(key, 0) + 1
     return found
 
 
-def _yes(h: History, row: int, began_s: float, since_s: float) -> bool:
-    before = h.cycles(row + h.judge.n, -1e9, began_s)
-    if before.stop - before.start < 20:
+def held_of(kind: Type, kept: Kept, truth: Truth) -> Any:
+    """The blind clock as the product has it: learns from each appliance's own outages, asked in order of time."""
+    table = hold_over.blank(truth.count)
+    worst = warming.DESIGNS[str(kind)].worst
+
+    def passes(row: int, at_s: float, value_c: float, high_c: float, room_c: float) -> float:
+        one = np.array([1.0])
+        told = blind.worst_case(
+            table[row : row + 1], np.array([round(at_s * 1000)]), one * value_c, one * high_c, one * room_c,
+            one * worst,
+        )  # fmt: skip
+        ms = int(told.passes_ms[0])
+        _learn(table, row, at_s, kept, truth)
+        return np.inf if ms == blind.NEVER else ms / 1000.0
+
+    return passes
+
+
+def _learn(table: Any, row: int, from_s: float, kept: Kept, truth: Truth) -> None:
+    """Slots of five minutes of that outage, until a while after it."""
+    until = next(
+        p.end_s for p in truth.planned if p.kind == "mains_cut" and row in p.rows and p.end_s > from_s
+    )
+    at, load = kept.column("load", row, from_s, until + 900)
+    room, mains = (kept.column(name, row, from_s, until + 900)[1] for name in ("ambient", "mains"))
+    for first in range(0, len(at) - 5, 5):
+        part = slice(first, first + 5)
+        if np.abs(load[part]).max() > 100_000:
+            continue
+        one = np.array([row])
+        hold_over.advance(
+            table, one, np.array([at[part].mean() + START_UTC_S]), np.array([load[part].mean() / 1000]),
+            np.array([float(room[part].mean())]), np.array([not mains[part].any()]),
+        )  # fmt: skip
+
+
+def leaves(truth: Truth, watch: Watch, kept: Kept) -> dict[str, int]:
+    """Asked every ten minutes for 90: of repairs that hold, and of those claimed in vain, how many said yes."""
+    h = _Cycles(watch)
+    found: dict[str, int] = {}
+    for p in truth.planned:
+        if p.kind == "compressor_lost":
+            asked = [(p.end_s, "repaired"), (p.start_s + 1800, "broken")]
+        elif p.kind in ("refrigerant_loss", "compressor_fade"):
+            asked = [(p.start_s + 0.6 * (p.end_s - p.start_s), f"broken, {p.kind}"), (p.end_s, "repaired")]
+        elif p.kind == "mains_cut":
+            asked = [(p.end_s, "power back")]
+        else:
+            continue
+        for row in p.rows[:2]:
+            for since, name in asked:
+                if since + 5400 >= truth.end_s or (name.startswith("broken") and since + 5400 > p.end_s):
+                    continue
+                said, reason = h.leave(row, p.start_s, since, kept, truth)
+                for key in (name, f"{name}: {'yes' if said else reason}"):
+                    found[key] = found.get(key, 0) + 1
+    return found
+
+
+class _Cycles:
+    """Finished cycles of the airs by series and instant."""
+
+    def __init__(self, watch: Watch) -> None:
+        made = [c for c in watch.cycles if len(c.series)]
+        series = np.concatenate([c.series for c in made]) if made else np.zeros(0, np.int64)
+        at = np.concatenate([c.at for c in made]) / 1000 - START_UTC_S if made else np.zeros(0)
+        order = np.lexsort((at, series))
+        self.watch, self.series, self.at = watch, series[order], at[order]
+        empty = np.zeros((0, cycles.N))
+        self.features = np.concatenate([c.features for c in made])[order] if made else empty
+        self.healthy = np.concatenate([c.healthy for c in made])[order] if made else empty
+
+    def between(self, series: int, from_s: float, to_s: float) -> Ints:
+        low, high = np.searchsorted(self.series, [series, series + 1])
+        a, b = np.searchsorted(self.at[low:high], [from_s, to_s], side="right")
+        return np.arange(low + a, low + b)
+
+    def leave(self, row: int, began_s: float, since_s: float, kept: Kept, truth: Truth) -> tuple[bool, str]:
+        """(said yes within 90 minutes, the last reason if not)."""
+        before = self.between(row + self.watch.n, -1e9, began_s)
+        if len(before) < 20:
+            return False, "not enough known before"
+        healthy = self.healthy[before[-1]][None]
+        reason = ""
+        for age in range(600, 5401, 600):
+            after = self.between(row + self.watch.n, since_s, since_s + age)
+            answer = hold_over.may_leave(
+                healthy,
+                (np.median(self.features[after][-5:], axis=0) if len(after) else np.full(cycles.N, np.nan))[
+                    None
+                ],
+                np.array([len(after)]),
+                np.array([float(age)]),
+                np.array([_in_range(row, since_s + age, kept, truth)]),
+                np.array([True]),
+            )
+            if answer.leave[0] == hold_over.Leave.YES:
+                return True, ""
+            reason = hold_over.REASONS[int(answer.reason[0])]
+        return False, reason
+
+
+def _in_range(row: int, t_s: float, kept: Kept, truth: Truth) -> bool:
+    """The load is inside its limits, or falls towards them."""
+    _, load = kept.column("load", row, t_s - 1800, t_s)
+    now, then = load[-5:].mean() / 1000, load[:5].mean() / 1000
+    low, high = truth.profile.limits.low_c, truth.profile.limits.high_c
+    if low is not None and now < low:
         return False
-    one = np.array([True])
-    terms = h.judge.terms
-    for age in range(600, 5401, 600):
-        after = h.cycles(row + h.judge.n, since_s, since_s + age)
-        slot = h.last_slot(row, since_s + age)
-        level = h.slots["level"][slot]
-        falls = level < h.slots["level"][slot - 6] - 0.1 and level > terms.low_c
-        count = after.stop - after.start
-        median = np.median(h.features[after][-5:], axis=0) if count else NAN6
-        answer = hold_over.may_leave(
-            h.healthy[before.stop - 1][None],
-            median[None],
-            np.array([count]),
-            np.array([float(age)]),
-            one & ((terms.low_c < level < terms.high_c) | falls),
-            one,
-        )
-        if answer.leave[0] == hold_over.Leave.YES:
-            return True
-    return False
+    return high is None or now < high or now < then - 0.1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated appliances with a plan of faults, as columns of minutes, and the truth they are scored by.
 
-Seeds and ranges of evaluation are not those of tuning; every fourth appliance of an evaluation lies outside
-the ranges of its design (a tenth beyond either end).
+The physics runs on a coarser grid than that of the nodes (`GRID_S`, shown not to matter by
+`tests/alerts/test_quality_smoke.py`); what probes say is made of a whole block at once.
 """
 
 from __future__ import annotations
@@ -14,71 +14,67 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim.faults import Fault, FaultKind
+from benchmarks.quality_plan import (
+    FROZEN_PLATES,
+    PER_SITE,
+    SETTING_CHANGE,
+    WARM_PLATES,
+    Planned,
+    strike,
+)
 from firmware_sim.fleet import Appliance, Fleet, Node, Site
 from firmware_sim.physics.designs import ApplianceType
-from firmware_sim.physics.quantities import Quantity
-from firmware_sim.physics.state import NORMAL, Coefficients
-from firmware_sim.physics.strikes import Strike
+from firmware_sim.physics.probes import (
+    DIGITAL_NOISE_K,
+    DIGITAL_STEP_K,
+    DISCONNECTED_C,
+    PLATINUM_NOISE_K,
+    PLATINUM_STEP_K,
+)
+from firmware_sim.physics.state import NORMAL
 from firmware_sim.physics.world import World
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 START_UTC_S = 1_790_000_000.0
 DAY_S = 86_400.0
-PER_SITE = 8
-"""Appliances on one supply."""
-QUIET_DAYS = 4.0
-"""Days without faults at the beginning: what is learnt is learnt here."""
-TUNING_SEEDS, EVALUATION_SEEDS = range(100, 200), range(2000, 3000)
+MINUTES = 1440
 
-SETTING_CHANGE = "setting_change"
-"""Not a fault of the simulator: the set-point is moved under way."""
-
-PLAN: dict[str, tuple[float, float]] = {
-    FaultKind.DOOR_OPEN: (8 * 60.0, 50 * 60.0),
-    FaultKind.COMPRESSOR_LOST: (3 * 3600.0, 14 * 3600.0),
-    FaultKind.REFRIGERANT_LOSS: (30 * 3600.0, 60 * 3600.0),
-    FaultKind.MAINS_CUT: (0.5 * 3600.0, 9 * 3600.0),
-    FaultKind.WARM_LOAD: (4 * 3600.0, 4 * 3600.0 + 1),
-    FaultKind.PROBE_OPEN: (3600.0, 5 * 3600.0),
-    FaultKind.PROBE_STUCK: (20 * 3600.0, 40 * 3600.0),
-    FaultKind.PROBE_DRIFT: (30 * 3600.0, 50 * 3600.0),
-    SETTING_CHANGE: (30 * 3600.0, 40 * 3600.0),
+GRID_S = {
+    ApplianceType.BLOOD_REFRIGERATOR: 15,
+    ApplianceType.PLASMA_FREEZER: 30,
+    ApplianceType.ULTRA_FREEZER: 30,
+    ApplianceType.PLATELET_INCUBATOR: 20,
+    ApplianceType.PASSIVE_BOX: 30,
+    ApplianceType.ACTIVE_BOX: 20,
 }
-"""How long each lasts [s], least and most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One fault of one appliance (of all on the supply, for a cut)."""
-
-    kind: str
-    start_s: float
-    end_s: float
-    rows: tuple[int, ...]
-    number: float
+"""Grid of the physics by type [s]: half of the quickest time constant that is stepped explicitly, or less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of minutes of N appliances. Arrays (T, N) [°C], NaN where a probe does not answer.
+    """A day of N appliances, arrays (T, N) by minute; (T,) instants [s after the start].
 
-    truth_c   the hidden, noiseless temperature of the load; defrost: 1 while it heats or drips
+    load, air  thousandths of a degree as the probes report them
+    truth_c    the hidden, noiseless temperature of the load; ambient_c the room
+    defrost    it heats or drips; mains, door, compressor as contacts say
     """
 
     at_s: Floats
-    load_c: Floats
-    air_c: Floats
-    ambient_c: Floats
+    load: Ints
+    air: Ints
     truth_c: Floats
-    defrost: Floats
-    mains: Floats
-    door: Floats
-    compressor: Floats
+    ambient_c: npt.NDArray[np.float32]
+    defrost: Bools
+    mains: Bools
+    door: Bools
+    compressor: Bools
 
 
 def fleet_of(kind: ApplianceType, count: int, seed: int) -> Fleet:
+    """Appliances of one type, `PER_SITE` on one supply, sites of all three levels."""
     sites = max(1, math.ceil(count / PER_SITE))
     names = [f"s{seed}-{n}" for n in range(sites)]
     levels = ("central", "provincial", "district")
@@ -98,109 +94,126 @@ def fleet_of(kind: ApplianceType, count: int, seed: int) -> Fleet:
     )
 
 
-def plan(count: int, days: float, seed: int, kinds: tuple[str, ...]) -> list[Planned]:
-    """Each appliance suffers one fault every three to six days, never two at once."""
-    rng = np.random.default_rng(seed)
-    planned: list[Planned] = []
-    free_from = np.full(count, QUIET_DAYS * DAY_S)
-    lone = [k for k in kinds if k != FaultKind.MAINS_CUT]
-    for first in range(0, count, PER_SITE):
-        rows = tuple(range(first, min(first + PER_SITE, count)))
-        at = QUIET_DAYS * DAY_S + rng.uniform(0, 3) * DAY_S
-        while FaultKind.MAINS_CUT in kinds and at < days * DAY_S - 12 * 3600:
-            lasts = rng.uniform(*PLAN[FaultKind.MAINS_CUT])
-            planned.append(Planned(FaultKind.MAINS_CUT, at, at + lasts, rows, 0.0))
-            at += rng.uniform(6, 12) * DAY_S
-        cuts = [p for p in planned if p.rows == rows and p.kind == FaultKind.MAINS_CUT]
-        for row in rows:
-            at = float(free_from[row]) + rng.uniform(0, 3) * DAY_S
-            while lone:
-                kind = lone[int(rng.integers(len(lone)))]
-                lasts, number = rng.uniform(*PLAN[kind]), _number(kind, rng)
-                if at + lasts > days * DAY_S - 12 * 3600:
-                    break
-                clear = DAY_S / 2
-                if all(at + lasts + clear < c.start_s or at > c.end_s + clear for c in cuts):
-                    planned.append(Planned(kind, at, at + lasts, (row,), number))
-                at += lasts + rng.uniform(1.5, 4) * DAY_S
-    return sorted(planned, key=lambda p: p.start_s)
-
-
-def _number(kind: str, rng: np.random.Generator) -> float:
-    match kind:
-        case FaultKind.DOOR_OPEN:
-            return float(rng.uniform(0.15, 1.0))
-        case FaultKind.REFRIGERANT_LOSS:
-            return float(rng.uniform(0.3, 0.6))
-        case FaultKind.WARM_LOAD:
-            return float(rng.uniform(0.1, 0.3))
-        case FaultKind.PROBE_DRIFT:
-            return float(rng.choice([-1.0, 1.0]) * rng.uniform(0.05, 0.15))
-        case "setting_change":
-            return float(rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 1.2))
-        case _:
-            return 0.0
-
-
-_KEYS = {
-    FaultKind.DOOR_OPEN: "gap",
-    FaultKind.REFRIGERANT_LOSS: "part_per_day",
-    FaultKind.WARM_LOAD: "part",
-    FaultKind.PROBE_DRIFT: "k_per_h",
-}
-
-
-def _strike(p: Planned) -> Strike:
-    kind = FaultKind(p.kind)
-    numbers: dict[str, float | str] = {_KEYS[kind]: p.number} if kind in _KEYS else {}
-    if kind is FaultKind.WARM_LOAD:
-        numbers["temperature_c"] = 22.0
-    if kind in (FaultKind.PROBE_DRIFT, FaultKind.PROBE_OPEN, FaultKind.PROBE_SHORT, FaultKind.PROBE_STUCK):
-        numbers["quantity"] = "load"
-    return Strike(Fault(kind, p.start_s, p.end_s, (), numbers=numbers), np.array(p.rows, dtype=np.intp))
-
-
 def run(
-    kind: ApplianceType, count: int, days: float, seed: int, planned: list[Planned], *, outside: bool
+    kind: ApplianceType,
+    count: int,
+    days: int,
+    seed: int,
+    planned: list[Planned],
+    *,
+    outside: bool,
+    grid_s: int | None = None,
 ) -> Iterator[Chunk]:
-    """Days of minutes, one after the other."""
-    strikes = [_strike(p) for p in planned if p.kind != SETTING_CHANGE]
-    world = World(fleet_of(kind, count, seed), seed=seed, start_utc_s=START_UTC_S, strikes=strikes)
+    """Days of minutes, one after the other. outside: every fourth appliance is beyond its design's ranges."""
+    strikes = [s for s in map(strike, planned) if s is not None]
+    world = World(
+        fleet_of(kind, count, seed),
+        seed=seed,
+        start_utc_s=START_UTC_S,
+        strikes=strikes,
+        dt_s=grid_s or GRID_S[kind],
+    )
     if outside:
         _stretch(world, seed)
-    changes = sorted(
-        [(p.start_s, p.rows[0], p.number) for p in planned if p.kind == SETTING_CHANGE]
-        + [(p.end_s, p.rows[0], -p.number) for p in planned if p.kind == SETTING_CHANGE]
-    )
-    wanted = (
-        Quantity.LOAD,
-        Quantity.AIR,
-        Quantity.AMBIENT,
-        Quantity.MAINS,
-        Quantity.DOOR,
-        Quantity.COMPRESSOR,
-    )
-    for day in range(math.ceil(days)):
-        rows: list[list[Floats]] = []
-        for minute in range(1440):
+    pokes = sorted(_pokes(planned), key=lambda poke: poke[0])
+    probes = Probes(world, planned, seed)
+    for day in range(days):
+        raw = _Raw(count)
+        for minute in range(MINUTES):
             t_s = day * DAY_S + minute * 60.0
-            while changes and changes[0][0] <= t_s:
-                _, row, by = changes.pop(0)
-                world._c["set_point_c"][row] += by
+            while pokes and pokes[0][0] <= t_s:
+                _poke(world, *pokes.pop(0)[1:])
             world.step_to(t_s)
-            sensed = world.sense_all()
-            rows.append(
-                [
-                    *(sensed[:, q].copy() for q in wanted),
-                    world.load_c.copy(),
-                    (world.state.mode != NORMAL).astype(float),
-                ]
-            )
-        load, air, ambient, mains, door, compressor, truth, defrost = (
-            np.array([r[n] for r in rows], dtype=np.float64) for n in range(8)
+            raw.note(minute, world)
+        at_s = day * DAY_S + 60.0 * np.arange(MINUTES, dtype=np.float64)
+        yield Chunk(
+            at_s,
+            probes.say(0, at_s, raw.load_c),
+            probes.say(1, at_s, raw.air_c),
+            raw.truth_c,
+            raw.ambient_c,
+            raw.defrost,
+            raw.mains,
+            raw.door,
+            raw.compressor,
         )
-        at = START_UTC_S + day * DAY_S + 60.0 * np.arange(1440, dtype=np.float64)
-        yield Chunk(at, load, air, ambient, truth, defrost, mains, door, compressor)
+
+
+class _Raw:
+    """One day as the world goes by; columns are those of `Chunk`, probes still without error."""
+
+    def __init__(self, count: int) -> None:
+        shape = (MINUTES, count)
+        self.load_c, self.air_c, self.truth_c = np.empty(shape), np.empty(shape), np.empty(shape)
+        self.ambient_c = np.empty(shape, np.float32)
+        self.defrost, self.mains = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
+        self.door, self.compressor = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
+
+    def note(self, minute: int, world: World) -> None:
+        s = world.state
+        self.load_c[minute], self.air_c[minute] = s.load_probe_c, s.air_probe_c
+        self.truth_c[minute] = s.load_c
+        self.ambient_c[minute], self.mains[minute], self.door[minute] = world.surroundings()
+        self.defrost[minute], self.compressor[minute] = s.mode != NORMAL, s.cooling
+
+
+class Probes:
+    """Errors of the two probes of each appliance: offset, drift, noise, steps, and their planned faults."""
+
+    def __init__(self, world: World, planned: list[Planned], seed: int) -> None:
+        c = world.constants
+        self.step = np.where(c.digital, DIGITAL_STEP_K, PLATINUM_STEP_K)
+        self.noise = np.where(c.digital, DIGITAL_NOISE_K, PLATINUM_NOISE_K).astype(np.float32)
+        self.offset = world.offsets_k
+        self.rng = np.random.default_rng([seed, 77])
+        self.faults = [p for p in planned if p.kind.startswith("probe_")]
+        self.held: dict[int, float] = {}
+
+    def say(self, probe: int, at_s: Floats, lagged_c: Floats) -> Ints:
+        """(T, N) thousandths. Only the load's probe fails by plan; `lagged_c` is used up."""
+        n = lagged_c.shape[1]
+        lagged_c += self.offset[probe]
+        lagged_c += self.rng.standard_normal(lagged_c.shape, np.float32) * self.noise
+        begin, end = float(at_s[0]), float(at_s[-1]) + 60.0
+        acting = [p for p in self.faults if p.start_s < end and p.end_s > begin] if probe == 0 else []
+        for p in acting:
+            if p.kind == "probe_drift":
+                age = np.clip(at_s - p.start_s, 0.0, None) * (at_s < p.end_s)
+                lagged_c[:, p.rows[0]] += p.number * age / 3600.0
+        lagged_c /= self.step
+        np.rint(lagged_c, out=lagged_c)
+        lagged_c *= self.step * 1000.0
+        milli = np.rint(lagged_c).astype(np.int64)
+        for p in acting:
+            row, inside = p.rows[0], (at_s >= p.start_s) & (at_s < p.end_s)
+            if p.kind == "probe_open":
+                milli[inside, row] = round(DISCONNECTED_C * 1000)
+            elif p.kind == "probe_stuck" and inside.any():
+                if p.start_s >= begin:
+                    self.held[row] = int(milli[np.flatnonzero(inside)[0], row])
+                milli[inside, row] = self.held[row]
+        assert milli.shape == (len(at_s), n)
+        return milli
+
+
+def _pokes(planned: list[Planned]) -> list[tuple[float, str, int, float]]:
+    """(instant, kind, row, number) of what is done to the world from outside: not faults of the simulator."""
+    found = []
+    for p in planned:
+        if p.kind == SETTING_CHANGE:
+            found += [(p.start_s, p.kind, p.rows[0], p.number), (p.end_s, p.kind, p.rows[0], -p.number)]
+        elif p.kind in (WARM_PLATES, FROZEN_PLATES):
+            found.append((p.start_s, p.kind, p.rows[0], p.number))
+    return found
+
+
+def _poke(world: World, kind: str, row: int, number: float) -> None:
+    if kind == SETTING_CHANGE:
+        world.constants["set_point_c"][row] += number
+    else:
+        # Number: energy of the plates as a part of what melting takes; below 0 they are frozen hard.
+        world.state.plates_j = world.state.plates_j.copy()
+        world.state.plates_j[row] = number * world.latent_j[row]
 
 
 def _stretch(world: World, seed: int) -> None:
@@ -208,7 +221,7 @@ def _stretch(world: World, seed: int) -> None:
     rng = np.random.default_rng(seed + 1)
     rows = np.arange(0, len(world.ids), 4)
     for name in ("outside_w_per_k", "load_j_per_k", "cooling_w", "door_w_per_k", "band_k"):
-        column = world._c[name]
+        column = world.constants[name]
         low, high = column.min() * 0.9, column.max() * 1.1
         column[rows] = np.where(rng.random(len(rows)) < 0.5, low, high)
-    world._k = Coefficients.of(world._c)
+    world.recompute()
