@@ -54,9 +54,12 @@ class Now:
 
 def gather(state: EngineState, roster: Roster, contacts: Contacts, silent: Bools, now_ms: int) -> Now:
     """silent (A,): nothing is heard of the appliance, or not of all of it."""
-    value = _pick(state.table, "sound", roster.load, UNKNOWN)
+    sound = _pick(state.table, "sound", roster.load, UNKNOWN)
+    plain = _pick(state.table, "plain", roster.load, UNKNOWN)  # before insight has seen anything
+    value = np.where(sound == UNKNOWN, plain, sound)
     value_c = np.where(value == UNKNOWN, np.nan, value / 1000.0)
-    value_at = _pick(state.table, "sound_at", roster.load, NONE)
+    at = _pick(state.table, "at", roster.load, NONE)
+    value_at = np.where(sound == UNKNOWN, at, _pick(state.table, "sound_at", roster.load, NONE))
     profile = tuple(PROFILES.get(a.carries(now_ms) or "") for a in roster.appliances)
     sides = [(p.limits.high_c, p.limits.low_c) if p else (None, None) for p in profile]
     high = np.array([np.nan if high is None else high for high, _ in sides], np.float64)

@@ -24,8 +24,11 @@ NOISE = 0.0035
 """Noise of the logarithm above: 0.06 K of probe over 20 K to the room."""
 DOUBT_LEARNT, DOUBT_DEFAULT = 0.15, 0.6
 """Relative doubt of k: learnt from an own outage (doors, another filling), or its design's."""
-MODEL_DOUBT = 0.1
-"""What the law itself leaves out: offsets of probes, doors [relative]."""
+MODEL_DOUBT = 0.12
+"""What the law itself leaves out: doors, fillings, walls of another thickness [relative]."""
+PROBE_DOUBT_K = 0.12
+"""The probe's own error against the load: its weight grows as the limit comes near [K]."""
+DOUBT_MOST = 1.0
 Z90 = 1.645
 LEARNS_S = 1800.0
 """A shorter outage teaches nothing: the lag hides everything."""
@@ -210,7 +213,9 @@ def seconds_left(
         seconds = np.where(never, np.inf, np.maximum(age_of(wanted) - age, 0.0))
         return np.where(beyond, 0.0, seconds)
 
-    factor = np.exp(Z90 * np.hypot(doubt, MODEL_DOUBT))
+    to_go = np.maximum(np.abs(np.nan_to_num(limit_c - value_c, nan=1.0)), 0.05)
+    whole = np.sqrt(doubt**2 + MODEL_DOUBT**2 + (PROBE_DOUBT_K / to_go) ** 2)
+    factor = np.exp(Z90 * np.minimum(whole, DOUBT_MOST))
     return Left(reach(k), reach(k * factor), reach(k / factor), rows["past"][:, 1] > 0)
 
 
