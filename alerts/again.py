@@ -107,7 +107,9 @@ def _of_those(rules: RuleTable, series: Ints) -> RuleTable:
         return one[which] if isinstance(one, np.ndarray) else one
 
     changed = {
-        f.name: part(getattr(rules, f.name), pieces if f.name in BY_PIECE else series) for f in fields(rules)
+        f.name: part(getattr(rules, f.name), pieces if f.name in BY_PIECE else series)
+        for f in fields(rules)
+        if f.init
     }
     changed["piece"] = np.append(0, ends)
     changed["key"] = (number << AT_BITS) | (rules.key[pieces] & ((1 << AT_BITS) - 1))
