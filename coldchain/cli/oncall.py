@@ -10,6 +10,7 @@ import typer
 
 from coldchain.cli.common import Config, Dir, Json, say, settings_of
 from coldchain.kernel.errors import BadData
+from coldchain.settings import Settings
 
 app = typer.Typer(help="On call: now, gaps, calendar.", no_args_is_help=True)
 
@@ -43,16 +44,55 @@ def calendar(
     directory: Dir = None,
 ) -> None:
     """The rota's shifts as an iCalendar feed; gaps are in it."""
-    from alerts.oncall.calendar import feed
-    from alerts.oncall.rota import shifts
     from coldchain.ports.clock import wall_ms
+    from coldchain.wiring.links import calendar_of
+
+    settings = settings_of(config, directory)
+    found = calendar_of(settings, rota, wall_ms(), days * DAY_MS)
+    if found is None:
+        raise BadData(f"there is no rota {rota!r}; known: {', '.join(_rotas(settings)) or 'none yet'}")
+    typer.echo(found, nl=False)
+
+
+def _rotas(settings: Settings) -> list[str]:
     from coldchain.records.registry import RegistryReader
 
-    reader = RegistryReader(settings_of(config, directory).desk_db)
+    reader = RegistryReader(settings.desk_db)
     reader.refresh()
-    found = {r.id: r for r in reader.registry.rotas}
-    if rota not in found:
-        raise BadData(f"there is no rota {rota!r}; known: {', '.join(sorted(found)) or 'none yet'}")
-    at_ms = wall_ms()
-    names = {p.id: p.name for p in reader.registry.people}
-    typer.echo(feed(shifts(found[rota], at_ms, at_ms + days * DAY_MS), names, at_ms), nl=False)
+    return sorted(rota.id for rota in reader.registry.rotas)
+
+
+@app.command("link")
+def link(
+    kind: Annotated[str, typer.Argument(help="calendar or delivery.")],
+    subject: Annotated[str, typer.Argument(help="The rota's name, or the provider's.")],
+    base: Annotated[str, typer.Option(help="The console's address, as others reach it.")] = "",
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """A secret address: a rota's calendar to subscribe to, or where a provider reports deliveries.
+
+    Whoever has it needs no password. Made anew, the one before it no longer works.
+    """
+    from coldchain.wiring.links import new_address
+
+    if kind not in ("calendar", "delivery"):
+        raise BadData(f"{kind!r} is no kind of address; write calendar or delivery")
+    settings = settings_of(config, directory)
+    home = base or f"http://{settings.console.host}:{settings.console.port}"
+    typer.echo(new_address(settings, "calendar" if kind == "calendar" else "delivery", subject, home))
+    say("keep it secret; the one before it no longer works")
+
+
+@app.command("pin")
+def pin(
+    person: Annotated[str, typer.Argument(help="The person's id.")],
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """Set the PIN with which somebody signs on a shared telephone: `OK 483126 7391`. Asked for, not shown."""
+    from coldchain.wiring.links import set_pin
+
+    number = typer.prompt("PIN, four or five digits", hide_input=True, confirmation_prompt=True)
+    version = set_pin(settings_of(config, directory), person, number)
+    say(f"registry version {version}: {person} may sign with that PIN")

@@ -57,10 +57,13 @@ def build_alerts(settings: Settings) -> Service:
 
 def build_console(settings: Settings) -> Service:
     from alerts.oncall.rota import on_duty
+    from coldchain.wiring.links import add_links
     from coldchain.wiring.web import WebService
     from dashboards.console.app import create_app
 
-    return WebService(create_app(settings, on_duty=on_duty), settings.console.host, settings.console.port)
+    app = create_app(settings, on_duty=on_duty)
+    add_links(app, settings)
+    return WebService(app, settings.console.host, settings.console.port)
 
 
 PROCESSES: dict[str, Callable[[Settings], Service]] = {
