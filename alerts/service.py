@@ -28,6 +28,7 @@ from alerts.guard.hub import Guards
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.moved import Clocks
 from alerts.outbox import Budget, Outbox
+from alerts.present import Present
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table
 from alerts.site.watch import SiteWatch
@@ -36,7 +37,6 @@ from alerts.telling import Teller
 from alerts.watch import Watch
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.kernel.words import NO_VALUE
 from coldchain.ports.clock import steady_s as system_steady_s
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.ports.notifier import Notifier
@@ -90,22 +90,21 @@ class AlertService:
         )
         self._series: dict[str, int] = {}
         chains = Chains(self._store.db, draw)
-        self._teller = Teller(self._store, chains, channels, self._newest)
-        self._book = Book(self._store, self._teller, self._newest)
+        self._registry = RegistryReader(settings.desk_db)
+        now = Present(lambda: self._state.table, lambda: self._series, self._registry)
+        self._teller = Teller(self._store, chains, channels, now.newest, now.left)
+        self._book = Book(self._store, self._teller, now.newest)
         self._answers = Answers(self._store, self._book, chains)
         self._guards = Guards(self._store, self._book, chains)
         self._duty = DutyWatch(self._store, self._book)
         self._moves = Clocks(self._store, self._book, Record(settings.readings_db))
-        self._registry = RegistryReader(settings.desk_db)
         self._commands = Commands(settings.desk_db, self._store, self._book)
         self._record = Record(settings.readings_db)
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = Watch(self._store, self._book, self._silent_after_ms)
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
-        self.outbox = (
-            Outbox(settings.alarms_db, channels, wall_ms, self._persona, budget) if channels else None
-        )
+        self.outbox = Outbox(settings.alarms_db, channels, wall_ms, now.persona, budget) if channels else None
         self._figures = AlarmsReader(settings.alarms_db)
         self._heart = Heart(settings.data_dir, "alerts", wall_ms)
         self._journal: JournalReader | None = None
@@ -254,17 +253,6 @@ class AlertService:
         scene = self._scene
         if self._teller.run(scene) | self._duty.look(scene) | self._moves.look(scene) | heard:
             self._wake_outbox()
-
-    def _newest(self, sensor: str) -> tuple[int, int] | None:
-        series, table = self._series.get(sensor), self._state.table
-        if series is None or series >= len(table) or table["value"][series] == NO_VALUE:
-            return None
-        return int(table["value"][series]), int(table["at"][series])
-
-    def _persona(self, person: str, site: str) -> tuple[str, str]:
-        registry = self._registry.registry
-        somebody, place = registry.person_by_id.get(person), registry.site_by_id.get(site)
-        return somebody.language if somebody else "en", place.name if place else site
 
     # --- late readings
 

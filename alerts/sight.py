@@ -149,6 +149,8 @@ def slow_of(sight: Sight, table: Table, block: Block, cooling: Bools, rules: Rul
     inside = np.where(rising, value <= bound, value >= bound)
     need_ms = t.need_ms[piece]
     near = (forecast.direction != 0) & np.isfinite(left_s) & (left_s > 0) & inside & bounded & ~hushed
+    passes_at = at + np.rint(1000.0 * np.where(near, left_s, 0.0)).astype(np.int64)
+    table["limit_at"][who] = np.where(near, passes_at, NEVER)[last]
     close = near & (left_s * 1000.0 < NEAR_TIMES * need_ms)
     index = last_true(close, seg)
     of = np.repeat(np.arange(len(who)), last - seg.first + 1)
@@ -165,9 +167,7 @@ def slow_of(sight: Sight, table: Table, block: Block, cooling: Bools, rules: Rul
     )
 
 
-def cooling_of(
-    table: Table, temp: Ints, fault: Bools, rules: RuleTable, piece: Ints, seg: Segments
-) -> Bools:
+def cooling_of(table: Table, temp: Ints, fault: Bools, rules: RuleTable, piece: Ints, seg: Segments) -> Bools:
     """(N,) part of a loading whose range has not been reached, with the records brought forward."""
     loading = rules.terms.loading[piece]
     under = loading >= 0

@@ -35,6 +35,7 @@ STATE = np.dtype(
         ("soon_at", "<i8"),  # when the limit was last foreseen near; NEVER if never
         ("slot_at", "<f8"),  # mean instant [s] of the last closed slot, and its mean [°C]
         ("slot_c", "<f8"),
+        ("limit_at", "<i8"),  # when its limit will be passed, as foreseen by the last slot; NEVER if not
         ("slot_rate", "<i8"),  # how it changed from the slot before [thousandths of K/min]
         ("value", "<i4"),  # of the newest judged reading, as it came
         ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
@@ -148,6 +149,7 @@ def blank(n: int) -> Table:
         "sound_at",
         "cooled",
         "soon_at",
+        "limit_at",
         "hour",
     ):
         table[name] = NEVER

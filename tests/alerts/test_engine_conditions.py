@@ -185,6 +185,7 @@ def test_one_series_judged_again_from_any_of_its_records_comes_out_the_same(seri
         "out_s",
         "hour",
         "soon_at",
+        "limit_at",
         "slot_c",
         "cooled",
     ):
