@@ -65,7 +65,7 @@ format: setup ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 
 bench: setup servers ## print the figures of benchmarks/, or of one: make bench ARGS=benchmarks/bench_ingest.py
-	@set -e; for script in $(or $(ARGS),$(sort $(wildcard benchmarks/bench_*.py))); do \
+	@set -e; for script in $(or $(ARGS),$(sort $(wildcard benchmarks/bench_*.py) benchmarks/speed.py)); do \
 	  echo "== $$script"; PYTHONPATH=.:tests/support $(PY) $$script; done
 
 servers: $(VENV)/.python ## install the real servers that the tests use, where that is allowed
