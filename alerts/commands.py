@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from alerts.answers.parse import Action
+from alerts.aside import Aside
 from alerts.book import Book, Scene
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
@@ -20,6 +21,7 @@ from coldchain.records.sql import open_reader
 log = structlog.get_logger()
 
 ACTIONS = tuple(action.value for action in Action)
+ASIDE = frozenset({"shelve", "unshelve", "dispose", "out_of_service", "return_to_service"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Command:
 class Commands:
     """Follows the desk."""
 
-    def __init__(self, desk: Path, store: AlarmStore, book: Book) -> None:
-        self._path, self._store, self._book = desk, store, book
+    def __init__(self, desk: Path, store: AlarmStore, book: Book, aside: Aside) -> None:
+        self._path, self._store, self._book, self._aside = desk, store, book, aside
         self._db: sqlite3.Connection | None = None
         self._row = 0
 
@@ -72,11 +74,31 @@ class Commands:
             chains, arrived = self._book.teller.chains, said.get("delivered") == "yes"
             known = chains.reported(said.get("carrier_id", "-"), scene.now_ms, delivered=arrived)
             return "applied: " + ("delivered" if arrived else "not delivered") if known else "nothing to do"
+        if command.verb in ASIDE:
+            return self._put_aside(command, _body(command.body), scene)
         if command.verb == "test_sms":
             number = _body(command.body).get("number", "")
             self._book.teller.test(f"test:{command.id}", number, scene)
             return f"applied: a test message to {number} is due"
         return f"refused: {command.verb} is not known"
+
+    def _put_aside(self, command: Command, said: dict[str, str], scene: Scene) -> str:
+        """Verbs that put alarms or appliances aside; the person must be one of the registry."""
+        name, person, aside = command.alarm, command.person, self._aside
+        if person not in scene.registry.person_by_id:
+            return f"refused: nobody of the registry is called {person!r}"
+        reason, second, appliance = (said.get(key, "") for key in ("reason", "second", "appliance"))
+        if command.verb == "shelve":
+            minutes = said.get("minutes", "")
+            return aside.shelve(name, person, scene, minutes=minutes, reason=reason, second=second)
+        if command.verb == "unshelve":
+            return aside.unshelve(name, person, scene)
+        if command.verb == "dispose":
+            what = said.get("what", "")
+            return aside.dispose(name, person, scene, what=what, reason=reason, second=second)
+        if command.verb == "out_of_service":
+            return aside.take_out(appliance, person, scene, reason=reason, to=said.get("to", ""))
+        return aside.put_back(appliance, person, scene, reason=reason)
 
     def registry(self, version: int) -> Registry | None:
         """That version of the registry, not the newest: what was judged under it is judged again under it."""

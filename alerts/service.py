@@ -25,6 +25,7 @@ from alerts.commands import Commands
 from alerts.duty import DutyWatch
 from alerts.engine import FORMAT, EngineState, all_late, rules_digest, step
 from alerts.guard.hub import Guards
+from alerts.keeping import Keeper
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.moved import Clocks
 from alerts.outbox import Budget, Outbox
@@ -98,10 +99,11 @@ class AlertService:
         self._guards = Guards(self._store, self._book, chains)
         self._duty = DutyWatch(self._store, self._book)
         self._moves = Clocks(self._store, self._book, Record(settings.readings_db))
-        self._commands = Commands(settings.desk_db, self._store, self._book)
         self._record = Record(settings.readings_db)
+        self._keeper = Keeper(self._store, self._book, self._record, settings)
+        self._commands = Commands(settings.desk_db, self._store, self._book, self._keeper.aside)
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
-        self._watch = Watch(self._store, self._book, self._silent_after_ms)
+        self._watch = Watch(self._store, self._book, self._silent_after_ms, self._keeper.gateways.pending)
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
         self.outbox = Outbox(settings.alarms_db, channels, wall_ms, now.persona, budget) if channels else None
@@ -111,9 +113,8 @@ class AlertService:
         self._stopping = threading.Event()
         self._names: dict[int, str] = {}
         self._state = EngineState.fresh()
-        self._position = self._judged = 0
+        self._position = self._judged = self._unsaved = self._n_judged = 0
         self._rules = build_table(Registry(), {}, fault_after_ms=self._silent_after_ms)
-        self._unsaved = self._n_judged = 0
         now_s = steady_s()
         self._saved_at_s = self._look_at_s = self._beat_at_s = self._people_at_s = now_s
         self._pace = Pace(now_s)
@@ -125,13 +126,12 @@ class AlertService:
     def run(self) -> None:
         """Until `stop`. Raises when a store fails, the outbox's too: the process ends and starts anew."""
         sender = self.outbox.start() if self.outbox else None
-        poll_s = self._settings.alerts.poll.total_seconds()
         try:
             while not self._stopping.is_set():
                 if self.outbox and self.outbox.broken:
                     raise self.outbox.broken
                 if not self.tick():
-                    self._stopping.wait(poll_s)
+                    self._stopping.wait(self._settings.alerts.poll.total_seconds())
         finally:
             if self.outbox and sender:
                 self.outbox.stop()
@@ -291,6 +291,7 @@ class AlertService:
             with self._store.transaction():
                 self._watch.enter(now, changes, self._state.table, scene)
                 self._sites.enter(of_sites, scene)
+        if self._keeper.look(scene) or changes or of_sites:
             self._wake_outbox()
 
     # --- the registry
@@ -373,12 +374,11 @@ class AlertService:
 
     def _beat(self) -> None:
         counts = self._figures.counts()
-        waiting = int(self._pace.waiting)  # late readings to be judged again
         newest = self._journal.last_position() if self._journal is not None else self._position
         self._heart.beat(
             {
                 "position": self._position,
-                "behind": max(0, newest - self._position) + waiting,
+                "behind": max(0, newest - self._position) + self._pace.waiting,
                 "judged": self._n_judged,
                 "alarms_open": counts.alarms_open,
                 "notices_due": counts.notices_due,

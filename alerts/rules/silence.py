@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Silence: nothing heard past the deadline, judged at a moment, told at the highest cause only.
 
-A sensor's deadline is its last live reading + max(2 x its expected interval, silent_after). A sensor that has
-never reported live is waiting, not silent. What is heard through one gateway falls silent together: then the
-gateway is the alarm, and until that is certain its appliances' alarms are held back.
+A sensor's deadline is its last live reading + max(2 x its expected interval, silent_after); where that
+reading was beyond a limit, 2 x its interval. A sensor that has never reported live is waiting, not silent.
+What is heard through one gateway falls silent together: then the gateway is the alarm, and until that is
+certain its appliances' alarms are held back.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Silence:
     unit_whole    (U,) all of them are
     unit_since    (U,) the oldest last reading among those [ms]
     unit_first    (U,) the series that has been silent longest; -1 if none
+    unit_beyond   (U,) one of those was last heard beyond a limit
     unit_group    (U,) the gateway that it was heard through; -1 if none
     held          (U,) wait: the gateway may be the cause; decided within silent_after
     group_suspect (G,) even its quickest sensor is overdue
@@ -38,6 +40,7 @@ class Silence:
     unit_whole: Bools
     unit_since: Ints
     unit_first: Ints
+    unit_beyond: Bools
     unit_group: Ints
     held: Bools
     group_suspect: Bools
@@ -46,12 +49,20 @@ class Silence:
     group_size: Ints
 
 
-def judge_silence(live_at: Ints, table: RuleTable, silent_after_ms: int, now_ms: int) -> Silence:
-    """Pure in all its arguments. live_at (S,): each series' last live reading, negative if there was none."""
+def judge_silence(
+    live_at: Ints, table: RuleTable, silent_after_ms: int, now_ms: int, beyond: Bools | None = None
+) -> Silence:
+    """Pure in all its arguments. live_at (S,): each series' last live reading, negative if there was none.
+
+    beyond (S,): it was last heard beyond a limit. Two intervals are all that such a sensor is given, and what
+    else may be silent does not hold its appliance back.
+    """
+    urgent = np.zeros(len(live_at), np.bool_) if beyond is None else beyond
     units, groups = len(table.units), len(table.groups)
     heard = np.flatnonzero((live_at >= 0) & (table.every_ms > 0) & (table.unit >= 0))
     at, every, unit, group = live_at[heard], table.every_ms[heard], table.unit[heard], table.group[heard]
-    silent = now_ms > at + np.maximum(2 * every, silent_after_ms)
+    patience = np.where(urgent[heard], 2 * every, np.maximum(2 * every, silent_after_ms))
+    silent = now_ms > at + patience
     late = np.flatnonzero(silent)
     n_heard, n_silent = np.bincount(unit, minlength=units), np.bincount(unit[late], minlength=units)
     since = np.full(units, NOT_YET)
@@ -73,9 +84,11 @@ def judge_silence(live_at: Ints, table: RuleTable, silent_after_ms: int, now_ms:
     suspect = several & (now_ms > newest + due)
     inside = unit_group >= 0
     held = inside & suspect[unit_group] if groups else np.zeros(units, np.bool_)
+    hurried = np.bincount(unit[late], weights=urgent[heard][late], minlength=units) > 0
+    held &= ~hurried
     some = n_silent > 0
     whole = some & (n_silent == n_heard)
-    return Silence(some, whole, since, first, unit_group, held, suspect, dead, newest, size)
+    return Silence(some, whole, since, first, hurried, unit_group, held, suspect, dead, newest, size)
 
 
 def silent_spans(at: Ints, seg: Segments, after_ms: int, until_ms: int) -> tuple[Ints, Ints]:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What time brings to alarms that no reading brings: shelves that end, chatter that has rested, losses."""
+
+from __future__ import annotations
+
+from alerts.aside import Aside, Readings
+from alerts.book import Book, Scene
+from alerts.gateways import Gateways
+from alerts.losses import Losses
+from alerts.store import AlarmStore
+from coldchain.settings import Settings
+
+
+class Keeper:
+    """`aside` puts alarms aside by command; `gateways` is what they say of themselves."""
+
+    def __init__(self, store: AlarmStore, book: Book, readings: Readings, settings: Settings) -> None:
+        self._store = store
+        silent_after_ms = round(settings.alerts.silent_after.total_seconds() * 1000)
+        self.aside = Aside(store, book, readings, silent_after_ms)
+        self.gateways = Gateways(settings.readings_db, silent_after_ms)
+        self._losses = Losses(store, book, self.gateways)
+
+    def look(self, scene: Scene) -> bool:
+        """In a transaction of its own. False when nothing changed."""
+        with self._store.transaction():
+            changed = self.aside.look(scene)
+            return self._losses.look(scene) or changed
