@@ -102,7 +102,7 @@ class Adoption:
         return outcome
 
     def _keep(self, alarm: str, notices: list[Any], codes: list[Any]) -> None:
-        """Whom the guard told, so that they hear how it ends; its codes, so that they may be replied to us."""
+        """Whom the guard told: they hear how it ends. Its codes: they may be replied to us."""
         db = self._store.db
         for step, person, channel, attempt, address, text, created_ms, sent_ms in notices:
             db.execute(

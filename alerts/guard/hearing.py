@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """At the hub: lines that guards send by SMS, and what they change.
 
-A site that says by SMS that it is well is no longer a silence that may hide anything: the alarm of its gateway
-is a warning, until the line is a day old; then it is critical again. A line acknowledges nothing.
+A site that says by SMS that it is well is no longer a silence that may hide anything: the alarm of its
+gateway is a warning, until the line is a day old; then it is critical again. A line acknowledges nothing.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Offer:
 
 
 def offers(store: AlarmStore, chains: Chains) -> list[Offer]:
-    """A report for each alarm that somebody was told of here, unless the hub has kept all that it would say."""
+    """A report for each alarm that was told here, unless the hub has kept all that it would say."""
     found = []
     for (id_,) in _told_alarms(store.db):
         alarm = store.alarm(id_)

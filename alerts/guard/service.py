@@ -2,8 +2,8 @@
 """The guard of a site: the alert service itself, on files of its own, silent while the hub is there.
 
 It follows every reading, so that it knows what stands; it speaks once readings have waited too long for a
-receipt, and of those alarms alone that the hub cannot know. What the hub knew before is the hub's, which may well
-have a modem that works; only when it has been out of reach for much longer is that told here too.
+receipt, and of those alarms alone that the hub cannot know. What the hub knew before is the hub's, which may
+well have a modem that works; only when it has been out of reach for much longer is that told here too.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ class GuardService(AlertService):
     def reports(self) -> list[Report]:
         """What the hub has not kept yet, as of the last round."""
         return [offer.report for offer in self._offers]
+
+    @property
+    def settled(self) -> int:
+        """The position in its own journal up to which nothing will be asked for again."""
+        return min(self._position, self._judged)
 
     # --- what it is told, between rounds
 

@@ -42,4 +42,5 @@ def copy_for(registry: Registry, gateway: str) -> Registry | None:
         ),
         "policies": policies,
     }
-    return Registry.model_validate({**dict(registry), **parts})
+    whole = {name: getattr(registry, name) for name in Registry.model_fields}
+    return Registry.model_validate({**whole, **parts})

@@ -38,7 +38,11 @@ class Service(Protocol):
 def build_gateway(settings: Settings) -> Service:
     from gateway.service import GatewayService
 
-    return GatewayService(settings)
+    if not settings.gateway.guard.on:
+        return GatewayService(settings)
+    from coldchain.wiring.guard import build_guard
+
+    return GatewayService(settings, guard=build_guard(settings))
 
 
 def build_ingest(settings: Settings) -> Service:

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A site without a hub: its guard alarms, is answered, and hands back; told from the ward, on a test clock.
+
+UTC+7 in Vientiane: 02:00 of the story is 09:00 there.
+"""
+
+import json
+import shutil
+from datetime import time
+from pathlib import Path
+
+import pytest
+from lonely_site import GATEWAY, GATEWAY_NUMBER, Site, quiet_site
+from night import code_in, events, state
+from ward import Ward, instant
+
+from coldchain.kernel.guard import GuardWord, Rules, report_of
+from coldchain.ports.notifier import Kind
+from ingest.status import StatusWord
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return quiet_site(tmp_path)
+
+
+def cut_and_warm(site: Site) -> str:
+    """The link breaks at 08:40, the refrigerator warms at 09:00; what the site's modem then says."""
+    site.at("08:40").cut()
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:30")
+    return site.local("technician").expect_sms("vte-br-03", "9.0C over 6.0C", "Reply OK")
+
+
+def test_while_the_hub_is_there_the_guard_follows_and_says_nothing(site: Site) -> None:
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:20")
+    site.phone("technician").expect_sms("vte-br-03 9.0C")
+    assert site.site_phones.tries == 0
+    assert site.guard.status()["state"] == "following"
+    assert site.guard.reports() == []
+
+
+def test_alarm_at_the_site_answer_there_and_no_second_alarm_at_the_hub(site: Site) -> None:
+    first = cut_and_warm(site)
+    assert site.guard.status()["state"] == "speaking"
+    site.phone("technician").forget()
+    site.local("technician").replies(f"ok {code_in(first)} coming")
+    site.run_until("09:07")
+    site.local("technician").expect_sms("Thank you, vte-br-03 is yours")
+    site.run_until("09:20")
+    assert site.local("technician").rings == 0
+    site.restore()
+    site.run_until("09:34")
+    assert about_the_fridge(site) == [], "the hub told it again"
+    number = the_alarm(site)
+    assert state(site, number) == "acknowledged"
+    assert site.alarms.alarm(number).acknowledged_by == "technician"
+    assert "acknowledged" in events(site, number)
+    assert "joined" in events(site, number), "the excursion of the backlog found its alarm"
+    assert len(site.spool.pending) == 0
+    assert site.guard.status()["state"] == "following"
+
+
+def test_the_hub_tells_the_end_to_whom_the_guard_told(site: Site) -> None:
+    first = cut_and_warm(site)
+    site.local("technician").replies(f"ok {code_in(first)}")
+    site.run_until("09:10")
+    site.restore()
+    site.run_until("09:14")
+    site.phone("technician").forget()
+    site.at("09:15").temperature("vte-br-03", 4.0).run_until("09:25")
+    site.phone("technician").expect_sms("vte-br-03", "back in range")
+
+
+def test_unanswered_the_hub_goes_on_where_the_guard_was(site: Site) -> None:
+    cut_and_warm(site)
+    site.run_until("09:09")
+    site.local("technician").expect_sms("for 8 min")
+    site.local("boss").expect_nothing()
+    site.restore()
+    site.phones.order.clear()
+    site.run_until("09:14:50")
+    assert about_the_fridge(site) == [], "the next step is due at 09:15, no sooner"
+    site.phone("technician").forget()
+    site.run_until("09:16")
+    site.phone("technician").expect_sms("vte-br-03", "for 15 min")
+    site.phone("technician").expect_ring()
+    site.phone("boss").forget()
+    site.run_until("09:26")
+    site.phone("boss").expect_sms("vte-br-03", "for 25 min")
+    assert site.site_phones.order[2:] == [], "the guard calls nobody once the hub has taken over"
+
+
+def test_a_reply_to_the_site_s_modem_after_the_hand_back_counts(site: Site) -> None:
+    first = cut_and_warm(site)
+    site.restore()
+    site.run_until("09:07")
+    number = the_alarm(site)
+    assert state(site, number) == "unacknowledged"
+    site.local("technician").replies(f"ok {code_in(first)}")
+    site.run_until("09:08")
+    site.local("technician").expect_sms("is yours")
+    assert state(site, number) == "acknowledged"
+
+
+def test_the_site_s_code_is_good_at_the_hub_s_modem_too(site: Site) -> None:
+    first = cut_and_warm(site)
+    site.restore()
+    site.run_until("09:06")
+    site.phone("technician").replies(f"ok {code_in(first)}")
+    site.run_until("09:07")
+    assert state(site, the_alarm(site)) == "acknowledged"
+
+
+def test_what_began_and_ended_alone_is_in_the_hub_s_book_and_rings_nobody(site: Site) -> None:
+    first = cut_and_warm(site)
+    site.local("technician").replies(f"ok {code_in(first)}")
+    site.at("09:30").temperature("vte-br-03", 4.0).run_until("09:45")
+    site.local("technician").expect_sms("is yours")
+    site.local("technician").expect_sms("vte-br-03", "back in range")
+    site.phones.order.clear()
+    site.restore()
+    site.run_until("10:10")
+    assert about_the_fridge(site) == []
+    alarm = site.alarms.alarm(the_alarm(site))
+    assert not alarm.standing
+    assert alarm.acknowledged_by == "technician"
+    (excursion,) = site.alarms.excursions(appliance="vte-br-03", kinds=("high",))
+    assert excursion.id == alarm.id
+
+
+def test_what_ends_while_the_backlog_drains_ends_at_the_hub(site: Site) -> None:
+    """The report says that it stands; the readings that come behind it say that it is over."""
+    cut_and_warm(site)
+    site.restore(reports_only=True)
+    site.run_until("09:06")
+    assert site.alarms.alarm(the_alarm(site)).standing
+    site.cut()
+    site.at("09:08").temperature("vte-br-03", 4.0).run_until("09:20")
+    site.restore()
+    site.run_until("09:30")
+    assert not site.alarms.alarm(the_alarm(site)).standing
+
+
+def test_what_the_hub_was_told_of_is_the_hub_s_until_it_is_long_gone(site: Site) -> None:
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:06")
+    site.phone("technician").expect_sms("vte-br-03 9.0C")
+    site.cut()
+    site.run_until("09:35")
+    site.local("technician").expect_nothing()
+    site.run_until("09:38")
+    site.local("technician").expect_sms("vte-br-03")
+
+
+def test_a_short_cut_wakes_nobody_at_the_site(site: Site) -> None:
+    site.at("08:58").cut()
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:07")
+    site.restore()
+    site.run_until("09:08")
+    assert site.site_phones.tries == 0
+    assert "vte-br-03 9.0C over 6.0C" in about_the_fridge(site)[0]
+
+
+def test_a_guard_that_is_killed_goes_on_and_says_nothing_twice(site: Site) -> None:
+    cut_and_warm(site)
+    site.restart_guard()
+    site.run_until("09:07:30")
+    site.local("technician").expect_nothing()
+    site.run_until("09:09")
+    site.local("technician").expect_sms("for 8 min")
+    site.restart_guard()
+    site.phones.order.clear()
+    site.restore()
+    site.run_until("09:14")
+    assert about_the_fridge(site) == []
+
+
+def test_a_second_outage_is_told_again(site: Site) -> None:
+    first = cut_and_warm(site)
+    site.local("technician").replies(f"ok {code_in(first)}")
+    site.at("09:15").temperature("vte-br-03", 4.0).run_until("09:30")
+    site.restore()
+    site.at("10:00").cut()
+    site.local("technician").forget()
+    site.at("10:05").temperature("vte-br-03", 9.5).run_until("10:12")
+    site.local("technician").expect_sms("vte-br-03", "9.5C over 6.0C")
+
+
+def the_alarm(site: Site) -> int:
+    """The number of the hub's one alarm of the refrigerator."""
+    (number,) = [a.number for a in site.alarms.alarms() if a.appliance == "vte-br-03" and a.kind == "high"]
+    return number
+
+
+def about_the_fridge(site: Site) -> list[str]:
+    """What the hub's modem has sent about it."""
+    return [text for text in site.phones.order if "vte-br-03" in text]
+
+
+# --- lines by SMS
+
+
+def test_the_last_gasp_goes_out_once_an_outage(site: Site) -> None:
+    site.power(mains=True, battery_pct=100)
+    site.at("08:40").power(mains=False, battery_pct=60)
+    site.at("08:45").power(mains=False, battery_pct=12)
+    site.run_until("08:50")
+    site.hub_number.expect_sms(
+        "CC1 vte-gw-1 last 2026-03-01T08:45Z", "since 08:40Z, battery 12 %", "in range"
+    )
+    site.local("technician").expect_nothing()  # the hub is there, and tells them
+    site.restart_guard()
+    site.run_until("09:00")
+    site.hub_number.expect_nothing()
+    site.power(mains=True, battery_pct=30)
+    site.at("09:05").power(mains=False, battery_pct=9)
+    site.cut()
+    site.run_until("09:07")
+    site.hub_number.expect_sms("since 09:05Z, battery 9 %")
+    site.local("technician").expect_sms("CC1 vte-gw-1 last", "battery 9 %")
+
+
+def test_a_full_battery_or_one_appliance_s_plug_is_no_last_gasp(site: Site) -> None:
+    site.power(mains=False, battery_pct=21)
+    site.run_until("08:40")
+    site.power(mains=True, battery_pct=5)
+    site.run_until("08:45")
+    assert site.site_phones.tries == 0
+
+
+def test_a_site_that_is_well_by_sms_is_a_silence_of_less_severity(tmp_path: Path) -> None:
+    site = quiet_site(tmp_path, alive_at=time(16, 0))  # 09:00 of the story
+    site.at("08:40").cut()
+    site.run_until("08:46")
+    number = site.alarms.open_alarms()[0].number
+    assert severity(site, number) == "critical"
+    site.phone("technician").expect_sms("vte-gw-1 SILENT")
+    site.run_until("09:01")
+    assert site.hub_number.expect_sms("alive 2026-03-01T09:00Z, 4.0 to 4.0, in range")
+    assert severity(site, number) == "warning"
+    noted = [e.detail for e in site.alarms.events(site.alarms.alarm(number).id) if e.event == "lowered"]
+    assert noted == ["site reports by SMS: 4.0 to 4.0, in range at 16:00"]
+    for phone in ("technician", "boss"):
+        site.phone(phone).forget()
+    site.run_until("09:29")
+    for phone in ("technician", "boss"):
+        site.phone(phone).expect_nothing()
+    site.run_until("09:32")
+    site.phone("technician").expect_sms("vte-gw-1 SILENT")
+    site.hub_number.expect_nothing()
+
+
+def test_a_day_without_a_line_and_it_is_critical_again(tmp_path: Path) -> None:
+    site = quiet_site(tmp_path, alive_at=time(16, 0))
+    site.at("08:40").cut()
+    site.run_until("09:01")
+    number = site.alarms.open_alarms()[0].number
+    assert severity(site, number) == "warning"
+    site.now_ms = instant("+1 10:59")  # nothing more came
+    Ward.settle(site)
+    assert severity(site, number) == "warning"
+    site.now_ms = instant("+1 11:00:30")
+    Ward.settle(site)
+    assert severity(site, number) == "critical"
+
+
+@pytest.mark.parametrize(
+    ("sender", "text"),
+    [
+        ("+8562000000666", "CC1 vte-gw-1 alive 2026-03-01T08:50Z, 4.0 to 4.0, in range"),
+        (GATEWAY_NUMBER, "CC1 vte-gw-2 alive 2026-03-01T08:50Z, 4.0 to 4.0, in range"),
+        (GATEWAY_NUMBER, "CC1 vte-gw-1 alive 2026-03-01T08:39Z, 4.0 to 4.0, in range"),
+        (GATEWAY_NUMBER, "CC1 vte-gw-1 alive 2026-03-01T09:50Z, 4.0 to 4.0, in range"),
+        (GATEWAY_NUMBER, "CC1 vte-gw-1 alive 2026-03-01T08:50Z, 4.0 to 9.4, out of range: vte-br-03 9.4"),
+        (GATEWAY_NUMBER, "CC1 vte-gw-1 alive 2026-03-01T08:50Z, nothing heard"),
+        (GATEWAY_NUMBER, "CC1 vte-gw-1 last 2026-03-01T08:50Z, power out since 08:40Z, battery 9 %, 4.0 to 4.0, "
+            "in range"),
+    ],
+    ids=["another telephone", "another gateway", "from before", "from the future", "out", "deaf", "last gasp"],
+)  # fmt: skip
+def test_what_lowers_nothing(site: Site, sender: str, text: str) -> None:
+    site.at("08:40").cut()
+    site.run_until("08:52")
+    number = site.alarms.open_alarms()[0].number
+    site.phones.incoming(Kind.SMS, sender, text)
+    site.run_until("08:53")
+    assert severity(site, number) == "critical"
+
+
+def severity(site: Site, number: int) -> str:
+    return site.alarms.alarm(number).severity
+
+
+# --- the copy of the rules
+
+
+def test_without_a_copy_of_the_rules_nothing_is_judged_and_the_status_says_so(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.guard.close()
+    shutil.rmtree(site.own.data_dir / "guard")
+    site.cut()
+    site.start_guard()
+    site.fridge("vte-br-03")
+    site.temperature("vte-br-03", 9.0).run_until("08:45")
+    assert site.guard.status()["state"] == "no_rules"
+    assert site.site_phones.tries == 0
+
+
+def test_a_new_limit_reaches_the_guard_and_a_copy_that_is_not_sound_does_not(site: Site) -> None:
+    before = site.guard.status()["version"]
+    site.always_carried("vte-br-03", "platelets@eu")
+    site.run_until("08:31")
+    assert site.guard.status()["version"] == before + 1
+    digest = site.guard.rules()
+    site.guard.command(Rules(99, '{"sites": 7}', {}))
+    site.run_until("08:32")
+    assert site.guard.rules() == digest
+    assert "99" in site.guard.status()["why"]
+
+
+# --- what the hub does not take
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({"alarm": {"state": "shelved"}}, "refused: version 1, state 'shelved'"),
+        ({"alarm": {"since_ms": "soon"}}, "refused: malformed"),
+        ({"alarm": {"appliance": "nobody"}}, "refused: nobody is not in the registry"),
+        ({"notices": [[{}]]}, "refused: malformed"),
+        ({"chain": {"state": "calling"}}, "refused: malformed"),
+        ({"v": 2}, "refused: version 2"),
+    ],
+)
+def test_what_is_no_report_is_refused_and_stops_nothing(site: Site, change: dict, outcome: str) -> None:
+    cut_and_warm(site)
+    (report,) = site.guard.reports()
+    body = json.loads(json.dumps(report.body))
+    for key, value in change.items():
+        body[key] = {**body[key], **value} if key == "alarm" else value
+    word = GuardWord("", (report_of("odd", body),))
+    site.journal.record([StatusWord(GATEWAY, "e1", "{}", (), word)], site.now_ms)
+    Ward.settle(site)
+    assert site.alarms.outcome(f"guard:{GATEWAY}:1").startswith(outcome)
+    assert [a for a in site.alarms.alarms() if a.kind == "high"] == []
+    site.restore()
+    site.run_until("09:07")
+    assert state(site, the_alarm(site)) == "unacknowledged"
