@@ -4,20 +4,17 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from coldchain.cli.asking import answer, ask, known_person
 from coldchain.cli.common import Config, Dir, Json, say, settings_of
 from coldchain.kernel.errors import BadData
-from coldchain.settings import Settings
 
-app = typer.Typer(help="Alarms: list, answer, explain.", no_args_is_help=True)
+app = typer.Typer(help="Alarms: list, answer, put aside, explain.", no_args_is_help=True)
 
-APPLIED_WITHIN_S = 5.0
 Number = Annotated[int, typer.Argument(help="The alarm's number, as `coldchain alarm list` prints it.")]
 By = Annotated[str, typer.Option("--by", help="Who answers: a person's id.")]
 
@@ -56,42 +53,81 @@ def ack(
     directory: Dir = None,
 ) -> None:
     """Answer an alarm: nobody is called for it until the answer lapses."""
-    from coldchain.records.registry import RegistryReader
-
     settings = settings_of(config, directory)
-    reader = RegistryReader(settings.desk_db)
-    reader.refresh()
-    known = sorted(person.id for person in reader.registry.people)
-    if by not in known:
-        raise BadData(f"nobody is called {by!r}; known: {', '.join(known) or 'nobody yet'}")
-    say(_ask(settings, "acknowledge", number, by, {"action": action, "target": to, "by": "cli"}))
+    known_person(settings, by)
+    body: dict[str, object] = {"action": action, "target": to, "by": "cli"}
+    say(ask(settings, "acknowledge", by=by, alarm=number, body=body))
 
 
 @app.command("pass")
 def pass_(number: Number, by: By, config: Config = None, directory: Dir = None) -> None:
     """Not me: call the next one now."""
-    say(_ask(settings_of(config, directory), "pass", number, by, {"by": "cli"}))
+    say(ask(settings_of(config, directory), "pass", by=by, alarm=number, body={"by": "cli"}))
 
 
-def _ask(settings: Settings, verb: str, number: int, by: str, body: dict[str, object]) -> str:
-    """Append the command and wait a little for what comes of it."""
-    from coldchain.ports.clock import wall_ms
-    from coldchain.records.alarms import AlarmsReader
-    from coldchain.records.registry import Desk
+@app.command("shelve")
+def shelve(
+    number: Number,
+    by: By,
+    minutes: Annotated[int, typer.Option("--for", min=1, help="Minutes; what the blood bears comes first.")],
+    why: Annotated[str, typer.Option("--why", help="What is being done, for who reads it at night.")],
+    second: Annotated[str, typer.Option("--with", help="A second person: needed beyond an hour a day.")] = "",
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Put an alarm aside for a while: nobody is called for it, everything is still recorded.
 
-    reader = AlarmsReader(settings.alarms_db)
-    if reader.alarm(number) is None:
-        raise BadData(f"there is no alarm {number}; see `coldchain alarm list --all`")
-    id_ = f"cli-{uuid.uuid4().hex}"
-    desk = Desk(settings.desk_db, wall_ms)
-    desk.command(id_, verb, person=by, alarm=str(number), body=body)
-    desk.close()
-    until_s = time.monotonic() + APPLIED_WITHIN_S
-    while time.monotonic() < until_s:
-        if outcome := reader.outcome(id_):
-            return outcome
-        time.sleep(0.1)
-    return "written down; alerts does not run now and applies it when it does: `coldchain doctor`"
+    It ends by itself: when the time is up, when nothing is left of what the blood bears beyond its
+    limits, or when it gets worse. If it is still true then, it rings again.
+
+        coldchain alarm shelve 7 --by technician --for 30 --why "restocking, door open"
+    """
+    settings = settings_of(config, directory)
+    known_person(settings, by)
+    body: dict[str, object] = {"minutes": str(minutes), "reason": why, "second": second, "by": "cli"}
+    answer(ask(settings, "shelve", by=by, alarm=number, body=body), json_=json_)
+
+
+@app.command("unshelve")
+def unshelve(
+    number: Number, by: By, config: Config = None, directory: Dir = None, json_: Json = False
+) -> None:
+    """Take a shelved alarm up again now: if it still stands, it rings."""
+    settings = settings_of(config, directory)
+    known_person(settings, by)
+    answer(ask(settings, "unshelve", by=by, alarm=number, body={"by": "cli"}), json_=json_)
+
+
+@app.command("dispose")
+def dispose(
+    number: Number,
+    what: Annotated[str, typer.Argument(help="keep, quarantine or discard.")],
+    by: By,
+    why: Annotated[str, typer.Option("--why", help="On what grounds.")] = "",
+    second: Annotated[str, typer.Option("--with", help="A second person who agrees.")] = "",
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Record what became of the blood that was beyond a limit: only then is such an alarm closed.
+
+    The condition must be over (or the appliance out of service): what still stands, nobody can clear.
+
+        coldchain alarm dispose 7 quarantine --by supervisor --why "8.1 °C for 20 min" --with technician
+    """
+    settings = settings_of(config, directory)
+    known_person(settings, by)
+    body: dict[str, object] = {"what": what, "reason": why, "second": second, "by": "cli"}
+    answer(ask(settings, "dispose", by=by, alarm=number, body=body), json_=json_)
+
+
+@app.command("states")
+def states() -> None:
+    """The lifecycle of an alarm: every state, every event, and what comes of it (docs/alarm-lifecycle.md)."""
+    from alerts.lifecycle_page import page
+
+    typer.echo(page(), nl=False)
 
 
 @app.command("explain")

@@ -9,6 +9,7 @@ import typer
 
 from coldchain.cli import (
     alarm,
+    appliance,
     backup,
     config,
     data,
@@ -55,6 +56,7 @@ app.add_typer(sensor.registry_app, name="registry")
 app.add_typer(data.influx_app, name="influx")
 app.add_typer(grafana.app, name="grafana")
 app.add_typer(alarm.app, name="alarm")
+app.add_typer(appliance.app, name="appliance")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(trial.app, name="test")
 app.add_typer(report.app, name="report")

@@ -50,7 +50,7 @@ def test_alarms_are_listed_and_explained(ward: Ward, tmp_path: Path) -> None:
 
 
 def test_an_answer_is_a_command_that_alerts_applies(ward: Ward, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("coldchain.cli.alarm.APPLIED_WITHIN_S", 0.2)
+    monkeypatch.setattr("coldchain.cli.asking.APPLIED_WITHIN_S", 0.2)
     said = run(tmp_path, "alarm", "ack", "1", "--by", "technician", "--action", "door")
     assert said.exit_code == 0
     assert "written down" in said.stderr
