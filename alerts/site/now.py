@@ -27,6 +27,8 @@ RUNS_LONG_MS, RESTS_LONG_MS = 3 * 3_600_000, 45 * 60_000
 """A compressor that has run or rested so long is no sign of health (where cycles are not known yet)."""
 DUTY_UP, PULL_DOWN_LESS = 1.3, 0.75
 """Runs so much more, or pulls down by so much less, than its healthy self."""
+DUTY_MOST = 0.75
+"""Runs so much of the time that it has nothing left for what is brought to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _cooling(
 ) -> Floats:
     usual, healthy = cycles.usual(cycle), cycles.healthy(cycle)
     with np.errstate(divide="ignore", invalid="ignore"):
-        weak = usual[:, cycles.DUTY] / healthy[:, cycles.DUTY] > DUTY_UP
+        weak = usual[:, cycles.DUTY] > np.minimum(DUTY_UP * healthy[:, cycles.DUTY], DUTY_MOST)
         weak |= usual[:, cycles.PULL_DOWN] / healthy[:, cycles.PULL_DOWN] < PULL_DOWN_LESS
     which = roster.contact["compressor"]
     runs, since = contacts.of(which), contacts.since_of(which)
