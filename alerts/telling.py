@@ -35,6 +35,8 @@ BENDS = {"door": 15 * 60_000, "power": 30 * 60_000}
 """By when the load should turn back after that action [ms]; other actions bend nothing by themselves."""
 WORK_MS = 60 * 60_000
 """`I am working on it`: at most an hour; to be silent longer takes two people."""
+COVERED = frozenset({"forecast", "rate", "cumulative"})
+"""While the load is critically beyond its limit, these call nobody of their own."""
 BENT = 300
 """Back by so much, in thousandths of a degree: the deadband of a resting refrigerator."""
 
@@ -62,6 +64,7 @@ class Teller:
         """
         if not self.channels or self._under_another(alarm):
             return
+        self._cover(alarm)
         told = self.chains.told(alarm.id) if again else []
         row = ChainRow(alarm.id, CALLING, due_ms=scene.now_ms, value=value, at_ms=scene.now_ms)
         self._step(alarm, row, scene, value=value, appliances=appliances, besides=told)
@@ -300,13 +303,32 @@ class Teller:
         return [known[id_] for id_ in dict.fromkeys(ids) if id_ in known]
 
     def _under_another(self, alarm: Alarm) -> bool:
+        """Its site's alarm stands, or the load's own critical one: that one calls for both."""
         above = self._store.alarm(alarm.parent) if alarm.parent else None
-        return above is not None and above.standing
+        if above is not None and above.standing:
+            return True
+        return alarm.kind in COVERED and any(is_worse(one, alarm) for one in self._store.standing())
+
+    def _cover(self, alarm: Alarm) -> None:
+        """Who is called for a load beyond its limit is not called beside it for what foretold that."""
+        for one in self._store.standing():
+            if one.kind in COVERED and is_worse(alarm, one):
+                self.chains.cancel(one.id)
+                self._end(one.id)
 
     def _end(self, alarm: str) -> None:
         row = self.chains.chain(alarm)
         if row is not None:
             self.chains.put(replace(row, state=ENDED, due_ms=None))
+
+
+def is_worse(alarm: Alarm, than: Alarm) -> bool:
+    """Is it the same appliance's load, critically beyond its limit?"""
+    return (
+        alarm.kind in TEMPERATURES
+        and alarm.severity == "critical"
+        and (alarm.scope, alarm.appliance) == (than.scope, than.appliance)
+    )
 
 
 def bent(kind: str, then: int | None, now: int | None) -> bool:

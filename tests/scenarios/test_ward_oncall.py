@@ -259,7 +259,9 @@ def test_recovery_and_reopening_are_told_to_those_who_were_told(ward: Ward) -> N
     for name in ("technician", "boss"):
         ward.phone(name).expect_sms("back in range", "peak 9.0C")
     ward.phone("manager").expect_nothing()
-    ward.temperature("vte-br-03", 8.0).run_until("09:34")
+    ward.temperature("vte-br-03", 8.0).run_until("09:33")
+    ward.phone("technician").expect_sms("TOO LONG outside its limits within 24 h")
+    ward.run_until("09:35")
     for name in ("technician", "boss"):
         ward.phone(name).expect_sms("8.0C over 6.0C")
     ward.phone("manager").expect_nothing()
