@@ -2,8 +2,8 @@
 """The guard of a gateway: a small hub at the site, on files of its own, silent unless the hub is gone.
 
 Folder `guard` in the gateway's data: the copy of the rules (`desk.db`, `profiles`, `rules.json`), a short
-journal (`readings.db`, a day: the spool has the readings), and `alarms.db`. Admission, engine, book, on-call and
-modem are the hub's own code.
+journal (`readings.db`, a day: the spool has the readings), and `alarms.db`. Admission, engine, book, on-call
+and modem are the hub's own code.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 
 site.cut()      the link breaks: nothing passes in either direction
 site.restore()  it comes back: the guard's reports first, then the backlog
-The site's modem has telephones of its own: `site.local("technician")` is the same person's telephone, written to
-by the modem of the site.
+The site's modem has telephones of its own: `site.local("technician")` is the same person's telephone, written
+to by the modem of the site.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ward import Phone, Phones, Ward, instant
+from ward import MINUTE, Phone, Phones, Ward, instant
 
 from coldchain.kernel.guard import decode_command
 from coldchain.kernel.link import Batch, decode_batch, encode_batch
@@ -134,11 +134,19 @@ class Site(Ward):
         assert self.guard.service is not None
         return self.guard.service
 
+    def run_until(self, clock: str) -> None:
+        end = instant(clock)
+        while self.now_ms < end:
+            if self.now_ms % MINUTE == 0:
+                self._record([(self.now_ms, s, v) for s, v in self._value.items()])
+            self.settle()
+            self.now_ms += min(20_000 - self.now_ms % 20_000, end - self.now_ms)
+        self.settle()
+
     def settle(self) -> None:
         if self.now_ms and hasattr(self, "guard"):
             self._guard_turn()
             self._link()
-            self._guard_turn()
         super().settle()
 
     def _record(self, readings: list[tuple[int, str, float | None]]) -> None:
