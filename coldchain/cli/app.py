@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from coldchain.cli import (
+    account,
     alarm,
     appliance,
     backup,
@@ -60,6 +61,7 @@ app.add_typer(appliance.app, name="appliance")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(trial.app, name="test")
 app.add_typer(report.app, name="report")
+app.add_typer(account.app, name="account")
 
 
 @app.command("version")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.words import Quantity
+from coldchain.records.accounts_schema import ACCOUNTS
 from coldchain.records.duty import Channel, Policy, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
 from coldchain.settings.profile_files import PROFILES
@@ -280,6 +281,7 @@ CREATE TABLE command (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, person TEXT N
 CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL,
                    made_ms INTEGER NOT NULL, revoked_ms INTEGER);
 """,
+    ACCOUNTS,
 )
 
 

@@ -50,7 +50,10 @@ def add_links(app: FastAPI, settings: Settings, wall_ms: WallClock = system_wall
                 desk.close()
         return True
 
-    app.include_router(router(calendar, delivered))
+    added = router(calendar, delivered)
+    app.include_router(added)
+    if (served := getattr(app.state, "served", None)) is not None:
+        served.extend(added.routes)  # the gate in front of the console knows what is served
 
 
 def calendar_of(settings: Settings, rota: str, at_ms: int, ahead_ms: int = AHEAD_MS) -> str | None:

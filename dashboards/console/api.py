@@ -14,6 +14,8 @@ from coldchain.kernel.instants import parse_instant, rfc3339
 from coldchain.kernel.words import NO_VALUE, Quantity
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Appliance, Sensor
+from dashboards.console.accounts.gate import check_site, visitor
+from dashboards.console.accounts.sight import seen
 from dashboards.console.console import Console
 from dashboards.console.problems import Problem
 from dashboards.console.series import RANGES_MS, limits_between
@@ -156,7 +158,7 @@ def router(console: Console) -> APIRouter:
 def _now(routes: APIRouter, console: Console) -> None:
     @routes.get("/appliances")
     async def appliances() -> FleetOut:
-        look = await console.hub.look()
+        look = seen(await console.hub.look())
         return FleetOut(
             as_of=rfc3339(look.fleet.now_ms),
             counts={state.value: n for state, n in look.fleet.counts.items()},
@@ -167,7 +169,9 @@ def _now(routes: APIRouter, console: Console) -> None:
     @routes.get("/alarms")
     def alarms() -> AlarmsOut:
         open_, closed, _ = console.records.alarms()
-        return AlarmsOut(open=[_alarm_out(a) for a in open_], closed=[_alarm_out(a) for a in closed])
+        registry, sees = console.records.registry(), visitor().sees
+        told = [[_alarm_out(a) for a in some if sees(a.site, registry)] for some in (open_, closed)]
+        return AlarmsOut(open=told[0], closed=told[1])
 
     @routes.get("/health")
     async def health() -> HealthOut:
@@ -284,6 +288,7 @@ def _find(console: Console, appliance_id: str, sensor_id: str | None) -> tuple[A
     appliance = registry.appliance_by_id.get(appliance_id)
     if appliance is None:
         raise Problem(404, "unknown-appliance", appliance_id)
+    check_site(appliance.site, registry)
     sensors = [s for s in registry.sensors if s.appliance == appliance_id]
     sensor = next((s for s in sensors if s.id == sensor_id), None) if sensor_id else main_sensor(sensors)
     if sensor is None:

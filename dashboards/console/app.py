@@ -14,6 +14,9 @@ from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
 from dashboards.console import api, pages, problems
+from dashboards.console.accounts import pages as account_pages
+from dashboards.console.accounts.gate import Gate
+from dashboards.console.accounts.store import Store
 from dashboards.console.console import Console
 from dashboards.console.security import SafeHeaders
 from dashboards.console.site import OnDuty, nobody
@@ -25,6 +28,8 @@ def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms, on_duty:
     `app.state.stop_streams()` ends the open event streams; call it when the server is to stop.
     """
     console = Console(settings, wall_ms, on_duty)
+    store = Store(settings.desk_db, wall_ms)
+    answer = problems.answering(console.problem_page)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -35,6 +40,7 @@ def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms, on_duty:
         with suppress(asyncio.CancelledError):
             await polling
         console.close()
+        store.close()
 
     app = FastAPI(
         title="Coldchain",
@@ -45,9 +51,13 @@ def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms, on_duty:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.stop_streams = console.hub.stop_streams
+    routers = [pages.router(console), api.router(console), account_pages.router(console, store.open)]
+    served = [*app.router.routes, *(route for router in routers for route in router.routes)]
+    app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)
-    app.include_router(pages.router(console))
-    app.include_router(api.router(console))
-    problems.install(app, console.problem_page)
+    app.state.served = served
+    for router in routers:
+        app.include_router(router)
+    problems.install(app, answer)
     return app

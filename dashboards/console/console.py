@@ -19,6 +19,7 @@ from coldchain.records.alarms import Alarm
 from coldchain.records.health import Heart
 from coldchain.records.registry import Sensor
 from coldchain.settings import Settings
+from dashboards.console.accounts.gate import visitor
 from dashboards.console.assets import Asset, load_assets
 from dashboards.console.events import EXACT_MAX_MS, TOLD, Lane, alarm_lane, held_lane, hold_ms, stepped_lane
 from dashboards.console.hub import Hub
@@ -31,16 +32,21 @@ from dashboards.console.strip import facts
 from dashboards.console.times import age, clock, full, offset_text, span
 from dashboards.console.values import celsius, reading_text
 from dashboards.console.views import ORDER, Row
-from dashboards.console.words import LANGUAGE, t, word
+from dashboards.console.words import language, t, word
 
 REFRESH_S = 30
 """How often a browser without script loads the page again."""
 TEMPLATES = Path(__file__).parent / "templates"
-TICKING = {unit: t(f"age.{unit}", **{name: f"{{{name}}}" for name in names}) for unit, names in {
-    "s": "n", "min": "n", "h": ("h", "min"), "d": "dh", "now": (), "ago": ("age",),
-}.items()}  # fmt: skip
-"""The words with which the browser lets ages grow between two events."""
-LIVE_WORDS = {key: t(f"live.{key}", at="{at}", n="{n}") for key in ("on", "connecting", "polling", "off")}
+UNITS = {"s": "n", "min": "n", "h": ("h", "min"), "d": "dh", "now": (), "ago": ("age",)}
+
+
+def ticking() -> str:
+    """The words with which the browser lets ages grow between two events, as JSON."""
+    units = {
+        unit: t(f"age.{unit}", **{name: f"{{{name}}}" for name in names}) for unit, names in UNITS.items()
+    }
+    live = {key: t(f"live.{key}", at="{at}", n="{n}") for key in ("on", "connecting", "polling", "off")}
+    return json.dumps(units | live, ensure_ascii=False)
 
 
 class Console:
@@ -69,12 +75,10 @@ class Console:
         env.globals |= {
             "t": t,
             "word": word,
-            "lang": LANGUAGE,
             "asset": {name: asset.address for name, asset in self.assets.items()},
             "states": [state.value for state in ORDER],
             "refresh_s": REFRESH_S,
             "spark_keep_ms": SPARK_KEEP_MS,
-            "ticking": json.dumps(TICKING | LIVE_WORDS, ensure_ascii=False),
             "celsius": celsius,
             "reading_text": reading_text,
             "span": span,
@@ -104,6 +108,9 @@ class Console:
             times=t("fleet.times", zone=self.settings.zone, offset=offset_text(now_ms, zone)),
             alarms_open=len(base.alarms) if base is not None else 0,
             path=request.url.path,
+            lang=language(),
+            ticking=ticking(),
+            visitor=visitor(),
             **values,
         )
         return HTMLResponse(page, status)

@@ -38,7 +38,8 @@ def router(calendar: Calendar, delivered: Delivered) -> APIRouter:
             raise Problem(404, "unknown-page")
         return Response(found, media_type="text/calendar; charset=utf-8")
 
-    @routes.api_route("/api/v1/delivery/{provider}/{secret}", methods=["GET", "POST"], status_code=204)
+    @routes.get("/api/v1/delivery/{provider}/{secret}", status_code=204)
+    @routes.post("/api/v1/delivery/{provider}/{secret}", status_code=204)
     async def delivery(provider: str, secret: str, request: Request) -> Response:
         """A provider's delivery callback: parameters in the query, a form or a flat JSON object."""
         said = await _said(request)

@@ -6,26 +6,26 @@ from __future__ import annotations
 import asyncio
 import uuid
 from typing import Any
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance
+from dashboards.console.accounts.forms import read_form
+from dashboards.console.accounts.gate import check_site, visitor
+from dashboards.console.accounts.sight import scoped, seen
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
 from dashboards.console.problems import Problem
-from dashboards.console.security import may_write
 from dashboards.console.series import RANGES_MS, limits_between, unknown_ms
 from dashboards.console.site import site_page
 from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts, heard
 from dashboards.console.svg import chart
 from dashboards.console.views import Row, main_sensor
-from dashboards.console.words import t
+from dashboards.console.words import language, t
 
 CHART_POINTS = 360
-FORM_MAX_BYTES = 4_096
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -43,16 +43,16 @@ def router(console: Console) -> APIRouter:
 def _fleet(routes: APIRouter, console: Console) -> None:
     @routes.get("/wall")
     async def wall(request: Request) -> Response:
-        look = await console.hub.look()
+        look = seen(await console.hub.look())
         return await asyncio.to_thread(
             console.render, request, "fleet.html",
             look=look, facts=facts(look, look.fleet.now_ms), q="", state="", shown=lambda _row: True,
-            since=console.hub.number, wall=True,
+            since=console.hub.number, wall=True, live=whole(),
         )  # fmt: skip
 
     @routes.get("/")
     async def fleet(request: Request, q: str = "", state: str = "") -> Response:
-        look = await console.hub.look()
+        look = seen(await console.hub.look())
         wanted = q.lower().split()
 
         def shown(row: Row) -> bool:
@@ -61,16 +61,23 @@ def _fleet(routes: APIRouter, console: Console) -> None:
         return await asyncio.to_thread(
             console.render, request, "fleet.html",
             look=look, facts=facts(look, look.fleet.now_ms), q=q, state=state, shown=shown,
-            since=console.hub.number, wall=False,
+            since=console.hub.number, wall=False, live=whole(),
         )  # fmt: skip
 
     @routes.get("/events")
     async def events(request: Request, since: int = 0) -> Response:
         if console.hub.full:
             raise Problem(503, "unavailable")
+        if not whole():
+            raise Problem(403, "not-allowed")
         last = request.headers.get("last-event-id", "")
         stream = console.hub.events(int(last) if last.isdigit() else since)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+def whole() -> bool:
+    """May whoever asks follow the stream? It speaks English, of every site; others ask again and again."""
+    return language() == "en" and not scoped()
 
 
 def _appliance(routes: APIRouter, console: Console) -> None:
@@ -80,6 +87,7 @@ def _appliance(routes: APIRouter, console: Console) -> None:
         found = look.registry.appliance_by_id.get(appliance_id)
         if found is None:
             raise Problem(404, "unknown-appliance", appliance_id)
+        check_site(found.site, look.registry)
         row = next(row for row in look.fleet.rows if row.id == appliance_id)
         name = range if range in RANGES_MS else "24h"
         return await asyncio.to_thread(_appliance_page, console, request, found, row, name)
@@ -124,6 +132,7 @@ def _site(routes: APIRouter, console: Console) -> None:
         found = look.registry.site_by_id.get(site_id)
         if found is None:
             raise Problem(404, "unknown-site", site_id)
+        check_site(site_id, look.registry)
         page = site_page(look, found, console.records.latest(), console.on_duty)
         return await asyncio.to_thread(
             console.render, request, "site.html",
@@ -137,24 +146,21 @@ def _desk(routes: APIRouter, console: Console) -> None:
         open_, closed, commands = console.records.alarms()
         asked = {c.alarm: c for c in reversed(commands) if c.verb == "acknowledge"}
         registry = console.records.registry()
+        sees = visitor().sees
         return console.render(
             request, "alarms.html",
-            open=open_, closed=closed, asked=asked, appliances=registry.appliance_by_id,
-            sites=registry.site_by_id, may_write=may_write(request, console.settings.console.trusted),
+            open=[a for a in open_ if sees(a.site, registry)],
+            closed=[a for a in closed if sees(a.site, registry)],
+            asked=asked, appliances=registry.appliance_by_id, sites=registry.site_by_id,
             new_id=lambda: uuid.uuid4().hex,
         )  # fmt: skip
 
     @routes.post("/acknowledge")
     async def acknowledge(request: Request) -> Response:
-        if not may_write(request, console.settings.console.trusted):
-            raise Problem(403, "not-from-here")
-        raw = b""
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > FORM_MAX_BYTES:
-                raise Problem(413, "bad-request")
-        form = {key: values[0] for key, values in parse_qs(raw.decode("utf-8", "replace")).items()}
-        name, alarm, command = form.get("name", "").strip(), form.get("alarm", ""), form.get("command", "")
+        form = await read_form(request)
+        alarm, command = form.get("alarm", ""), form.get("command", "")
+        who = visitor().account
+        name = who.person if who is not None else form.get("name", "").strip()
         if not 1 <= len(name) <= 60 or not name.isprintable():
             raise Problem(422, "name-missing")
         await asyncio.to_thread(_acknowledge, console, alarm, command, name)
@@ -180,8 +186,10 @@ def _desk(routes: APIRouter, console: Console) -> None:
 
 def _acknowledge(console: Console, alarm: str, command: str, name: str) -> None:
     open_, _, _ = console.records.alarms()
-    if alarm not in {one.id for one in open_}:
+    found = next((one for one in open_ if one.id == alarm), None)
+    if found is None:
         raise Problem(404, "unknown-alarm")
+    check_site(found.site, console.records.registry())
     known = command if len(command) == 32 and command.isalnum() else uuid.uuid4().hex
     console.records.acknowledge(known, alarm, name)
 

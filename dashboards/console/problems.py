@@ -30,8 +30,11 @@ class Problem(Exception):
         return t(f"problem.{self.type}")
 
 
-def install(app: FastAPI, page: Page) -> None:
-    """Answer every failure in one form. Programs are those under /api."""
+Answer = Callable[[Request, "Problem"], Response]
+
+
+def answering(page: Page) -> Answer:
+    """Makes an answer of a problem, in one form. Programs are those under /api."""
 
     def answer(request: Request, problem: Problem) -> Response:
         if not request.url.path.startswith("/api/"):
@@ -40,6 +43,12 @@ def install(app: FastAPI, page: Page) -> None:
         if problem.detail:
             body["detail"] = problem.detail
         return JSONResponse(body, problem.status, media_type="application/problem+json")
+
+    return answer
+
+
+def install(app: FastAPI, answer: Answer) -> None:
+    """Answer every failure."""
 
     def refused(request: Request, bad: Exception) -> Response:
         assert isinstance(bad, Problem)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every answer carries, and who may write while people have no accounts yet."""
+"""What every answer carries, and which peers are this very machine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -63,21 +62,3 @@ def trusted_peer(host: str, networks: Sequence[IPv4Network | IPv6Network]) -> bo
     except ValueError:
         return False
     return any(address in network for network in networks)
-
-
-def may_write(request: Request, networks: Sequence[IPv4Network | IPv6Network] = ()) -> bool:
-    """Only a browser on this very machine, on a page of ours: no proxy, no other site, no rebound name.
-
-    Under Compose the same browser arrives from the bridge's address: `networks` names it.
-    """
-    headers: Headers = request.headers
-    if request.client is None or not trusted_peer(request.client.host, networks):
-        return False
-    if "forwarded" in headers or "x-forwarded-for" in headers:
-        return False
-    if host_name(headers.get("host", "")) not in LOOPBACK:
-        return False
-    origin = headers.get("origin")
-    if origin is not None:
-        return urlsplit(origin).netloc == headers.get("host")
-    return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")

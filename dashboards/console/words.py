@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every word that people read on the console, in one catalogue: stable keys, whole sentences.
 
-A second language is a second dictionary with the same keys (or a gettext catalogue filled from this one).
+English is here; other languages are gettext catalogues with the same keys. Which one speaks is chosen for
+each request: `choose`.
 """
 
 from __future__ import annotations
 
-LANGUAGE = "en"
+import gettext
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = {"lo": "ລາວ", "en": "English", "fr": "Français", "vi": "Tiếng Việt"}
+LOCALE = Path(__file__).parent / "locale"
+_language: ContextVar[str] = ContextVar("language", default="en")
 
 ENGLISH: dict[str, str] = {
     # states of an appliance
@@ -250,6 +258,8 @@ ENGLISH: dict[str, str] = {
     "role.contractor": "contractor",
     "role.supervisor": "supervisor",
     "role.manager": "manager",
+    "role.admin": "administrator",
+    "role.auditor": "auditor",
     # alarms
     "alarms.open": "Open",
     "alarms.closed": "Latest closed",
@@ -284,7 +294,47 @@ ENGLISH: dict[str, str] = {
     "health.no_gateways": "No gateway has reported yet.",
     "health.alive": "beating",
     "health.stuck": "not beating",
+    # accounts
+    "page.signin": "Sign in",
+    "page.account": "Your account",
+    "page.accounts": "Accounts",
+    "signin.name": "Name",
+    "signin.password": "Password",
+    "signin.go": "Sign in",
+    "signin.wrong": "Name or password is wrong.",
+    "signin.wait": "Too many wrong passwords. Try again in {n} s.",
+    "signin.lost": "Forgotten? An administrator gives you a new password.",
+    "account.fresh": "This password was made by somebody else: choose your own before you go on.",
+    "account.password": "Password",
+    "account.old": "Password now",
+    "account.new": "New password, 10 letters or more",
+    "account.change": "Change",
+    "account.language": "Language",
+    "account.token": "Token for a program",
+    "account.token_help": "A program that shows it acts as you, for a year or until it is withdrawn.",
+    "account.token_once": "Shown only now:",
+    "account.label": "What it is for",
+    "account.make": "Make",
+    "account.out": "Sign out",
+    "accounts.once": "Password of {name}, shown only now; it is to be changed at the first use:",
+    "accounts.person": "Person",
+    "accounts.role": "Role",
+    "accounts.sites": "Sites",
+    "accounts.sites_help": "Sites, with commas; province:NAME for a province; empty for the nation",
+    "accounts.nation": "the nation",
+    "accounts.change": "Change",
+    "accounts.closed": "closed",
+    "accounts.reset": "New password",
+    "accounts.close": "Close",
+    "accounts.add": "New account",
+    "accounts.tokens": "Tokens of programs",
+    "accounts.no_tokens": "None.",
+    "accounts.revoke": "Withdraw",
     # refusals
+    "problem.sign-in": "Sign in first.",
+    "problem.not-allowed": "Your account may not do this.",
+    "problem.not-your-site": "Your account is not for that site.",
+    "problem.stale-form": "That page was of another session: load it again.",
     "problem.unknown-page": "There is no such page.",
     "problem.unknown-appliance": "No appliance has that name.",
     "problem.unknown-site": "No site has that name.",
@@ -304,7 +354,7 @@ def t(key: str, **values: object) -> str:
     >>> t("age.min", n=4)
     '4 min'
     """
-    return ENGLISH[key].format(**values)
+    return _text(key, ENGLISH[key]).format(**values)
 
 
 def word(group: str, name: object) -> str:
@@ -313,5 +363,26 @@ def word(group: str, name: object) -> str:
     >>> word("kind", "high"), word("kind", "brand_new")
     ('too warm', 'brand new')
     """
-    found = ENGLISH.get(f"{group}.{name}")
-    return found if found is not None else str(name).replace("_", " ").replace("-", " ")
+    key = f"{group}.{name}"
+    found = ENGLISH.get(key)
+    return _text(key, found) if found is not None else str(name).replace("_", " ").replace("-", " ")
+
+
+def choose(language: str) -> None:
+    """From here on, in this request, this language speaks."""
+    _language.set(language if language in LANGUAGES else "en")
+
+
+def language() -> str:
+    """The language that speaks."""
+    return _language.get()
+
+
+@cache
+def catalogue(code: str) -> gettext.NullTranslations:
+    return gettext.translation("console", LOCALE, [code], fallback=True)
+
+
+def _text(key: str, english: str) -> str:
+    code = _language.get()
+    return english if code == "en" else catalogue(code).pgettext(key, english)

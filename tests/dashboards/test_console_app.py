@@ -282,7 +282,7 @@ def test_only_this_machine_may_write(client: Client, seed: Seed, other: dict[str
     before = len(commands(seed))
     body = {"alarm": seed.opened, "name": "Mallory", "command": "f" * 32}
     answer = client.post("/acknowledge", data=body, headers=HERE | other, follow_redirects=False)
-    assert answer.status_code == 403
+    assert answer.status_code in (401, 403)
     assert len(commands(seed)) == before
 
 
@@ -372,7 +372,7 @@ def test_a_damaged_batch_is_told_and_stops_nothing(tmp_path: Path) -> None:
 
 def test_every_word_of_the_pages_is_in_the_catalogue() -> None:
     folder = Path(create_app.__code__.co_filename).parent
-    texts = [path.read_text() for path in [*folder.glob("*.py"), *(folder / "templates").glob("*.html")]]
+    texts = [path.read_text() for path in [*folder.rglob("*.py"), *(folder / "templates").glob("*.html")]]
     used = {key for text in texts for key in re.findall(r"\bt\(\s*[\"']([a-z_.0-9-]+)[\"']", text)}
     assert sorted(key for key in used - ENGLISH.keys() if not key.endswith(".")) == []
     groups = (

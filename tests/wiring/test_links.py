@@ -32,7 +32,8 @@ BASE = "https://blood.example"
 def application(settings: Settings, at: str = "08:00") -> FastAPI:
     app = FastAPI()
     add_links(app, settings, lambda: instant(at))
-    problems.install(app, lambda request, problem: PlainTextResponse("", problem.status))
+    answer = problems.answering(lambda request, problem: PlainTextResponse("", problem.status))
+    problems.install(app, answer)
     return app
 
 

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts of people who use the console: names, roles, passwords, sessions, tokens for programs.
+
+They live in `desk.db`, so they work without any network. Passwords are kept as Argon2id hashes; what a
+browser or a program holds is random and kept as its SHA-256: who reads the file can sign in as nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from coldchain.kernel.errors import BadData
+from coldchain.records.registry import DESK_MIGRATIONS
+from coldchain.records.sql import open_writer, transaction
+
+ROLES = ("technician", "on-call", "contractor", "supervisor", "manager", "admin", "auditor")
+IDLE_MS, WHOLE_MS = 12 * 3_600_000, 30 * 24 * 3_600_000
+"""A session ends so long after its last use, and so long after it began at the latest: ours."""
+SEEN_EVERY_MS = 60_000
+"""A session's use is written this often: an open page is not a write a second."""
+FREE_TRIES, FIRST_WAIT_MS, LONGEST_WAIT_MS = 5, 30_000, 900_000
+"""After so many wrong passwords in a row, each more costs twice the wait of the last."""
+LOOK_BACK_MS = 3_600_000
+LEAST_LETTERS = 10
+"""Length is what counts: NIST SP 800-63B asks for 8 and for no mixture of kinds; two more are ours."""
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Of passwords that we make: none is taken for another on paper."""
+
+DUMMY = "$argon2id$v=19$m=65536,t=3,p=4$Y29sZGNoYWluLWR1bW15$eFHdrf3TW0xNHEe7bFpBuONTuWVDHp2YMkHXUoB4Xww"
+"""Checked when there is no such account: a wrong name takes as long as a wrong password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """person: how the record names them; sites: ids or `province:NAME`, none: the nation."""
+
+    name: str
+    person: str
+    role: str
+    sites: tuple[str, ...]
+    language: str
+    fresh: bool
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """form: what every form of this session must carry beside the cookie."""
+
+    account: Account
+    form: str
+
+
+class Refused(BadData):
+    """Not signed in; wait_ms until another try is worth it, 0: at once."""
+
+    def __init__(self, why: str, wait_ms: int = 0) -> None:
+        super().__init__(why)
+        self.wait_ms = wait_ms
+
+
+class Accounts:
+    """From any thread; each call is one short transaction."""
+
+    def __init__(
+        self,
+        path: Path,
+        wall_ms: Callable[[], int],
+        *,
+        draw: Callable[[int], str] = secrets.token_urlsafe,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
+        self._db = open_writer(path, DESK_MIGRATIONS)
+        self._wall_ms, self._draw = wall_ms, draw
+        self._hasher = hasher or PasswordHasher()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- accounts
+
+    def all(self) -> list[Account]:
+        """By name, closed ones too."""
+        with self._lock:
+            return [_account(row) for row in self._db.execute(f"{_SELECT} ORDER BY name").fetchall()]
+
+    def find(self, name: str) -> Account | None:
+        with self._lock:
+            row = self._db.execute(f"{_SELECT} WHERE name = ?", (name,)).fetchone()
+        return _account(row) if row else None
+
+    def first(self) -> str | None:
+        """The password of `admin`, made now if there is no account at all; else None. It is shown once."""
+        if self.all():
+            return None
+        word = password_of_ours()
+        self.add("admin", word, role="admin", person="Administrator", by="first start", fresh=True)
+        return word
+
+    def add(
+        self,
+        name: str,
+        password: str,
+        *,
+        role: str,
+        person: str = "",
+        sites: tuple[str, ...] = (),
+        language: str = "en",
+        by: str,
+        fresh: bool = True,
+    ) -> None:
+        """BadData when the name is taken or something is not sound."""
+        _sound(name, password, role, language)
+        hashed = self._hasher.hash(password)
+        values = (name, person or name, role, json.dumps(sites), language, hashed, fresh, self._wall_ms(), by)
+        with self._lock, transaction(self._db) as db:
+            done = db.execute("INSERT OR IGNORE INTO account VALUES (?,?,?,?,?,?,?,?,?,NULL)", values)
+        if not done.rowcount:
+            raise BadData(f"there is an account {name!r} already")
+
+    def set_password(self, name: str, password: str, *, fresh: bool) -> None:
+        """Every session of the account ends. fresh: somebody else chose it."""
+        _sound(name, password, "admin", "en")
+        hashed = self._hasher.hash(password)
+        with self._lock, transaction(self._db) as db:
+            done = db.execute(
+                "UPDATE account SET password = ?, fresh = ? WHERE name = ?", (hashed, fresh, name)
+            )
+            db.execute("DELETE FROM session WHERE account = ?", (name,))
+        if not done.rowcount:
+            raise BadData(f"there is no account {name!r}")
+
+    def set_language(self, name: str, language: str) -> None:
+        with self._lock, transaction(self._db) as db:
+            db.execute("UPDATE account SET language = ? WHERE name = ?", (language, name))
+
+    def close_account(self, name: str) -> None:
+        """Nobody signs in with it any more; what it did keeps its name. The last admin stays."""
+        admins = [a.name for a in self.all() if a.role == "admin" and not a.closed]
+        if admins == [name]:
+            raise BadData(f"{name} is the last admin: make another one first")
+        with self._lock, transaction(self._db) as db:
+            done = db.execute(
+                "UPDATE account SET closed_ms = ? WHERE name = ? AND closed_ms IS NULL",
+                (self._wall_ms(), name),
+            )
+            db.execute("DELETE FROM session WHERE account = ?", (name,))
+            db.execute(
+                "UPDATE api_token SET revoked_ms = ? WHERE account = ? AND revoked_ms IS NULL",
+                (self._wall_ms(), name),
+            )
+        if not done.rowcount:
+            raise BadData(f"there is no open account {name!r}")
+
+    # --- signing in
+
+    def check(self, name: str, password: str, address: str) -> Account:
+        """The account, if the password is right. Refused, also while too many were wrong."""
+        if (wait_ms := self._wait_ms(name, address)) > 0:
+            raise Refused("too many wrong passwords", wait_ms)
+        with self._lock:
+            row = self._db.execute(f"{_SELECT} WHERE name = ? AND closed_ms IS NULL", (name,)).fetchone()
+            known = self._db.execute("SELECT password FROM account WHERE name = ?", (name,)).fetchone()
+        hashed = str(known[0]) if row and known else DUMMY
+        right = _matches(self._hasher, hashed, password) and row is not None
+        with self._lock, transaction(self._db) as db:
+            db.execute("INSERT INTO sign_in VALUES (?,?,?,?)", (self._wall_ms(), name, address, right))
+        if not right:
+            raise Refused("wrong name or password")
+        return _account(row)
+
+    def _wait_ms(self, name: str, address: str) -> int:
+        """How long this name or address must wait for what it did wrong lately."""
+        now_ms, longest = self._wall_ms(), 0
+        for column, value in (("name", name), ("address", address)):
+            with self._lock:
+                last, wrong = self._db.execute(
+                    f"SELECT coalesce(max(at_ms), 0), count(*) FROM sign_in WHERE {column} = ?1 AND right = 0"  # noqa: S608
+                    f" AND at_ms > max(?2, (SELECT coalesce(max(at_ms), 0) FROM sign_in WHERE {column} = ?1"
+                    " AND right = 1))",
+                    (value, now_ms - LOOK_BACK_MS),
+                ).fetchone()
+            if wrong >= FREE_TRIES:
+                wait = min(FIRST_WAIT_MS * 2 ** (wrong - FREE_TRIES), LONGEST_WAIT_MS)
+                longest = max(longest, last + wait - now_ms)
+        return longest
+
+    def sign_in(self, name: str, password: str, address: str) -> str:
+        """What the browser shall hold. Refused when the password is wrong."""
+        account = self.check(name, password, address)
+        word, now_ms = self._draw(32), self._wall_ms()
+        with self._lock, transaction(self._db) as db:
+            db.execute("DELETE FROM session WHERE made_ms < ? OR seen_ms < ?", _horizon(now_ms))
+            db.execute("DELETE FROM sign_in WHERE at_ms < ?", (now_ms - 400 * 24 * 3_600_000,))
+            row = (_hash(word), account.name, now_ms, now_ms, self._draw(24))
+            db.execute("INSERT INTO session VALUES (?,?,?,?,?)", row)
+        return word
+
+    def session(self, word: str) -> Session | None:
+        """Whose browser this is; None when it is nobody's (any more)."""
+        now_ms = self._wall_ms()
+        with self._lock:
+            row = self._db.execute(
+                "SELECT a.*, s.form, s.seen_ms FROM session s JOIN account a ON a.name = s.account"
+                " WHERE s.hash = ? AND s.made_ms >= ? AND s.seen_ms >= ? AND a.closed_ms IS NULL",
+                (_hash(word), *_horizon(now_ms)),
+            ).fetchone()
+            if row is None:
+                return None
+            if now_ms - row[11] >= SEEN_EVERY_MS:
+                with transaction(self._db) as db:
+                    db.execute("UPDATE session SET seen_ms = ? WHERE hash = ?", (now_ms, _hash(word)))
+        return Session(_account(row[:10]), str(row[10]))
+
+    def sign_out(self, word: str) -> None:
+        with self._lock, transaction(self._db) as db:
+            db.execute("DELETE FROM session WHERE hash = ?", (_hash(word),))
+
+    # --- programs
+
+    def add_token(self, account: str, label: str, until_ms: int | None) -> str:
+        """A token for a program that acts as that account. It is shown once."""
+        word = f"cc_{self._draw(32)}"
+        with self._lock, transaction(self._db) as db:
+            db.execute(
+                "INSERT INTO api_token (hash, account, label, made_ms, until_ms) VALUES (?,?,?,?,?)",
+                (_hash(word), account, label, self._wall_ms(), until_ms),
+            )
+        return word
+
+    def tokens(self) -> list[tuple[int, str, str, int, int | None, int | None]]:
+        """(id, account, label, made, until, revoked), newest first."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT id, account, label, made_ms, until_ms, revoked_ms FROM api_token ORDER BY id DESC"
+            ).fetchall()
+
+    def revoke_token(self, number: int) -> None:
+        with self._lock, transaction(self._db) as db:
+            db.execute(
+                "UPDATE api_token SET revoked_ms = ? WHERE id = ? AND revoked_ms IS NULL",
+                (self._wall_ms(), number),
+            )
+
+    def bearer(self, word: str) -> Account | None:
+        """Whose token this is."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT a.* FROM api_token t JOIN account a ON a.name = t.account WHERE t.hash = ?"
+                " AND t.revoked_ms IS NULL AND coalesce(t.until_ms, ?2) >= ?2 AND a.closed_ms IS NULL",
+                (_hash(word), self._wall_ms()),
+            ).fetchone()
+        return _account(row) if row else None
+
+
+_SELECT = "SELECT * FROM account"
+
+
+def _account(row: tuple) -> Account:  # type: ignore[type-arg]
+    name, person, role, sites, language, _, fresh, _, _, closed = row
+    return Account(name, person, role, tuple(json.loads(sites)), language, bool(fresh), closed is not None)
+
+
+def _hash(word: str) -> bytes:
+    return hashlib.sha256(word.encode()).digest()
+
+
+def _horizon(now_ms: int) -> tuple[int, int]:
+    return now_ms - WHOLE_MS, now_ms - IDLE_MS
+
+
+def _matches(hasher: PasswordHasher, hashed: str, password: str) -> bool:
+    try:
+        return hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def password_of_ours() -> str:
+    """Four groups of four: 80 bits, readable aloud."""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
+
+
+def _sound(name: str, password: str, role: str, language: str) -> None:
+    if not (1 <= len(name) <= 48 and name.isprintable() and not any(c.isspace() for c in name)):
+        raise BadData("an account's name has 1 to 48 letters and no spaces")
+    if len(password) < LEAST_LETTERS:
+        raise BadData(f"a password has at least {LEAST_LETTERS} letters; a sentence is a good one")
+    if len(password) > 1000:
+        raise BadData("a password has at most 1000 letters")
+    if role not in ROLES:
+        raise BadData(f"there is no role {role!r}; there are {', '.join(ROLES)}")
+    if language not in ("lo", "en", "fr", "vi"):
+        raise BadData(f"there is no language {language!r}; there are lo, en, fr, vi")

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of accounts in `desk.db`. Formats are numbered: append only."""
+
+from __future__ import annotations
+
+ACCOUNTS = """
+-- People who sign in at the console. sites: JSON, ids of sites or `province:NAME`; [] is the nation.
+-- password: Argon2id. fresh: made by somebody else, to be changed at the first use.
+CREATE TABLE account (name TEXT PRIMARY KEY, person TEXT NOT NULL, role TEXT NOT NULL, sites TEXT NOT NULL,
+    language TEXT NOT NULL, password TEXT NOT NULL, fresh INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+    made_by TEXT NOT NULL, closed_ms INTEGER);
+-- Browsers that are signed in; `hash` is the SHA-256 of what the browser holds.
+CREATE TABLE session (hash BLOB PRIMARY KEY, account TEXT NOT NULL, made_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL, form TEXT NOT NULL);
+-- Programs.
+CREATE TABLE api_token (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, account TEXT NOT NULL, label TEXT NOT NULL,
+    made_ms INTEGER NOT NULL, until_ms INTEGER, revoked_ms INTEGER);
+-- Who tried to sign in, from where, and whether it was right.
+CREATE TABLE sign_in (at_ms INTEGER NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL, right INTEGER NOT NULL);
+CREATE INDEX sign_in_at ON sign_in (at_ms);
+"""

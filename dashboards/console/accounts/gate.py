@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate in front of every address: who asks, what the address needs, whether they may.
+
+A browser is known by its session's cookie, a program by its token; the machine's own visitor needs neither.
+What has no row in `roles.ENDPOINTS` is refused to all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coldchain.records.accounts import Account, Session
+from coldchain.records.registry import Registry
+from dashboards.console.accounts.roles import LOCAL, ROLES, May, needed
+from dashboards.console.problems import Answer, Problem
+from dashboards.console.security import LOOPBACK, host_name, trusted_peer
+from dashboards.console.words import choose
+
+COOKIE = "coldchain"
+SAFE = frozenset({"GET", "HEAD"})
+
+
+class Known(Protocol):
+    """What `records.accounts.Accounts` tells the gate."""
+
+    def session(self, word: str) -> Session | None: ...
+    def bearer(self, word: str) -> Account | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks. account None: nobody we know; `local`: at the machine itself.
+
+    form  what each form of a browser's session must carry; empty without a session
+    """
+
+    account: Account | None = None
+    form: str = ""
+    local: bool = False
+
+    @property
+    def rights(self) -> frozenset[May]:
+        if self.account is not None:
+            mine = ROLES[self.account.role] | {May.PUBLIC}
+            return frozenset({May.PUBLIC, May.SELF}) if self.account.fresh else mine
+        return (LOCAL if self.local else frozenset()) | {May.PUBLIC}
+
+    def may(self, right: str) -> bool:
+        """For templates."""
+        return right in {r.value for r in self.rights}
+
+    def sees(self, site: str, registry: Registry) -> bool:
+        """Is that site within what the account is for?"""
+        if self.account is None or not self.account.sites:
+            return True
+        known = registry.site_by_id.get(site)
+        return site in self.account.sites or (
+            known is not None and f"province:{known.province}" in self.account.sites
+        )
+
+
+NOBODY = Visitor()
+_visitor: ContextVar[Visitor] = ContextVar("visitor", default=NOBODY)
+
+
+def visitor() -> Visitor:
+    """Who asks just now."""
+    return _visitor.get()
+
+
+def check_site(site: str, registry: Registry) -> None:
+    """Problem when the account that asks is not for that site."""
+    if not visitor().sees(site, registry):
+        raise Problem(403, "not-your-site")
+
+
+class Gate:
+    """Middleware. `answer` makes a refusal of a Problem; `routes` are all that is served: what is not among
+    them does not exist.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Sequence[BaseRoute],
+        known: Known,
+        answer: Answer,
+        networks: Sequence[IPv4Network | IPv6Network],
+    ) -> None:
+        self._inner, self._routes, self._known, self._answer = app, routes, known, answer
+        self._networks = networks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        request = Request(scope)
+        who = await asyncio.to_thread(self._identify, request)
+        _visitor.set(who)
+        choose(who.account.language if who.account else "en")
+        refusal = self._refusal(request, who)
+        await (self._inner if refusal is None else refusal)(scope, receive, send)
+
+    def _identify(self, request: Request) -> Visitor:
+        scheme, _, word = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return Visitor(self._known.bearer(word.strip()))
+        if (held := request.cookies.get(COOKIE)) and (session := self._known.session(held)):
+            return Visitor(session.account, session.form)
+        return Visitor(local=self._is_local(request))
+
+    def _is_local(self, request: Request) -> bool:
+        """A browser on the machine itself, under our own name, through no proxy."""
+        headers = request.headers
+        if request.client is None or not trusted_peer(request.client.host, self._networks):
+            return False
+        return (
+            "forwarded" not in headers
+            and "x-forwarded-for" not in headers
+            and host_name(headers.get("host", "")) in LOOPBACK
+        )
+
+    def _refusal(self, request: Request, who: Visitor) -> Response | None:
+        template = self._template(request.scope)
+        if template is None:
+            return self._answer(request, Problem(404, "unknown-page"))
+        if not template:
+            return None  # nothing runs: the application says that the method is wrong
+        if (problem := _problem(request, template, who)) is None:
+            return None
+        if (
+            problem.status in (401, 403)
+            and request.method in SAFE
+            and not request.url.path.startswith("/api/")
+        ):
+            if who.account is None:
+                return RedirectResponse(f"/signin?next={quote(request.url.path)}", 303)
+            if who.account.fresh:
+                return RedirectResponse("/account", 303)
+        return self._answer(request, problem)
+
+    def _template(self, scope: Scope) -> str | None:
+        """The address as it was written for that method; empty for another method of it; None: unknown."""
+        other: str | None = None
+        for route in self._routes:
+            match, _ = route.matches(scope)
+            if match == Match.FULL:
+                return str(getattr(route, "path", ""))
+            if match == Match.PARTIAL:
+                other = ""
+        return other
+
+
+def _problem(request: Request, template: str, who: Visitor) -> Problem | None:
+    """Why not; None: they may."""
+    right = needed(request.method, template)
+    if right is None:
+        return Problem(403, "not-allowed")
+    if request.method not in SAFE and not _may_come(request, template):
+        return Problem(403, "not-from-here")
+    if right in who.rights:
+        return None
+    return Problem(401, "sign-in") if who.account is None else Problem(403, "not-allowed")
+
+
+def _may_come(request: Request, template: str) -> bool:
+    """A change comes from a page of ours, as the browser says; from a program with its token; or by an
+    address that is a secret.
+    """
+    if "authorization" in request.headers or template.startswith("/api/v1/delivery/"):
+        return True
+    origin = request.headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc == request.headers.get("host")
+    return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
