@@ -66,6 +66,8 @@ class Chains:
 
     def __init__(self, db: Connection, draw: Draw) -> None:
         self.db, self._draw = db, draw
+        self.held: dict[str, int] = {}
+        """Site -> until when its alarms' messages wait [ms]: its guard may have told them already."""
 
     # --- chains
 
@@ -97,6 +99,8 @@ class Chains:
 
     def add(self, draft: Draft, now_ms: int, due_ms: int | None = None) -> None:
         d = draft
+        if d.about == "raised" and (held_ms := self.held.get(d.site, 0)) > now_ms:
+            due_ms = max(due_ms or now_ms, held_ms)
         added = self.db.execute(
             "INSERT OR IGNORE INTO notice (alarm, about, step, person, channel, attempt, address, text, site,"
             " created_ms, due_ms, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,'due')",

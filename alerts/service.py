@@ -217,6 +217,7 @@ class AlertService:
         if len(block) and int(block.series.max()) >= len(self._rules):
             self._rebuild()
         self._sites.feed(rows)
+        self._guards.backlog(rows, self._scene)
         did = step(self._state, block, self._rules)
         self._state, self._position = did.state, batches[-1].position
         self._unsaved += len(block)

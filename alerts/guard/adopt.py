@@ -92,8 +92,12 @@ class Adoption:
     def _follow(self, known: Alarm, alarm: Alarm, chain: ChainRow | None, scene: Scene) -> str:
         """An alarm that we have: what was answered at the site counts here, what ended there may end here."""
         outcome = f"known: alarm {known.number}"
+        if chain is not None and known.state == alarm.state and self._untold(known.id):
+            self._chains.cancel(known.id)
+            self._chains.put(replace(chain, alarm=known.id))
+            outcome = f"taken over: alarm {known.number}"
         who = alarm.acknowledged_by
-        answered = alarm.acknowledged_ms is not None and who and alarm.acknowledged_ms >= known.raised_ms
+        answered = alarm.acknowledged_ms is not None and who and alarm.acknowledged_ms >= known.since_ms
         if answered and not known.acknowledged_ms and _open_for_answer(known):
             assert who is not None
             outcome = self._book.acknowledge(known.id, who, scene, action=chain.action if chain else "")
@@ -101,14 +105,23 @@ class Adoption:
             self._book.over(known.id, alarm.returned_ms, None, scene, why=BY_GUARD)
         return outcome
 
+    def _untold(self, alarm: str) -> bool:
+        """Has nobody been written to by us?"""
+        row = self._store.db.execute(
+            "SELECT 1 FROM notice WHERE alarm = ? AND tries > 0 AND detail <> ? LIMIT 1", (alarm, BY_GUARD)
+        ).fetchone()
+        return row is None
+
     def _keep(self, alarm: str, notices: list[Any], codes: list[Any]) -> None:
         """Whom the guard told: they hear how it ends. Its codes: they may be replied to us."""
         db = self._store.db
         for step, person, channel, attempt, address, text, created_ms, sent_ms in notices:
             db.execute(
-                "INSERT OR IGNORE INTO notice (alarm, about, step, person, channel, attempt, address, text,"
+                "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text,"
                 " site, created_ms, due_ms, state, tries, first_try_ms, sent_ms, detail)"
-                " VALUES (?,'raised',?,?,?,?,?,?,'',?,?,'sent',1,?,?,?)",
+                " VALUES (?,'raised',?,?,?,?,?,?,'',?,?,'sent',1,?,?,?) ON CONFLICT DO UPDATE SET"
+                " state = 'sent', tries = 1, text = excluded.text, first_try_ms = excluded.first_try_ms,"
+                " sent_ms = excluded.sent_ms, detail = excluded.detail WHERE state = 'cancelled'",
                 (alarm, step, person, channel, attempt, address, text, created_ms, created_ms,
                  sent_ms, sent_ms, BY_GUARD),
             )  # fmt: skip

@@ -60,6 +60,30 @@ def test_alarm_at_the_site_answer_there_and_no_second_alarm_at_the_hub(site: Sit
     assert site.guard.status()["state"] == "following"
 
 
+def test_batches_that_overtake_the_report_tell_nobody_either(site: Site) -> None:
+    first = cut_and_warm(site)
+    site.local("technician").replies(f"ok {code_in(first)}")
+    site.run_until("09:25")
+    site.restore(reports_last=True)
+    site.run_until("09:30")
+    assert about_the_fridge(site) == []
+    assert state(site, the_alarm(site)) == "acknowledged"
+    site.at("09:31").temperature("vte-br-03", 4.0).run_until("09:40")
+    assert "back in range" in about_the_fridge(site)[0]
+
+
+def test_a_backlog_that_no_guard_told_of_waits_only_a_moment(site: Site) -> None:
+    site.at("08:40").cut()
+    site.site_phones.dead.add("+8562000000001")
+    site.site_phones.dead.add("+8562000000008")
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:07")
+    site.restore()
+    site.run_until("09:07:10")
+    assert about_the_fridge(site) == []
+    site.run_until("09:07:40")
+    assert "vte-br-03 9.0C over 6.0C" in about_the_fridge(site)[0]
+
+
 def test_the_hub_tells_the_end_to_whom_the_guard_told(site: Site) -> None:
     first = cut_and_warm(site)
     site.local("technician").replies(f"ok {code_in(first)}")

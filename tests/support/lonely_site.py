@@ -98,9 +98,16 @@ class Site(Ward):
     def cut(self) -> None:
         self.up = False
 
-    def restore(self, *, reports_only: bool = False) -> None:
-        """reports_only: it is so slow that no batch gets through"""
+    def restore(self, *, reports_only: bool = False, reports_last: bool = False) -> None:
+        """reports_only: it is so slow that no batch gets through; reports_last: it was the hub that was away,
+        and the broker had the batches before the guard had anything to report
+        """
         self.up, self._slow = True, reports_only
+        if reports_last:
+            while self.spool.pending:
+                self._batch()
+            super().settle()
+            self.now_ms += 5_000
         self._side.connected(self.now_ms / 1000)
         self.settle()
 
