@@ -232,15 +232,15 @@ class Teller:
         besides: Iterable[str] = (),
         answered_ms: int | None = None,
     ) -> None:
-        """Tell the step's people, and set the next one. A step that names nobody is passed over."""
+        """Tell the step's people, and set the next one. A step that reaches nobody is passed over."""
         policy = policy_for(scene.registry, alarm.severity, alarm.site)
         chain = Chain(min(row.step, len(policy.steps) - 1), scene.now_ms, row.rounds)
-        people = people_of(scene.registry, alarm.site, policy.steps[chain.step].tell, scene.now_ms)
+        people = self._reachable(alarm, policy.steps[chain.step].tell, scene)
         while not people and chain.step + 1 < len(policy.steps):
             self._store.note(alarm.id, scene.now_ms, "nobody", " ".join(policy.steps[chain.step].tell))
             chain = replace(chain, step=chain.step + 1)
-            people = people_of(scene.registry, alarm.site, policy.steps[chain.step].tell, scene.now_ms)
-        people = people or people_of(scene.registry, alarm.site, ("everybody",), scene.now_ms)
+            people = self._reachable(alarm, policy.steps[chain.step].tell, scene)
+        people = people or self._reachable(alarm, ("everybody",), scene)
         first = chain.step == 0 and not chain.rounds
         people = [*people, *(p for p in self._people(besides, scene) if p not in people)]
         if not people:
@@ -293,6 +293,11 @@ class Teller:
             self.chains.add(draft, scene.now_ms, due)
 
     # --- small things
+
+    def _reachable(self, alarm: Alarm, names: tuple[str, ...], scene: Scene) -> list[Person]:
+        """Whom the words name, as far as anything we have reaches them."""
+        people = people_of(scene.registry, alarm.site, names, scene.now_ms)
+        return [person for person in people if routes(person, self.channels)]
 
     def _zone(self, alarm: Alarm, scene: Scene) -> str:
         site = scene.registry.site_by_id.get(alarm.site)
