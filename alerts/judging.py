@@ -79,8 +79,11 @@ def _validity(
     if odd.any():
         before = np.array(table["plain"][who])
         fault, _ = faults(value, block.usable, before, seg)
-        source = latest(~odd)[last]
-        table["plain"][who] = np.where(source >= seg.first, value[source], before)
+        if seg.single:
+            table["plain"][who] = np.where(odd, before, value)
+        else:
+            source = latest(~odd)[last]
+            table["plain"][who] = np.where(source >= seg.first, value[source], before)
     else:
         table["plain"][who] = value[last]
     table["at"][who], table["value"][who] = block.at[last], value[last]
@@ -184,6 +187,10 @@ def _keep_sound(table: Table, seen: Seen, seg: Segments, *, faulty: bool) -> Non
     who, last = seg.place, seg.last
     if not faulty:
         table["sound_at"][who], table["sound"][who] = seen.block.at[last], seen.temp[last]
+        return
+    if seg.single:
+        for name, column in (("sound_at", seen.block.at), ("sound", seen.temp)):
+            table[name][who] = np.where(seen.fault, table[name][who], column)
         return
     source = latest(~seen.fault)[last]
     has = source >= seg.first

@@ -27,26 +27,27 @@ STATE = np.dtype(
     [
         ("at", "<i8"),  # event time of the newest judged reading; NEVER before the first
         ("live_at", "<i8"),  # event time of the newest reading that arrived live; NEVER before the first
+        ("sound_at", "<i8"),  # event time of the newest temperature; NEVER before the first
+        ("value", "<i4"),  # of the newest judged reading, as it came
+        ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
+        ("sound", "<i4"),  # the newest temperature, as judged: corrected, or of the virtual load
+        ("stirs", "?"),  # some condition has a run or stands: `since` is not NEVER
+        ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
+        # So far what every reading touches: together, in one line of the processor's cache.
         ("late_from", "<i8"),  # span of late readings that wait to be judged again; NEVER if none
         ("late_until", "<i8"),
         ("since", "<i8", N_CONDITIONS),  # the rest of each condition: see limits.Carried
-        ("sound_at", "<i8"),  # event time of the newest temperature; NEVER before the first
         ("cooled", "<i8"),  # begin of the loading in which its range was reached; NEVER if none
         ("soon_at", "<i8"),  # when the limit was last foreseen near; NEVER if never
         ("slot_at", "<f8"),  # mean instant [s] of the last closed slot, and its mean [°C]
         ("slot_c", "<f8"),
         ("limit_at", "<i8"),  # when its limit will be passed, as foreseen by the last slot; NEVER if not
         ("slot_rate", "<i8"),  # how it changed from the slot before [thousandths of K/min]
-        ("value", "<i4"),  # of the newest judged reading, as it came
-        ("plain", "<i4"),  # the last value that is no code, UNKNOWN before the first
-        ("sound", "<i4"),  # the newest temperature, as judged: corrected, or of the virtual load
         ("peak", "<i4", N_CONDITIONS),
         ("hour", "<i4"),  # of `out_s`: number of the newest hour in it; NEVER before the first
         ("out_s", "<u2", RING),  # seconds beyond the limits, by the hour: see cumulative
         ("standing", "?", N_CONDITIONS),
         ("announced", "?", N_CONDITIONS),
-        ("rough", "?"),  # among the late readings is one beyond a limit, or no temperature
-        ("stirs", "?"),  # some condition has a run or stands: `since` is not NEVER
     ],
     align=True,
 )
