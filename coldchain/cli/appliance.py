@@ -87,6 +87,38 @@ def back(
     answer(ask(settings, "return_to_service", by=by, alarm=None, body=body), json_=json_)
 
 
+@app.command("leave")
+def leave(
+    name: Name,
+    since: Annotated[str, typer.Option("--since", help="When the repair was done, RFC 3339.")] = "",
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """May I leave? Yes, not yet, or no because: its cycles since the repair against its own healthy days.
+
+    Without --since it counts from when it was taken out of service, or an alarm of it was answered. A yes
+    takes at least three cycles; after 90 minutes there is no "not yet" any more. Exit code 65 where it is
+    not yes.
+    """
+    from coldchain.kernel.instants import parse_instant
+    from coldchain.ports.clock import wall_ms
+    from coldchain.wiring.leave import may_i_leave
+
+    try:
+        since_ms = parse_instant(since) if since else None
+    except ValueError as bad:
+        raise BadData(f"--since {since}: {bad}") from bad
+    said = may_i_leave(settings_of(config, directory), name, since_ms, wall_ms())
+    if json_:
+        typer.echo(json.dumps(asdict(said)))
+    else:
+        typer.echo(f"{said.word}: {said.why}")
+        say(f"{said.minutes} min since the repair, {said.counted} cycles")
+    if said.word != "yes":
+        raise typer.Exit(65)
+
+
 def _known(settings: Settings, name: str) -> None:
     from coldchain.records.registry import RegistryReader
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from power_cut import CUT_S, LEARN_S, LEARNT_S, PROFILE, Story, truth
 
 from alerts.insight import hold_over
-from alerts.insight.scan import Readings
+from alerts.insight.scan import Readings, Table
 from alerts.site import blind, warming
 from alerts.site.warming import DESIGNS
 from firmware_sim.physics.quantities import Quantity
@@ -24,7 +24,7 @@ def law(k: float, age_s: float, room_c: float, start_c: float) -> float:
     return room_c - (room_c - start_c) * math.exp(-k * spent)
 
 
-def watched(k: float, minutes: int) -> warming.Table:
+def watched(k: float, minutes: int) -> Table:
     """One series through an outage of that k."""
     table = warming.blank(1)
     zero = np.array([0])
