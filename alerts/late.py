@@ -93,7 +93,7 @@ class Pace:
 
 LAZY_S = 300.0
 """Calm late readings that touch nothing wait so long for others: a series is judged again once meanwhile."""
-CROWD_ROWS, CROWD = 50_000, 64
+CROWD_ROWS, CROWD = 30_000, 64
 """So many readings, or series, are judged again in one call."""
 
 
@@ -156,17 +156,18 @@ class Revision:
         Changes the records of `state`; writes inside the caller's transaction.
         """
         tasks: list[Task] = []
+        digest = rules_digest(scene.rules)
         while waiting and len(tasks) < CROWD and sum(len(task.block) for task in tasks) < CROWD_ROWS:
             series = waiting.pop()
             row = state.table[series]
             if not self._touches(row, scene.names[series]) and self.waiting.may_wait(series, row, now_s):
                 continue
-            if (task := self._task(series, row, scene)) is not None:
+            if (task := self._task(series, row, scene, digest)) is not None:
                 tasks.append(task)
             else:
                 self._clear(state.table, series)
         if tasks:
-            self._judge(tasks, state, scene)
+            self._judge(tasks, state, scene, digest)
         return len(tasks)
 
     def _touches(self, row: Table, sensor: str) -> bool:
@@ -176,7 +177,7 @@ class Revision:
         lasts = len(begun) and bool((begun <= end).any())
         return bool(row["rough"]) or lasts or self._store.touches_excursion(sensor, start, end)
 
-    def _task(self, series: int, row: Table, scene: Scene) -> Task | None:
+    def _task(self, series: int, row: Table, scene: Scene, digest: str) -> Task | None:
         sensor, start_ms = scene.names[series], int(row["late_from"])
         known = self.checkpoints.before(series, start_ms)
         begin = max(0, start_ms - BACK_MS) if known is None else known.at_ms
@@ -185,7 +186,7 @@ class Revision:
             block = unknown_to(known.rows, block)
         if not len(block):
             return None
-        if known is not None and known.digest == rules_digest(scene.rules):
+        if known is not None and known.digest == digest:
             return Task(series, known.rows, block, known.at_ms)
         rows = Rows(blank(1), observe.blank(1) if known is None else known.rows.insight)
         if known is None and (begin == 0 or block.at.min() - begin > DAY_MS):
@@ -197,8 +198,7 @@ class Revision:
         quiet = calm(block, scene.rules) & ~block.drill & (block.at < at_ms)
         return int(block.at[quiet].max()) if quiet.any() else int(block.at.min()) - 1
 
-    def _judge(self, tasks: list[Task], state: EngineState, scene: Scene) -> None:
-        digest = rules_digest(scene.rules)
+    def _judge(self, tasks: list[Task], state: EngineState, scene: Scene, digest: str) -> None:
         for task in tasks:
             self.checkpoints.forget_from(task.series, int(state.table["late_from"][task.series]))
 
