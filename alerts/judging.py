@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alerts.events import EVENT, NOTHING, Events, What, in_telling_order
+from alerts.insight.scan import shifted
 from alerts.rules import CONDITIONS, Of, Seen, Signals, cumulative
 from alerts.rules.cumulative import Kept
 from alerts.rules.flat import Block, Bools, Ints, Segments, latest, segments_of
@@ -59,6 +60,7 @@ def judge(
         rules.fault_after_ms,
     )  # fmt: skip
     found = _slow(table, seen, sight, rules)
+    seen = replace(seen, borne=_borne(table, seen, sight, seg))
     stirring = _stirring(table, seen, seg, rules, faulty=faulty)
     if stirring.any():
         found += _fast(table, seen, seg, stirring, rules, faulty=faulty)
@@ -91,6 +93,25 @@ def _validity(
         offset = rules.terms.offset[piece]
         block = replace(block, value=value + (offset if fault is None else np.where(fault, 0, offset)))
     return fault, block
+
+
+def _borne(table: Table, seen: Seen, sight: Sight, seg: Segments) -> tuple[Ints, Ints] | None:
+    """Instant and value of the spike just before each reading (NEVER: there was none); None: nobody had one.
+
+    Brings the records forward.
+    """
+    if sight.seen is None:
+        return None
+    who, last = seg.place, seg.last
+    carried = table["spike_at"][who]
+    if not sight.spike.any() and (carried == NEVER).all():
+        return None
+    at = shifted(np.where(sight.spike, seen.block.at, NEVER), seg, carried)
+    value = shifted(seen.temp, seg, table["spike"][who])
+    spike = sight.spike[last]
+    table["spike_at"][who] = np.where(spike, seen.block.at[last], NEVER)
+    table["spike"][who] = np.where(spike, seen.temp[last], 0)
+    return at, value
 
 
 def _stirring(table: Table, seen: Seen, seg: Segments, rules: RuleTable, *, faulty: bool) -> Bools:
@@ -210,7 +231,8 @@ def _run(table: Table, seen: Seen, seg: Segments, kind: int) -> list[Events]:
     who, block = seg.series, seen.block
     columns = [table[name][:, kind] for name in ("since", "standing", "announced", "peak")]
     was = Carried(*(column[who] for column in columns))
-    did = latch(signals.out, signals.back, signals.size, block.at, signals.delay_ms, block.live, seg, was)
+    s = signals
+    did = latch(s.out, s.back, s.size, block.at, s.delay_ms, block.live, seg, was, begins=s.begins)
     after = did.after
     for column, new in zip(columns, (after.since, after.standing, after.announced, after.peak), strict=True):
         column[who] = new

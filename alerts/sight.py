@@ -40,6 +40,7 @@ class Sight:
     excused   (N,) inside a defrost as learnt
     temp      (N,) the load reckoned from air where air is alone, else the value
     settled   (N,) that reckoning has forgotten how it began
+    spike     (N,) doubtful because it stands alone: the next may bear it out
     where     (P,) readings that were looked at: `seen` speaks of them; None: of none
     """
 
@@ -47,6 +48,7 @@ class Sight:
     excused: Bools
     temp: Ints
     settled: Bools
+    spike: Bools
     where: Ints
     seen: observe.Observed | None
 
@@ -61,7 +63,7 @@ class Sight:
 def blind(block: Block) -> Sight:
     """Nothing is known but the values."""
     no = np.zeros(len(block), np.bool_)
-    return Sight(no, no, block.value, ~no, np.zeros(0, np.int64), None)
+    return Sight(no, no, block.value, ~no, no, np.zeros(0, np.int64), None)
 
 
 def look(
@@ -92,9 +94,10 @@ def look(
         insight, Readings.of(series, at, value), around, tau_s=rules.tau_s if rules.alone else None
     )
     n = len(block)
-    doubtful, excused = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    doubtful, excused, spike = (np.zeros(n, np.bool_) for _ in range(3))
     doubts = seen.doubts
     doubtful[where] = doubts.code | doubts.spike | doubts.stuck
+    spike[where] = doubts.spike
     plain = where[seen.plain]
     if seen.defrosts is not None:
         excused[plain] = seen.defrosts.inside
@@ -104,7 +107,7 @@ def look(
         temp = temp.copy()
         temp[plain[air]] = np.rint(seen.load.load_c[air] * 1000.0).astype(np.int64)
         settled[plain[air]] = seen.load.settled[air]
-    return Sight(doubtful, excused, temp, settled, where, seen)
+    return Sight(doubtful, excused, temp, settled, spike, where, seen)
 
 
 def _celsius(milli: Ints, none: int) -> Floats:
@@ -147,6 +150,8 @@ def slow_of(sight: Sight, table: Table, block: Block, cooling: Bools, rules: Rul
     value = block.value[by]
     bounded = np.where(rising, bound != NO_HIGH, bound != NO_LOW)
     inside = np.where(rising, value <= bound, value >= bound)
+    # What pulls down after a warm spell stops at its set-point: too cold is foreseen in the lower half only.
+    inside &= rising | (high == NO_HIGH) | (2 * value < high + low)
     need_ms = t.need_ms[piece]
     near = (forecast.direction != 0) & np.isfinite(left_s) & (left_s > 0) & inside & bounded & ~hushed
     passes_at = at + np.rint(1000.0 * np.where(near, left_s, 0.0)).astype(np.int64)

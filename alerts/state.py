@@ -39,10 +39,12 @@ STATE = np.dtype(
         ("since", "<i8", N_CONDITIONS),  # the rest of each condition: see limits.Carried
         ("cooled", "<i8"),  # begin of the loading in which its range was reached; NEVER if none
         ("soon_at", "<i8"),  # when the limit was last foreseen near; NEVER if never
+        ("spike_at", "<i8"),  # event time of the newest reading, if it was a spike; else NEVER
         ("slot_at", "<f8"),  # mean instant [s] of the last closed slot, and its mean [°C]
         ("slot_c", "<f8"),
         ("limit_at", "<i8"),  # when its limit will be passed, as foreseen by the last slot; NEVER if not
         ("slot_rate", "<i8"),  # how it changed from the slot before [thousandths of K/min]
+        ("spike", "<i4"),  # its value, as judged
         ("peak", "<i4", N_CONDITIONS),
         ("hour", "<i4"),  # of `out_s`: number of the newest hour in it; NEVER before the first
         ("out_s", "<u2", RING),  # seconds beyond the limits, by the hour: see cumulative
@@ -151,6 +153,7 @@ def blank(n: int) -> Table:
         "cooled",
         "soon_at",
         "limit_at",
+        "spike_at",
         "hour",
     ):
         table[name] = NEVER

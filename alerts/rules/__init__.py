@@ -57,6 +57,7 @@ class Seen:
     day_s    (N,) seconds beyond the limits in the last 24 hours
     terms    columns over pieces; piece (N,) the piece of each reading
     slow     known where the readings closed slots
+    borne    (N,) instant and value of the spike just before each reading, NEVER where there was none
     """
 
     block: Block
@@ -70,6 +71,7 @@ class Seen:
     piece: Ints
     fault_after_ms: int
     slow: Slow | None = None
+    borne: tuple[Ints, Ints] | None = None
 
     def take(self, which: Ints | Bools) -> Seen:
         """Those readings, in that order."""
@@ -85,6 +87,7 @@ class Seen:
             self.piece[which],
             self.fault_after_ms,
             None if self.slow is None else self.slow.take(which),
+            None if self.borne is None else (self.borne[0][which], self.borne[1][which]),
         )
 
 
@@ -94,6 +97,7 @@ class Signals:
 
     limit   what to show beside the value; NO_VALUE: nothing
     figure  what else there is to tell: seconds left, seconds out, thousandths of K/min
+    begins  when a run that opens with that reading began; None: at its instant
     """
 
     out: Bools
@@ -102,6 +106,7 @@ class Signals:
     delay_ms: Ints | int
     limit: Numbers
     figure: Ints | None = None
+    begins: Ints | None = None
 
 
 class Of(Enum):
@@ -148,6 +153,14 @@ def _side(seen: Seen, sign: int, *, warn: bool) -> tuple[Numbers, Numbers, Ints]
     return sign * sides[0][i], sign * sides[1][i], t.delay_ms[i]
 
 
+def _begins(seen: Seen, sign: int, point: Numbers) -> Ints | None:
+    """A run that bears a spike out began with it, if it was beyond, too."""
+    if seen.borne is None:
+        return None
+    at, value = seen.borne
+    return np.where((at >= 0) & (sign * value > point), at, seen.block.at)
+
+
 def _critical(seen: Seen, sign: int) -> Signals:
     point, back_at, delay_ms = _side(seen, sign, warn=False)
     part = seen.terms.part[seen.piece]
@@ -160,7 +173,8 @@ def _critical(seen: Seen, sign: int) -> Signals:
     out &= ~excused
     if sign > 0:
         out &= ~seen.cooling
-    return Signals(out, back & ~out, sign * seen.block.value, delay_ms, sign * point)
+    begins = _begins(seen, sign, point)
+    return Signals(out, back & ~out, sign * seen.block.value, delay_ms, sign * point, begins=begins)
 
 
 def _of_air(seen: Seen, sign: int, alone: Bools, excused: Bools) -> Signals:
@@ -186,7 +200,8 @@ def _warning(seen: Seen, sign: int) -> Signals:
     out = (size > point) & ~seen.excused
     if sign > 0:
         out &= ~seen.cooling
-    return Signals(out, (size <= back_at) & ~out, sign * seen.block.value, delay_ms, sign * point)
+    back, begins = (size <= back_at) & ~out, _begins(seen, sign, point)
+    return Signals(out, back, sign * seen.block.value, delay_ms, sign * point, begins=begins)
 
 
 def _high_warning(seen: Seen) -> Signals:

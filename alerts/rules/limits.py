@@ -75,7 +75,7 @@ def telling(back: Bools, seg: Segments) -> tuple[Ints, Segments] | None:
     return which, Segments(seg.series, first, np.append(first[1:], len(which)) - 1, len(which))
 
 
-def latch(
+def latch(  # noqa: PLR0913  columns of one table
     out: Bools,
     back: Bools,
     size: Numbers,
@@ -84,12 +84,15 @@ def latch(
     live: Bools,
     seg: Segments,
     was: Carried,
+    *,
+    begins: Ints | None = None,
 ) -> Latched:
     """Run one condition over a sorted block. No loop over sensors or readings.
 
     out, back  (N,) the reading is beyond the limit; well inside. Never both.
     size       (N,) how far out, on a scale where larger is worse
     delay_ms   (N,) or scalar
+    begins     (N,) when a run that opens with that reading began, where not at its own instant
     """
     of = seg.of
     first = seg.first[of]
@@ -98,7 +101,8 @@ def latch(
     inside = latest(~out)
     broken = inside >= first
     start = np.minimum(np.where(broken, inside + 1, first), seg.n - 1)
-    run_since = np.where(broken | (carried_since == NEVER), at[start], carried_since)
+    opened_at = at if begins is None else begins
+    run_since = np.where(broken | (carried_since == NEVER), opened_at[start], carried_since)
     ripe = out & (at - run_since >= delay_ms)
 
     decided = latest(ripe | back)

@@ -11,13 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts import sight
 from alerts.engine import EngineState, Events, What, rejudge, step
 from alerts.rules import CONDITIONS, NUMBER_OF
 from alerts.rules.flat import Block
 from alerts.rules.table import build_table
 from alerts.rules.terms import RuleTable
-from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Assignment, Offset, Registry, Sensor, Site
 
 MINUTE = 60_000
@@ -100,10 +98,10 @@ def raised_by(values: dict[int, list[float]], one: Fleet) -> list[tuple[str, int
     return happened(step(EngineState.fresh(), block(values), one.rules).events)
 
 
-def cycling(minutes: int, seed: int = 5, mean: float = 4.0) -> list[float]:
+def cycling(minutes: int, seed: int = 5, mean: float = 4.0, swing: float = 0.4) -> list[float]:
     """A load that swings a little every 40 minutes, with a probe's noise."""
     noise = np.random.default_rng(seed).normal(0, 0.03, minutes)
-    return np.round(mean + 0.4 * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2).tolist()
+    return np.round(mean + swing * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2).tolist()
 
 
 # --- any cut
@@ -125,12 +123,12 @@ def rich() -> tuple[RuleTable, Block]:
     values, at = {}, {}
     for series in range(3):
         minutes = np.arange(3 * DAY)
-        c = np.array(cycling(3 * DAY, seed=series, mean=4.0 if series == 0 else 3.5))
+        c = np.array(cycling(3 * DAY, seed=series, mean=3.5 if series else 4.0, swing=0.4 if series else 0.1))
         c[:150] += 8.0 * np.exp(-minutes[:150] / 40)
         if series:
             c += np.where(minutes % 360 < 30, 5.0 * np.sin(math.pi * (minutes % 360) / 30), 0.0)
         c += np.where((minutes > 2500) & (minutes < 2520), 4.0, 0.0)
-        c[3 * DAY - 500 :] += np.minimum(np.arange(500) * 0.02, 9.0)
+        c[3 * DAY - 700 :] += np.arange(700) * 0.006
         c[700], c[1500:1510], c[1800], c[900:905] = 19.0, 85.0, -127.0, math.nan
         keep = rng.random(len(c)) > 0.05
         keep[2000:2100] = False
@@ -191,3 +189,20 @@ def test_one_series_judged_again_from_any_of_its_records_comes_out_the_same(seri
     ):
         assert np.array_equal(rows.table[name], state.rows(series).table[name]), name
         assert np.array_equal(rows.table[name], after.table[name]), name
+
+
+# --- what no temperature is
+
+
+def test_a_step_that_is_borne_out_began_with_its_first_reading() -> None:
+    """9 °C after 4 °C is doubted once; the next bears it out, and the alarm is no later for it."""
+    events = step(EngineState.fresh(), block({0: [4.0] * 10 + [9.0] * 8}), fleet("load").rules).events
+    high = events[(events["kind"] == NUMBER_OF["high"]) & (events["what"] == What.RAISED)]
+    assert [((e["since"] - T0) // MINUTE, (e["at"] - T0) // MINUTE) for e in high] == [(10, 15)]
+
+
+def test_the_first_reading_counts_only_if_it_was_beyond_itself() -> None:
+    """A spike below the limit, then above it: the run began with the second."""
+    events = step(EngineState.fresh(), block({0: [1.0] * 10 + [5.9] + [9.0] * 8}), fleet("load").rules).events
+    high = events[(events["kind"] == NUMBER_OF["high"]) & (events["what"] == What.RAISED)]
+    assert [((e["since"] - T0) // MINUTE) for e in high] == [11]

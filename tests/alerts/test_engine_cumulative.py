@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time out of range of a day, carried hour by hour, is what plain lines add up, wherever it is cut."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,7 +57,7 @@ def vectorised(many: list[list[tuple[int, int, bool]]], cuts: list[int]) -> list
     )
     longest = max(map(len, many), default=0)
     edges = [0, *sorted(min(c, longest) for c in cuts), longest]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         rows = [(s, *r) for s, readings in enumerate(many) for r in readings[low:high]]
         if not rows:
             continue

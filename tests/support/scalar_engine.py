@@ -45,14 +45,17 @@ class Latch:
     peak: int | None = None
     told: list[Told] = field(default_factory=list)
 
-    def take(self, at: int, *, out: bool, back: bool, size: int | None = None) -> None:
+    def take(
+        self, at: int, *, out: bool, back: bool, size: int | None = None, began: int | None = None
+    ) -> None:
         if self.stands and back:
             self.told.append((self.name, "RETURNED", at, self.since or 0, self.peak))
             self.stands, self.since, self.peak = False, None, None
         if not self.stands and not out:
             self.since = self.peak = None
             return
-        self.since = at if self.since is None else self.since
+        if self.since is None:
+            self.since = at if began is None else began
         if size is not None:
             self.peak = size if self.peak is None else max(self.peak, size)
         if not self.stands and at - self.since >= self.delay:
@@ -70,8 +73,10 @@ class Probe:
         self.last4: list[int] = []
         self.side = self.run = self.seen = self.longest = self.learnt = 0
         self.value: int | None = None
+        self.spiked = False  # the last one was doubted only because it stood alone
 
     def doubts(self, value: int, *, usable: bool) -> bool:
+        self.spiked = False
         if not usable or value == -127_000:
             return True
         if value == 85_000:
@@ -87,7 +92,8 @@ class Probe:
                 return True
         else:
             self.sound = value
-        return self.spike(value) or still
+        self.spiked = self.spike(value)
+        return self.spiked or still
 
     def spike(self, value: int) -> bool:
         side = 0
@@ -128,11 +134,14 @@ def judge(readings: list[Reading], terms: Terms, *, insight: bool) -> tuple[list
     spent: list[tuple[int, int]] = []  # (hour, seconds)
     ms = {"below": 0, "above": 0, "unknown": 0, "day_s": 0}
     before: tuple[int, int] | None = None
+    spike: tuple[int, int] | None = None  # the reading just before: a run that bears it out began there
     ordered = sorted(set(readings), key=lambda r: (r[0], r[1]))
     for at, value, usable in ordered:
+        alone, spike = spike, None
         fault = probe.doubts(value, usable=usable)
         latches["sensor_fault"].take(at, out=fault, back=not fault)
         if fault:
+            spike = (at, value) if probe.spiked else None
             continue
         if before is None:
             ms["unknown"] += at - ordered[0][0]
@@ -149,11 +158,14 @@ def judge(readings: list[Reading], terms: Terms, *, insight: bool) -> tuple[list
         latches["cumulative"].take(at, out=over, back=not over)
         for name, point, sign in (("high", t.high, 1), ("low", t.low, -1)):
             size, edge = sign * value, sign * point
-            latches[name].take(at, out=size > edge, back=size <= edge - t.deadband, size=size)
+            began = alone[0] if alone and sign * alone[1] > edge else at
+            latches[name].take(at, out=size > edge, back=size <= edge - t.deadband, size=size, began=began)
         for name, warns, sign in (("high_warning", t.warn_high, 1), ("low_warning", t.warn_low, -1)):
             if warns is not None:
                 size, edge = sign * value, sign * warns
-                latches[name].take(at, out=size > edge, back=size <= edge - t.deadband, size=size)
+                began = alone[0] if alone and sign * alone[1] > edge else at
+                back = size <= edge - t.deadband
+                latches[name].take(at, out=size > edge, back=back, size=size, began=began)
     whole = ordered[-1][0] - ordered[0][0]
     ms["unknown"] += ordered[-1][0] - (before[0] if before else ordered[0][0])
     ms["in"] = whole - ms["below"] - ms["above"] - ms["unknown"]
