@@ -75,13 +75,19 @@ def excursion_of(event: Events, scene: Scene) -> Excursion:
         raised_ms=int(event["at"]),
         ended_ms=None,
         peak=peak_of(event),
-        limit_value=int(event["limit"]) if condition.sign else None,
+        limit_value=_limit(event, condition.sign, condition.name),
         profile=scene.rules.profiles[int(event["profile"])] if condition.sign else "",
         registry_version=scene.version,
         retrospective=True,
         alarm=None,
         updated_ms=scene.now_ms,
     )
+
+
+def _limit(event: Events, sign: int, name: str) -> int | None:
+    """What it is beyond, or of a forecast: what it will pass."""
+    limit = int(event["limit"])
+    return limit if limit != NO_VALUE and (sign or name == "forecast") else None
 
 
 def in_use(registry: Registry, appliance: str, at_ms: int) -> bool:
