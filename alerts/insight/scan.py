@@ -178,6 +178,8 @@ def _inside(
     """The composed maps after each step; `gain` and `gift` (R, F) become those at the end of each row."""
     length = np.diff(np.append(first, len(b)))
     longest = int(length.max())
+    if len(first) > 2 and (length[1:-1] == longest).all():
+        return _inside_even(a, b, length, gain, gift)
     if longest * len(first) <= 2 * len(b):
         return _inside_dense(a, b, first, row, gain, gift)
     order = np.argsort(-length, kind="stable")
@@ -218,6 +220,29 @@ def _inside_dense(
     end = (length - 1) * rows + np.arange(rows)
     gain[...], gift[...] = gains[end], gifts[end]
     return gains[cell], gifts[cell]
+
+
+def _inside_even(a: Floats, b: Floats, length: Ints, gain: Floats, gift: Floats) -> tuple[Floats, Floats]:
+    """The same where rows are alike but for the first and last, as in one long history: no indices."""
+    n, width = b.shape
+    rows, longest = len(length), int(length.max())
+    skip = longest - int(length[0])
+    whole = slice(skip, skip + n)
+    gains, gifts = np.ones((rows * longest, width)), np.zeros((rows * longest, width))
+    gains[whole], gifts[whole] = a, b
+    steps, adds = gains.reshape(rows, longest, width), gifts.reshape(rows, longest, width)
+    g, h = gain.copy(), gift.copy()
+    for place in range(longest):
+        step, add = steps[:, place], adds[:, place]
+        h *= step
+        h += add
+        add[...] = h
+        g *= step
+        step[...] = g
+    gains, gifts = gains[whole], gifts[whole]
+    end = np.cumsum(length) - 1
+    gain[...], gift[...] = gains[end], gifts[end]
+    return gains, gifts
 
 
 FEW = 24
