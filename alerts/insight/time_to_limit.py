@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alerts.insight import regular
 from alerts.insight.estimators import FREE, Fit, bend, project, times
 from alerts.insight.scan import (
     GROUP,
@@ -42,6 +43,10 @@ USUAL_MOVES = 50
 BEYOND, LEAST_MOVE_K = 2.5, 0.25
 """A drift is a move of so many usual ones, and at least this: four steps of a 12-bit probe."""
 LEAST_AGE_S = 900.0
+REGULARLY = 1.5
+"""And so many times what the load rises by regularly, of itself: at defrosts."""
+REGULAR_PART = 0.6
+"""A rise of more than this part of the way to the limit is nothing regular."""
 OFF_MOVE_K, OFF_AGE_S = 0.06, 300.0
 """Enough where cooling is known to be off."""
 BACKTEST = 6
@@ -69,6 +74,7 @@ STATE = np.dtype(
         ("fit", scan_of(13)),
         ("anchor", ANCHOR),
         ("error", scan_of(4)),
+        ("regular", regular.STATE),
     ],
     align=True,
 )
@@ -102,6 +108,7 @@ def blank(n: int) -> Table:
     for name in ("trend", "trend2", "usual", "fit", "error"):
         table[name]["group"] = NEVER
     table["anchor"]["at"] = NEVER
+    table["regular"] = regular.blank(n)
     return table
 
 
@@ -122,7 +129,12 @@ def advance(
     step = np.maximum(np.where(fresh, 300.0, at - before_at), 1.0)
     moves = _moves(was, level, before, at, step, fresh, group, seg)
     fit = _fits(was, level, before, step, moves, ambient_c, group, seg)
-    enough = np.where(off, OFF_MOVE_K, np.maximum(LEAST_MOVE_K, BEYOND * moves.usual_k))
+    rose = moves.turns & ~fresh & (moves.ended_k > LEAST_MOVE_K)
+    rose &= ~(moves.ended_k > REGULAR_PART * (high_c - before + moves.ended_k))
+    risen = regular.advance(was["regular"], seg, at, rose, moves.ended_k)
+    enough = np.maximum(LEAST_MOVE_K, BEYOND * moves.usual_k)
+    enough = np.maximum(enough, np.where(moves.direction > 0, REGULARLY * risen, 0.0))
+    enough = np.where(off, OFF_MOVE_K, enough)
     age = at - moves.turn_at
     drift = (moves.moved_k > enough) & (age >= np.where(off, OFF_AGE_S, LEAST_AGE_S))
     error = _backtest(was, slots, level, fit, moves, ambient_c, group)
@@ -146,6 +158,7 @@ class _Moves:
     age_s: Floats
     moved_k: Floats
     usual_k: Floats
+    ended_k: Floats
 
 
 def _moves(
@@ -182,7 +195,8 @@ def _moves(
     turn_at = np.where(known, start_at[began], along(was["turn_at"], seg))
     turn_c = np.where(known, start_c[began], along(was["turn_c"], seg))
     moved = (level - turn_c) * direction
-    ended = np.abs(before - shifted(turn_c, seg, was["turn_c"]))
+    rose = before - shifted(turn_c, seg, was["turn_c"])
+    ended = np.abs(rose)
     learns = turns & ~fresh
     first = was["usual"]["group"] == NEVER
     weight = 1.0 / USUAL_MOVES
@@ -191,7 +205,7 @@ def _moves(
     head = seg.first[first]
     a_usual[head], b_usual[head] = 0.0, 0.3  # until it is learnt
     usual, was["usual"] = affine(a_usual[:, None], b_usual[:, None], group, seg, was["usual"])
-    return _Moves(direction, turns, turn_at, turn_c, at - turn_at, moved, usual[:, 0])
+    return _Moves(direction, turns, turn_at, turn_c, at - turn_at, moved, usual[:, 0], rose)
 
 
 def _fits(

@@ -50,6 +50,11 @@ YOUNG = 2_880
 """Readings before a quiet run may be called too long: two days of minutes."""
 STUCK_LEAST, STUCK_TIMES = 120, 2
 """A run is too long beyond twice the longest healthy one, and never below two hours of minutes."""
+RESTFUL, RESTFUL_TIMES, RESTFUL_YOUNG = 100, 4, 10_080
+"""A probe that has rested so long in health (a still load, coarse steps) is given more, after a week: the
+longest of its runs in the next weeks were twice that of the first at one in ten of them, by simulation."""
+NEARLY = 2
+"""A run too long by less than this factor, which then ended, teaches half: a still load rings once."""
 
 DRIFT_BASE_S, DRIFT_S = 4 * 86_400.0, 8 * 3600.0
 DRIFT_LEAST_K, DRIFT_SPREADS = 0.8, 4.0
@@ -139,15 +144,12 @@ def _spikes(was: Table, readings: Readings, code: Bools) -> Bools:
 def _spikes_among(was: Table, milli: Ints, seg: Segments, rows: Ints | slice) -> Bools:
     """rows: the records of these segments."""
     spike = np.zeros(seg.n, np.bool_)
-    window, lag, past = [], milli, was["window"][rows]
-    least = most = milli
-    for back in range(4):
-        lag = shifted(lag, seg, past[:, back])
-        window.append(lag)
-        least, most = np.minimum(least, lag), np.maximum(most, lag)
+    window = _before(milli, seg, np.ascontiguousarray(was["window"][rows].T, np.int64))
+    least = np.minimum(np.minimum(*window[:2]), np.minimum(*window[2:]))
+    most = np.maximum(np.maximum(*window[:2]), np.maximum(*window[2:]))
     odd = np.zeros(len(seg.first), np.int64)
     # What lies no further from all four than this lies no further from their median.
-    which = np.flatnonzero(most - least > SPIKE_LEAST)
+    which = np.flatnonzero(np.maximum(most, milli) - np.minimum(least, milli) > SPIKE_LEAST)
     if len(which):
         which = which[(along(was["filled"][rows], seg) + rank_of(seg))[which] >= 4]
         side = np.zeros(seg.n, np.int64)
@@ -157,13 +159,18 @@ def _spikes_among(was: Table, milli: Ints, seg: Segments, rows: Ints | slice) ->
         odd = side[seg.last]
     was["odd"][rows] = odd
     was["filled"][rows] += seg.last - seg.first + 1
-    if seg.single:
-        past[:, 1:] = past[:, :3].copy()
-        past[:, 0] = milli
-    else:
-        past = np.stack([milli[seg.last], *(w[seg.last] for w in window[:3])], axis=1)
-    was["window"][rows] = past
+    was["window"][rows] = np.stack([milli[seg.last], *(w[seg.last] for w in window[:3])], axis=1)
     return spike
+
+
+def _before(milli: Ints, seg: Segments, past: Ints) -> list[Ints]:
+    """The four readings before each, newest first, (N,) each. past (4, S): those before the segments."""
+    if seg.single:
+        return list(past)
+    window = [milli]
+    for row in past:
+        window.append(shifted(window[-1], seg, row))
+    return window[1:]
 
 
 def _side(milli: Ints, stack: Ints) -> Ints:
@@ -188,10 +195,20 @@ def _quiet(was: Table, readings: Readings) -> tuple[Ints, Bools]:
     if len(which):
         of = np.searchsorted(seg.first, which, side="right") - 1
         age = was["readings"][of] + (which - seg.first[of]) + 1
-        stuck[which] = (age > YOUNG) & (run[which] > STUCK_TIMES * known(which, of))
+        learnt = known(which, of)
+        stuck[which] = (age > _young(learnt)) & (run[which] > _bound(learnt))
     was["value"], was["run"] = milli[seg.last], run[seg.last]
     was["readings"] += seg.last - seg.first + 1
     return run, stuck
+
+
+def _bound(learnt: Ints) -> Ints:
+    """Readings of one value that are too many, by the longest healthy run."""
+    return np.where(learnt < RESTFUL, np.maximum(STUCK_LEAST, STUCK_TIMES * learnt), RESTFUL_TIMES * learnt)
+
+
+def _young(learnt: Ints) -> Ints:
+    return np.where(learnt < RESTFUL, YOUNG, RESTFUL_YOUNG)
 
 
 def _learn(was: Table, readings: Readings, changes: Bools, run: Ints) -> Callable[[Ints, Ints], Ints]:
@@ -217,8 +234,9 @@ def _learn(was: Table, readings: Readings, changes: Bools, run: Ints) -> Callabl
         at, row = groups.first[which] + turn, rows[which]
         old, long = was["learnt"][row], length[at]
         age = was["readings"][row] + record[at] - seg.first[row] + 1
-        healthy = (age <= YOUNG) | (long <= np.maximum(STUCK_LEAST, STUCK_TIMES * old))
-        learnt[at] = np.where(healthy, np.maximum(old, long), old)
+        healthy = (age <= _young(old)) | (long <= _bound(old))
+        nearly = np.where(long <= NEARLY * _bound(old), long // 2, 0)
+        learnt[at] = np.maximum(old, np.where(healthy, long, nearly))
         was["learnt"][row] = learnt[at]
 
     def known(index: Ints, of: Ints) -> Ints:

@@ -23,8 +23,8 @@ SERIES_MAX = 2**20
 AT_BITS = 43
 """Instants below 2^43 ms (the year 2248) and series below 2^20 share one 63-bit key."""
 
-MARGIN_K = 4.0
-"""Nothing above a refrigerator's limit by this is a defrost: red cells at 10 °C, the limit of transport."""
+MARGIN_K = 10.0
+"""Nothing above a refrigerator's limit by this is a defrost: a real one lifts its product 6.4 to 10.6 K."""
 FREEZER_CEILING_C = 10.0
 """Nor above this in a freezer [°C]: air beside the heater was seen at 6 °C. Ours."""
 FAR_K, FREEZER_FAR_K = 4.0, 10.0
