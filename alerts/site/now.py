@@ -54,7 +54,27 @@ class Now:
     silent: Bools
 
 
-def gather(state: EngineState, roster: Roster, contacts: Contacts, silent: Bools, now_ms: int) -> Now:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What each of A appliances carries at a moment, and its limits: see `Now`."""
+
+    profile: tuple[Profile | None, ...]
+    high_c: Floats
+    low_c: Floats
+
+
+def terms_at(roster: Roster, now_ms: int) -> Terms:
+    """A loop over appliances: keep what it gives for a minute."""
+    profile = tuple(PROFILES.get(a.carries(now_ms) or "") for a in roster.appliances)
+    sides = [(p.limits.high_c, p.limits.low_c) if p else (None, None) for p in profile]
+    high = np.array([np.nan if high is None else high for high, _ in sides], np.float64)
+    low = np.array([np.nan if low is None else low for _, low in sides], np.float64)
+    return Terms(profile, high, low)
+
+
+def gather(
+    state: EngineState, roster: Roster, terms: Terms, contacts: Contacts, silent: Bools, now_ms: int
+) -> Now:
     """silent (A,): nothing is heard of the appliance, or not of all of it."""
     sound = _pick(state.table, "sound", roster.load, UNKNOWN)
     plain = _pick(state.table, "plain", roster.load, UNKNOWN)  # before insight has seen anything
@@ -62,10 +82,6 @@ def gather(state: EngineState, roster: Roster, contacts: Contacts, silent: Bools
     value_c = np.where(value == UNKNOWN, np.nan, value / 1000.0)
     at = _pick(state.table, "at", roster.load, NONE)
     value_at = np.where(sound == UNKNOWN, at, _pick(state.table, "sound_at", roster.load, NONE))
-    profile = tuple(PROFILES.get(a.carries(now_ms) or "") for a in roster.appliances)
-    sides = [(p.limits.high_c, p.limits.low_c) if p else (None, None) for p in profile]
-    high = np.array([np.nan if high is None else high for high, _ in sides], np.float64)
-    low = np.array([np.nan if low is None else low for _, low in sides], np.float64)
     air = np.where(roster.air >= 0, roster.air, roster.load)
     cycle = _rows(state.insight, air)["cycle"]
     load = _rows(state.insight, roster.load)["limit"]
@@ -78,7 +94,18 @@ def gather(state: EngineState, roster: Roster, contacts: Contacts, silent: Bools
     seen = _seen(roster, contacts, stalled, now_ms - turned, warming)
     cooling = _cooling(cycle, stalled, warming & (moved > DRIFT_K), roster, contacts, now_ms)
     ambient = contacts.of(roster.contact["ambient"])
-    return Now(value_c, value_at, before, ambient, seen, profile, high, low, cooling, silent)
+    return Now(
+        value_c,
+        value_at,
+        before,
+        ambient,
+        seen,
+        terms.profile,
+        terms.high_c,
+        terms.low_c,
+        cooling,
+        silent,
+    )
 
 
 def _seen(roster: Roster, contacts: Contacts, stalled: Floats, turned: Ints, rising: Bools) -> Seen:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.book import Book, Scene
+from alerts.guard.hearing import word_for
 from alerts.rules.flat import Bools
 from alerts.rules.silence import Silence
 from alerts.site import blind, keeping
@@ -107,7 +108,8 @@ class SilentWatch:
             if self._noted.get(alarm.id, ("", False))[0] != row.told or near:
                 self._store.note(alarm.id, scene.now_ms, "blind", f"{row.appliance}: {row.told}")
             self._noted[alarm.id] = (row.told, near)
-        if near and alarm.severity != "critical":
+        vouched = word_for(self._store.db, alarm, scene.now_ms) is not None  # its guard would tell
+        if near and alarm.severity != "critical" and not vouched:
             self._book.open(blind.case_again(alarm, "critical", scene.now_ms), scene)
 
     def _alarm_of(self, row: Blind, scene: Scene) -> Alarm | None:

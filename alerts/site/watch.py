@@ -18,7 +18,7 @@ from alerts.rules.flat import Bools, Ints
 from alerts.rules.silence import Silence
 from alerts.site import asking, blind, keeping, lists, supply
 from alerts.site.contacts import Contacts
-from alerts.site.now import Now, gather, places
+from alerts.site.now import Now, Terms, gather, places, terms_at
 from alerts.site.outages import Outages
 from alerts.site.refuge import Place
 from alerts.site.roster import Roster, roster
@@ -70,6 +70,7 @@ class SiteWatch:
         self._contacts: Contacts | None = None
         self._roster: Roster | None = None
         self._begun = False
+        self._terms: tuple[int, Terms] | None = None
         self._off: dict[str, str] = {}
         self._listed: dict[str, list[Listed]] = {}
         self._listed_ms: dict[str, int] = {}
@@ -90,7 +91,7 @@ class SiteWatch:
             latest = journal.latest()
             contacts.begin({numbers[s]: newest for s, newest in latest.items() if s in numbers})
         self._contacts = contacts
-        self._roster = roster(registry, numbers)
+        self._roster, self._terms = roster(registry, numbers), None
         self._outages.grow(max(series, default=-1) + 1)
 
     def feed(self, rows: Rows) -> None:
@@ -121,7 +122,7 @@ class SiteWatch:
         if chart is None or contacts is None or not len(chart):
             return changes
         silent = _by_appliance(silence.unit_silent, scene, chart)
-        now = gather(state, chart, contacts, silent, scene.now_ms)
+        now = gather(state, chart, self._terms_at(chart, scene.now_ms), contacts, silent, scene.now_ms)
         standing = [n for n in range(len(chart.supplies)) if chart.subject(n) in self._alarms]
         found = supply.outages(now.seen, frozenset(standing))
         changes.held = self._follow(found, now, chart, scene)
@@ -130,6 +131,12 @@ class SiteWatch:
         whole = silent & _by_appliance(silence.unit_whole, scene, chart)
         changes.silent = self._silent.look(whole, silence, now, self._outages, chart, scene)
         return changes
+
+    def _terms_at(self, chart: Roster, now_ms: int) -> Terms:
+        minute = now_ms // REFRESH_MS
+        if self._terms is None or self._terms[0] != minute:
+            self._terms = (minute, terms_at(chart, now_ms))
+        return self._terms[1]
 
     def _follow(self, found: list[Outage], now: Now, chart: Roster, scene: Scene) -> list[Held]:
         """What every outage teaches, an unplugged appliance's too."""

