@@ -192,7 +192,9 @@ def test_a_checkpoint_of_each_format_still_loads() -> None:
     told = json.loads((CHECKPOINTS / "engine-1.json").read_text())
     assert len(told) == len(saved.table)
     for row, expected in zip(saved.table, told, strict=True):
-        assert {name: row[name].tolist() for name in expected} == expected
+        for name, was in expected.items():
+            now = row[name].tolist()
+            assert (now[: len(was)] if isinstance(was, list) else now) == was, name
 
 
 def test_a_checkpoint_from_the_future_is_refused() -> None:
@@ -202,7 +204,10 @@ def test_a_checkpoint_from_the_future_is_refused() -> None:
 
 
 def test_changed_rules_judge_the_last_day_again(tmp_path) -> None:
-    """As when a limit moved while we were away: what the new rules say of yesterday comes out."""
+    """As when a limit moved while we were away: what the new rules say of yesterday comes out.
+
+    The first reading of a fall of five degrees is doubted; the second bears it out.
+    """
     ward = Ward(tmp_path)
     ward.fridge("br-1")
     ward.temperature("br-1", 9.0).run_until("08:20")
@@ -214,7 +219,7 @@ def test_changed_rules_judge_the_last_day_again(tmp_path) -> None:
     ward.service = ward._new_service()
     ward.run_until("08:32")
     (found,) = ward.alarms.excursions()
-    assert (found.started_ms, found.ended_ms) == (instant("08:00"), instant("08:20"))
+    assert (found.started_ms, found.ended_ms) == (instant("08:00"), instant("08:21"))
 
 
 def test_the_outbox_of_a_newer_file_is_refused(tmp_path) -> None:

@@ -25,7 +25,7 @@ def ward(tmp_path: Path) -> Ward:
 
 def test_an_alarm_is_its_readings_its_rule_and_arithmetic(ward: Ward) -> None:
     told = why(ward.settings, 1)
-    assert (told.rule, told.profile) == ("high@1", "red-cells@eu v1")
+    assert (told.rule, told.profile) == ("high@2", "red-cells@eu v1")
     assert [value for _, value in told.readings] == [7200, 7200, 7200, None, 7400, 7400]
     assert told.judged_again == instant("09:15")
     text = "\n".join(told.arithmetic)
