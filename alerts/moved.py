@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from alerts.book import Book, Case, Scene
 from alerts.late import Record
 from alerts.rules.exposure import beyond, line_of
-from alerts.rules.flat import segments_of
+from alerts.rules.flat import Ints, segments_of
 from alerts.rules.table import judging_sensors
 from alerts.store import AlarmStore
 from coldchain.kernel.limits import Profile
@@ -23,6 +24,8 @@ from coldchain.kernel.words import NO_VALUE, Status
 from coldchain.records.alarms import Moved
 from coldchain.records.registry import Registry
 from coldchain.settings.profile_files import PROFILES
+
+Floats = npt.NDArray[np.float64]
 
 KIND, RULE = "exposure", "exposure@1"
 DAY_MS = 86_400_000
@@ -141,20 +144,48 @@ class Clocks:
         return max((self._of_sensor(s.id, s.every_s, stay, terms) for s in sensors), default=0)
 
     def _of_sensor(self, sensor: str, every_s: int, stay: Stay, profile: Profile) -> int:
-        rows = self._readings(sensor, stay.start_ms, stay.end_ms)
+        gap_ms = 3_000 * every_s
+        rows = self._readings(sensor, stay.start_ms - gap_ms, stay.end_ms + gap_ms)
         rows = rows[(rows["value"] != NO_VALUE) & (rows["status"] == Status.OK)]
         rows = rows[np.argsort(rows["at_ms"], kind="stable")]
-        if not len(rows):
+        at, value = within(rows["at_ms"].astype(np.int64), rows["value"].astype(np.float64), stay, gap_ms)
+        if not len(at):
             return 0
-        at = rows["at_ms"].astype(np.int64)
-        value = rows["value"].astype(np.float64)
-        line = line_of(at, value, segments_of(np.zeros(len(at), np.int64)), 3_000 * every_s)
+        line = line_of(at, value, segments_of(np.zeros(len(at), np.int64)), gap_ms)
         total = 0
         for limit_c, sign in ((profile.limits.high_c, 1), (profile.limits.low_c, -1)):
             if limit_c is not None:
                 out_ms, _ = beyond(line, limit_c * 1000, sign)
                 total += int(out_ms.sum())
         return total
+
+
+def within(at: Ints, value: Floats, stay: Stay, gap_ms: int) -> tuple[Ints, Floats]:
+    """Readings of a stay, with what it was at its two ends: between neighbours on their line, and as the last
+    one says until the next is due.
+
+    >>> stay = Stay("br-03", 1_000, 5_000)
+    >>> within(np.array([0, 2_000]), np.array([4.0, 6.0]), stay, 3_000)
+    (array([1000, 2000, 5000]), array([5., 6., 6.]))
+    >>> within(np.array([0]), np.array([4.0]), stay, 3_000)[1]
+    array([4.])
+    """
+    ends_at: list[int] = []
+    for edge in (stay.start_ms, stay.end_ms):
+        after = int(np.searchsorted(at, edge))
+        if after < len(at) and at[after] == edge:
+            continue
+        before_near = after > 0 and edge - at[after - 1] <= gap_ms
+        joined = after == len(at) or at[after] - at[after - 1] <= gap_ms
+        if before_near and joined:
+            ends_at.append(edge)
+    edges = np.array(ends_at, np.int64)
+    known = np.interp(edges, at, value) if len(at) else np.zeros(0)
+    at, value = np.concatenate([at, edges]), np.concatenate([value, known])
+    order = np.argsort(at, kind="stable")
+    at, value = at[order], value[order]
+    inside = (at >= stay.start_ms) & (at <= stay.end_ms)
+    return at[inside], value[inside]
 
 
 def case_id(row: Moved) -> str:

@@ -130,6 +130,26 @@ def states() -> None:
     typer.echo(page(), nl=False)
 
 
+@app.command("moved")
+def moved(
+    everything: Annotated[bool, typer.Option("--all", help="Clocks that have ended, too.")] = False,
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Blood that was moved, and how long it has been out of its limits: one clock over its places."""
+    from coldchain.records.alarms import AlarmsReader
+    from coldchain.wiring.explain import told_of
+
+    found = AlarmsReader(settings_of(config, directory).alarms_db).moved(running=not everything)
+    if json_:
+        typer.echo(json.dumps([asdict(one) for one in found]))
+        return
+    for one in found:
+        typer.echo(told_of(one))
+    say("" if found else "no exposure clock runs")
+
+
 @app.command("explain")
 def explain(number: Number, config: Config = None, directory: Dir = None, json_: Json = False) -> None:
     """Why it was raised, what has happened since, who was told and who is next."""

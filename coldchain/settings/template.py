@@ -108,16 +108,47 @@ def _people(answers: Answers) -> str:
     if answers.modem:
         return f"""[notify]
 kind = "modem"
+{_NOTIFY}
 [notify.modem]
 device = "{answers.modem}"
-# pin_file = "secrets/sim-pin"
-"""
-    return """# Without a modem, messages are written to a file: nobody is woken. Put one in.
+{_MODEM}
+{_MORE}"""
+    return f"""# Without a modem, messages are written to a file: nobody is woken. Put one in.
 [notify]
 kind = "file"
 file = "data/messages.jsonl"
+{_NOTIFY}
 # kind = "modem"
 # [notify.modem]
 # device = "/dev/serial/by-id/usb-modem"
-# pin_file = "secrets/sim-pin"
+{_MODEM}
+{_MORE}"""
+
+
+_NOTIFY = """hourly = 120                     # an hour; beyond it only first critical ones leave; 0: no bound
+# calls = false                  # the modem does not ring, too"""
+
+_MODEM = """# pin_file = "secrets/sim-pin"
+# ussd = "*123#"                 # how the operator tells the credit
+# reserve = 5000                 # with less credit only critical messages leave
+# reset = ["uhubctl", "-a", "cycle", "-l", "1-1", "-p", "2"]   # power-cycles a modem that hangs"""
+
+_MORE = """# A second modem, best with a SIM of another operator.
+# [notify.second]
+# device = "/dev/serial/by-id/usb-modem-2"
+
+# A provider over HTTP behind the modem, or alone with kind = "http".
+# [notify.http]
+# ready = "twilio"               # or "vonage", "africastalking"; or your own url, body, accepted
+# account = "AC..."
+# sender = "+12025550123"
+# secret_file = "secrets/provider"
+# callback_file = "secrets/provider-callback"   # made by: coldchain oncall link delivery twilio --base https://...
+
+# [notify.mail]
+# host = "smtp.example.org"
+# sender = "coldchain@example.org"
+# password_file = "secrets/smtp-password"
+
+# Then prove it: coldchain test sms +85620xxxxxxxx
 """

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coldchain.kernel.instants import rfc3339
-from coldchain.records.alarms import Alarm, AlarmsReader
+from coldchain.records.alarms import Alarm, AlarmsReader, Moved
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 
@@ -14,7 +14,12 @@ from coldchain.settings import Settings
 def explained(settings: Settings, reader: AlarmsReader, alarm: Alarm) -> Iterator[str]:
     """Lines for people."""
     yield f"alarm {alarm.number}: {alarm.appliance} {alarm.kind}, {alarm.severity}, {alarm.state}"
-    if alarm.limit_value is not None and alarm.value is not None:
+    if alarm.kind == "forecast" and alarm.limit_value is not None and alarm.value is not None:
+        yield (
+            f"  {alarm.sensor} read {alarm.value / 1000:.3f} °C at {rfc3339(alarm.raised_ms)}, on its way"
+            f" past {alarm.limit_value / 1000:.3f} °C; foreseen since {rfc3339(alarm.since_ms)}"
+        )
+    elif alarm.limit_value is not None and alarm.value is not None:
         side = "above" if alarm.kind == "high" else "below"
         yield (
             f"  {alarm.sensor} was {side} {alarm.limit_value / 1000:.3f} °C from"
@@ -32,6 +37,8 @@ def explained(settings: Settings, reader: AlarmsReader, alarm: Alarm) -> Iterato
     yield "what happened:"
     for event in reader.events(alarm.id):
         yield f"  {rfc3339(event.at_ms)}  {event.event}  {event.detail}".rstrip()
+    for moved in reader.moved(alarm=alarm.id):
+        yield told_of(moved)
     yield "who was told:"
     arrived = reader.delivered(alarm.id)
     for notice in reversed(reader.notices(500, alarm=alarm.id)):
@@ -41,6 +48,20 @@ def explained(settings: Settings, reader: AlarmsReader, alarm: Alarm) -> Iterato
         if notice.state not in ("sent", "due") and notice.detail:
             yield f"      {notice.detail}"
     yield from _next(settings, reader, alarm)
+
+
+def told_of(moved: Moved) -> str:
+    """The exposure clock of moved blood in a line.
+
+    >>> told_of(Moved(1, "a", "br-3", "br-4", "ana", 0, 720_000, 960_000, 1_800_000, 1, None, None))
+    'blood of br-3 in br-4 since 1970-01-01T00:00:00Z, by ana: 16 min out of limits (12 before), of 30; runs'
+    """
+    allowed = "no budget" if moved.allowed_ms is None else f"of {moved.allowed_ms // 60_000}"
+    ends = "runs" if moved.ended_ms is None else f"ended {rfc3339(moved.ended_ms)}"
+    return (
+        f"blood of {moved.source} in {moved.target} since {rfc3339(moved.at_ms)}, by {moved.person}: "
+        f"{moved.out_ms // 60_000} min out of limits ({moved.before_ms // 60_000} before), {allowed}; {ends}"
+    )
 
 
 def _next(settings: Settings, reader: AlarmsReader, alarm: Alarm) -> Iterator[str]:

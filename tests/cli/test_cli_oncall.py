@@ -45,7 +45,7 @@ def test_alarms_are_listed_and_explained(ward: Ward, tmp_path: Path) -> None:
     for part in ("above 6.000 °C", "it read 9.000 °C", "rule high@", "registry version", "technician by sms"):
         assert part in told, told
     facts = json.loads(run(tmp_path, "alarm", "explain", "1", "--json").stdout)
-    assert [e["event"] for e in facts["events"]] == ["raised"]
+    assert facts["events"][0]["event"] == "raised"
     assert facts["escalation"]["state"] == "calling"
 
 
@@ -145,3 +145,60 @@ def test_each_trouble_of_a_modem_says_what_to_do(tmp_path: Path, trouble: str, s
         with pytest.raises(ColdChainError, match=says):
             raise failed.exception
         assert "9999" not in str(failed.exception)
+
+
+@pytest.mark.parametrize("device", ["nowhere", "coldchain.toml"])
+def test_without_a_modem_alarms_are_still_listed_answered_and_explained(
+    ward: Ward, tmp_path: Path, monkeypatch, device: str
+) -> None:
+    settle(tmp_path, f'kind = "modem"\n[notify.modem]\ndevice = "{device}"\npin_file = "no-such-file"')
+    monkeypatch.setattr("coldchain.cli.asking.APPLIED_WITHIN_S", 0.1)
+    for words in (
+        ("alarm", "list"),
+        ("alarm", "explain", "1"),
+        ("alarm", "ack", "1", "--by", "technician", "--action", "coming"),
+        ("oncall", "now"),
+    ):
+        said = run(tmp_path, *words)
+        assert said.exit_code == 0, (words, said.exception)
+    failed = run(tmp_path, "test", "sms", NURSE)
+    assert isinstance(failed.exception, ColdChainError)
+    with pytest.raises(ColdChainError, match=r"no-such-file: .*; put the secret into that file"):
+        raise failed.exception
+
+
+# --- moved blood, secret addresses, PINs
+
+
+def test_moved_blood_is_listed_with_its_clock(ward: Ward, tmp_path: Path) -> None:
+    assert "no exposure clock runs" in run(tmp_path, "alarm", "moved").stderr
+    ward.fridge("vte-br-04")
+    ward.temperature("vte-br-04", 4.0).run_until("08:08")
+    body = {"action": "moved", "target": "vte-br-04"}
+    ward._desk.command("m-1", "acknowledge", person="technician", alarm="1", body=body)
+    ward.run_until("08:10")
+    said = run(tmp_path, "alarm", "moved").stdout
+    assert "blood of vte-br-03 in vte-br-04" in said
+    assert "by technician: 8 min out of limits (8 before), of 30; runs" in said
+    assert "blood of vte-br-03 in vte-br-04" in run(tmp_path, "alarm", "explain", "1").stdout
+    (clock,) = json.loads(run(tmp_path, "alarm", "moved", "--json").stdout)
+    assert clock["target"] == "vte-br-04"
+
+
+def test_a_secret_address_and_a_pin_are_made_by_the_command_line(ward: Ward, tmp_path: Path) -> None:
+    ward._publish(rotas=(Rota(id="night", people=("technician",)),))
+    said = run(tmp_path, "oncall", "link", "calendar", "night", "--base", "https://blood.example/")
+    assert said.stdout.startswith("https://blood.example/calendar/")
+    assert "keep it secret" in said.stderr
+    for words, says in (
+        (("calendar", "day"), "no rota 'day'; known: night"),
+        (("delivery", "twilio"), "set \\[notify.http\\]"),
+        (("door", "night"), "write calendar or delivery"),
+    ):
+        with pytest.raises(BadData, match=says):
+            raise run(tmp_path, "oncall", "link", *words).exception
+    typed = CliRunner().invoke(
+        app, ["oncall", "pin", "technician", "--dir", str(tmp_path)], input="7391\n7391\n"
+    )
+    assert typed.exit_code == 0, typed.exception
+    assert "7391" not in typed.output

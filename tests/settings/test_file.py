@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,24 @@ def test_no_text_crashes_the_check(text: str) -> None:
 @given(st.text(alphabet="ab.[]=\"'{}\n #1", max_size=120))
 def test_the_index_of_lines_never_crashes(text: str) -> None:
     assert all(1 <= line <= text.count("\n") + len(text.splitlines()) for line in key_lines(text).values())
+
+
+@pytest.mark.parametrize("modem", ["", "/dev/ttyUSB0"])
+def test_what_the_template_says_of_telephones_is_true(modem: str) -> None:
+    """Each line of [notify] that is commented out, taken in, is a key that exists."""
+    text = render(Answers(modem=modem))
+    people = text[text.index("[notify]") :]
+    keys = (
+        "notify|kind|device|pin_file|ussd|reserve|reset|ready|account|sender|secret_file|callback_file|host"
+    )
+    taken_in, lines = re.subn(rf"(?m)^# (?=\[?({keys}|calls|password_file)\b)", "", people)
+    assert lines > 12
+    kept = re.sub(r'(?m)^kind = "file"\n|^file = .*\n', "", taken_in)
+    settings, findings = check_text(kept, "c.toml")
+    assert findings == [], findings
+    assert settings is not None
+    assert settings.notify.second is not None
+    assert settings.notify.http is not None
+    assert settings.notify.http.callback_file is not None
+    assert settings.notify.modem.reset
+    assert not settings.notify.calls
