@@ -16,20 +16,18 @@ from alerts.book import Book, Scene
 from alerts.lifecycle import Event, State, why_not
 from alerts.margin import ALONE_MS, DAY_MS, Left, left, used_of
 from alerts.oncall.policy import people_of, policy_for
+from alerts.proof import Readings
 from alerts.rules.table import judging_sensors
 from alerts.shelves import Shelves
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile
-from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE, Flag
 from coldchain.records.alarms import Alarm, Disposition, Shelf
 from coldchain.records.registry import Sensor
 from coldchain.settings.profile_files import PROFILES
 
-Readings = Callable[[str, int, int], Rows]
-"""(sensor, start_ms, end_ms) -> the journal's rows with start_ms <= at_ms < end_ms."""
 ToLimit = Callable[[str], int | None]
 """Milliseconds until that sensor passes a limit, where something foresees it."""
 

@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
-from alerts.aside import Aside, Readings
+from alerts.aside import Aside
 from alerts.book import Book, Scene
 from alerts.gateways import Gateways
 from alerts.losses import Losses
+from alerts.proof import Proof, Readings
 from alerts.store import AlarmStore
+from alerts.watch import Watch
 from coldchain.settings import Settings
 
 
 class Keeper:
-    """`aside` puts alarms aside by command; `gateways` is what they say of themselves."""
+    """`aside` puts alarms aside by command; `watch` looks for silence; `gateways` is what they say."""
 
     def __init__(self, store: AlarmStore, book: Book, readings: Readings, settings: Settings) -> None:
         self._store = store
         silent_after_ms = round(settings.alerts.silent_after.total_seconds() * 1000)
         self.aside = Aside(store, book, readings, silent_after_ms)
         self.gateways = Gateways(settings.readings_db, silent_after_ms)
+        proof = Proof(readings, silent_after_ms)
+        self.watch = Watch(store, book, silent_after_ms, self.gateways.pending, proof)
         self._losses = Losses(store, book, self.gateways)
 
     def look(self, scene: Scene) -> bool:

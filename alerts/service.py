@@ -35,7 +35,6 @@ from alerts.rules.table import build_table
 from alerts.site.watch import SiteWatch
 from alerts.store import AlarmStore, Saved
 from alerts.telling import Teller
-from alerts.watch import Watch
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.ports.clock import steady_s as system_steady_s
@@ -103,7 +102,7 @@ class AlertService:
         self._keeper = Keeper(self._store, self._book, self._record, settings)
         self._commands = Commands(settings.desk_db, self._store, self._book, self._keeper.aside)
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
-        self._watch = Watch(self._store, self._book, self._silent_after_ms, self._keeper.gateways.pending)
+        self._watch = self._keeper.watch
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
         self.outbox = Outbox(settings.alarms_db, channels, wall_ms, now.persona, budget) if channels else None
@@ -218,7 +217,7 @@ class AlertService:
             self._rebuild()
         self._sites.feed(rows)
         self._guards.backlog(rows, self._scene)
-        did = step(self._state, block, self._rules)
+        did = step(self._state, block, self._rules, give=True)
         self._state, self._position = did.state, batches[-1].position
         self._unsaved += len(block)
         self._n_judged += len(block)

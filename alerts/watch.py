@@ -14,6 +14,7 @@ import numpy as np
 
 from alerts.book import Book, Case, Scene, excursion_id
 from alerts.engine import Table
+from alerts.proof import Proof
 from alerts.rules import CONDITIONS, NUMBER_OF
 from alerts.rules.flat import Bools, Ints
 from alerts.rules.limits import NEVER
@@ -56,33 +57,34 @@ class Watch:
         book: Book,
         silent_after_ms: int,
         pending: Pending = lambda _now: {},
+        proof: Proof | None = None,
     ) -> None:
         self._store, self._book, self._silent_after_ms = store, book, silent_after_ms
-        self._pending = pending
+        self._pending, self._proof = pending, proof
         self._standing: dict[Key, tuple[str, str]] = {
             (a.scope, a.appliance, a.kind): (a.id, a.severity)
             for a in store.standing()
             if a.kind in (KIND, BACKLOG)
         }
         self._fresh_since: dict[tuple[str, str], int] = {}
-        self._proved_ms = 0
+        self._seen: set[tuple[str, str]] = set()
 
     def look(self, table: Table, scene: Scene, since_ms: int) -> tuple[Silence, Changes]:
         """Compare. Pure but for the memory of when each gateway was heard again.
 
         since_ms  when the watch began. Before since_ms + silent_after only that is silent which the record
-                  itself proves: others were heard when it was long overdue, before the watch began
+                  itself proves: others of its gateway were heard all along, before the watch began
         """
         rules = scene.rules
         live_at = table["live_at"][: len(rules)]
         now = judge_silence(live_at, rules, self._silent_after_ms, scene.now_ms, _beyond(table, scene))
         unit_due, group_due = now.unit_silent.copy(), now.group_silent.copy()
+        began = np.full(len(rules.groups) + 1, since_ms)
         if scene.now_ms <= since_ms + self._silent_after_ms:
-            proved_ms = self._proved(live_at, since_ms)
-            patience = self._patience(now, scene)
-            unit_due &= now.unit_since + patience < proved_ms
-            group_due &= now.group_since + self._silent_after_ms < proved_ms
-        held = (now.held | self._resuming(now, scene)) & ~now.unit_beyond
+            began = self._began(now, live_at, scene, since_ms)
+            unit_due &= scene.now_ms > began[now.unit_group] + self._patience(now, scene)
+            group_due &= scene.now_ms > began[-1] + self._silent_after_ms
+        held = (now.held | self._resuming(now, scene, began)) & ~now.unit_beyond
         kinds = self._kinds(now, scene)
         found = Changes(
             self._new_units(np.flatnonzero(unit_due & ~held), now, scene),
@@ -92,14 +94,28 @@ class Watch:
         )
         return now, found
 
-    def _proved(self, live_at: Ints, since_ms: int) -> int:
-        """Until when somebody was heard before the watch began [ms]; 0: that proves nothing.
+    def _began(self, now: Silence, live_at: Ints, scene: Scene, since_ms: int) -> Ints:
+        """(G + 1,) since when what is heard through each gateway was watched: by us, or by the record before.
 
-        Only a record that was written up to that moment proves anything: else all were silent, with the hub.
+        The last place is of all together. One question to the record for each gateway with somebody silent.
         """
-        before = live_at[live_at <= since_ms]
-        self._proved_ms = max(self._proved_ms, int(before.max(initial=0)))
-        return self._proved_ms if self._proved_ms >= since_ms - self._silent_after_ms else 0
+        rules = scene.rules
+        began = np.full(len(rules.groups) + 1, since_ms)
+        silent = {int(g) for g in now.unit_group[now.unit_silent]} | {
+            *np.flatnonzero(now.group_silent).tolist()
+        }
+        if self._proof is None or not silent:
+            return began
+        heard = np.where(live_at <= since_ms, live_at, -1)
+        for g in (-1, *sorted(silent - {-1})):
+            among = heard if g < 0 else np.where(rules.group == g, heard, -1)
+            witness = int(among.argmax())
+            if among[witness] >= 0:
+                every_ms = int(rules.every_ms[witness])
+                began[g] = self._proof.heard_since(scene.names[witness], every_ms, since_ms)
+            if began[-1] == since_ms:
+                break  # nobody at all was heard without a pause
+        return began
 
     def _patience(self, now: Silence, scene: Scene) -> Ints:
         """(U,) how long the sensor that has been silent longest is given."""
@@ -160,16 +176,23 @@ class Watch:
                 found.append(known)
         return found
 
-    def _resuming(self, now: Silence, scene: Scene) -> Bools:
-        """(U,) the appliance's gateway was heard again only just now: give its sensors time to report."""
+    def _resuming(self, now: Silence, scene: Scene, began: Ints) -> Bools:
+        """(U,) the appliance's gateway was heard again only just now: give its sensors time to report.
+
+        began (G + 1,): for a gateway that is looked at for the first time, since when it was watched
+        """
         rules = scene.rules
         recent = np.zeros(len(rules.groups) + 1, np.bool_)
         for number, name in enumerate(rules.groups):
             if now.group_suspect[number]:
                 self._fresh_since.pop(name, None)
             else:
-                since = self._fresh_since.setdefault(name, scene.now_ms)
+                since = self._fresh_since.get(name)
+                if since is None:
+                    since = int(began[number]) if name not in self._seen else scene.now_ms
+                    self._fresh_since[name] = since
                 recent[number] = scene.now_ms <= since + self._silent_after_ms
+        self._seen |= set(rules.groups)
         return recent[now.unit_group]
 
     def _over(self, now: Silence, kinds: dict[int, str], scene: Scene) -> list[str]:
