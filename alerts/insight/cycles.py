@@ -133,6 +133,10 @@ def in_force(before: Floats, made: Cycles | None, seg: Segments) -> Known:
     """The usual figures known at each reading. before (S, 6): `usual` before these readings."""
     if made is None:
         return Known(before, along(np.arange(len(seg.first)), seg))
+    if seg.single:
+        figures = before.copy()
+        figures[made.by] = made.usual
+        return Known(figures, np.arange(seg.n))
     shows = np.zeros(seg.n, np.int64)
     shows[made.by] = 1
     place = np.searchsorted(made.series, seg.series) + np.arange(len(seg.series))
@@ -239,8 +243,8 @@ def _runs_of_tick(hot: Table, readings: Readings, way: Ints, since: Ints) -> _Ru
     known = hot["at"] != NEVER
     joins = (way == hot["way"]) & (since == hot["since"]) & known
     ended = np.flatnonzero(known & ~joins)
-    was = hot[ended]
-    runs = _Runs(readings.series[ended], was["way"], was["top"], was["top_at"], was["since"], ended)
+    way_was, top, top_at, begun = (hot[name][ended] for name in ("way", "top", "top_at", "since"))
+    runs = _Runs(readings.series[ended], way_was, top, top_at, begun, ended)
     rises = np.where(way >= 0, readings.milli > hot["top"], readings.milli < hot["top"])
     new = rises | ~joins
     hot["top"] = np.where(new, readings.milli, hot["top"])

@@ -114,7 +114,9 @@ def advance(table: Table, readings: Readings, usual: Known, ceiling_c: Floats) -
 def follow(table: Table, hot: Table, readings: Readings, usual: Known, ceiling_c: Floats) -> Defrosts:
     """As `advance`; `hot` are the hot records of the readings' segments, which `table` is not asked for."""
     seg, value = readings.seg, readings.milli
-    line, back = (bound[usual.of] for bound in _lines(usual.figures))
+    line, back = _lines(usual.figures)
+    if not seg.single or len(line) != seg.n:  # of a tick, each reading has its own
+        line, back = line[usual.of], back[usual.of]
     above = value > line
     which = _stirring(above, value <= back, hot["standing"], seg)
     nothing, never = np.zeros(seg.n, np.bool_), np.full(seg.n, NEVER)
