@@ -12,8 +12,8 @@ import numpy as np
 from alerts.insight.scan import NEVER, Floats, Table, along, last_true
 from alerts.rules.flat import Bools, Ints, Segments, segments_of
 
-SPAN_S = 4 * 86_400.0
-"""Freezers defrost every 25 to 42 h: two of them fall into each span."""
+SPAN_S = 7 * 86_400.0
+"""Freezers defrost every 25 to 42 h: a few of them fall into each span, though one be skipped."""
 MOST_MK = 1 << 20
 
 STATE = np.dtype([("span", "<i8"), ("top", "<i4", 2), ("past", "<i4", 2)])
