@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from alerts.engine import EngineState, What, rules_digest, step
 from alerts.rules import CONDITIONS
 from alerts.rules.flat import Block
-from alerts.rules.terms import RuleTable, of_one_profile
-from benchmarks.quality_sim import START_UTC_S, Chunk, Ints
+from alerts.rules.table import TAU_S
+from alerts.rules.terms import Part, RuleTable, of_one_profile
+from benchmarks.quality_sim import START_UTC_S, Floats, Ints
 from coldchain.kernel.limits import Profile
 from coldchain.settings.profile_files import PROFILES
 from firmware_sim.physics.designs import ApplianceType as Type
@@ -28,7 +29,7 @@ PROFILE = {
 
 FAULT_AFTER_MS = 300_000
 EVERY_MS = 60_000
-ROWS_A_STEP = 125
+ROWS_A_STEP = 24
 """Series judged in one step: what is carried and what is new then lie in the processor's own memory."""
 
 
@@ -62,19 +63,21 @@ class Judge:
         self.state = EngineState.fresh(len(self.rules))
 
     @classmethod
-    def of(cls, kind: Type, count: int) -> Judge:
-        return cls.under(profile_of(kind), count)
+    def of(cls, kind: Type, count: int, part: Part) -> Judge:
+        """Probes of that type, each in an appliance of its own, as the registry's table would have them."""
+        return cls.under(profile_of(kind), count, part, TAU_S[str(kind)])
 
     @classmethod
-    def under(cls, profile: Profile, count: int) -> Judge:
-        """Load probes, each in an appliance of its own."""
-        return cls(of_one_profile(count, profile, EVERY_MS, FAULT_AFTER_MS))
+    def under(cls, profile: Profile, count: int, part: Part, tau_s: float) -> Judge:
+        return cls(
+            of_one_profile(count, profile, EVERY_MS, FAULT_AFTER_MS, part=part, insight=True, tau_s=tau_s)
+        )
 
     @property
     def digest(self) -> str:
         return rules_digest(self.rules)
 
-    def feed(self, at_s: np.ndarray, milli: Ints) -> None:
+    def feed(self, at_s: Floats, milli: Ints) -> None:
         """milli (T, N) thousandths; a value of a broken probe is a value, as it comes off the wire."""
         times, count = milli.shape
         at = np.rint((at_s + START_UTC_S) * 1000).astype(np.int64)
@@ -89,8 +92,8 @@ class Judge:
         """A block of any readings."""
         told = step(self.state, block, self.rules, give=True)
         self.state = told.state
-        for event in told.events.tolist():
-            self._note(*event[:4], event[5])
+        for at, series, kind, what, since in told.events[["at", "series", "kind", "what", "since"]].tolist():
+            self._note(at, series, kind, what, since)
 
     def _note(self, at: int, series: int, kind: int, what: int, since: int) -> None:
         key = (series, kind)
@@ -108,12 +111,8 @@ class Judge:
                 was.row, was.name, was.kind, was.severity, was.at_s, was.since_s, at / 1000 - START_UTC_S
             )
 
-    def messages(self) -> list[Message]:
-        return self.found
-
-
-def feed(judges: dict[str, Judge], chunk: Chunk, rows: dict[str, Ints]) -> None:
-    """A day into each: "load" judges load probes, "air" the airs of appliances that have nothing else."""
-    judges["load"].feed(chunk.at_s, chunk.load)
-    if "air" in judges:
-        judges["air"].feed(chunk.at_s, chunk.air[:, rows["air"]])
+    def messages(self, of: Ints | None = None) -> list[Message]:
+        """All so far. of: the appliance of each series, where they are not numbered alike."""
+        if of is None:
+            return self.found
+        return [replace(m, row=int(of[m.row])) for m in self.found]

@@ -134,11 +134,20 @@ def _broad(tally: dict[str, Any]) -> list[str]:
             f"{p['probe_stuck']}, after {digest_of(f['stuck_h'])} h; drifting ones: "
             f"{_rate(p.get('probe_drift_found', 0), p.get('probe_drift', 0))} of {p.get('probe_drift', 0)}"
         )
-    if "air" in tally:
-        a = tally["air"]
+    for name, said in (
+        ("both", "with the air's own warning beside"),
+        ("alone", "where only air is measured"),
+    ):
+        a = tally[name]
         lines.append(
-            f"* where only air is measured: missed {a['missed']} of {a['excursions']} (longest "
-            f"{a['longest_missed_min']:.0f} min), nuisance {a['nuisance'] / max(a['months'], 1e-9):.3f} a month"
+            f"* {said}: missed {a['missed']} of {a['excursions']} (longest {a['longest_missed_min']:.0f} min), "
+            f"nuisance {a['nuisance'] / max(a['months'], 1e-9):.3f} a month ({_words(a['nuisance_by']) or 'none'})"
+        )
+    d = tally["alone_defrosts"]
+    if d["defrosts"]:
+        lines.append(
+            f"* where only air is measured, defrosts without a message: {_rate(d['defrosts_passed'], d['defrosts'])} "
+            f"of {d['defrosts']:,}; excursions hidden by one: {d['hidden_by_defrosts']} of {d['excursions_at_defrosts']}"
         )
     return [*lines, ""]
 

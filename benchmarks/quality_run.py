@@ -15,15 +15,16 @@ import numpy as np
 
 from benchmarks import quality_cause, quality_detail, quality_score, quality_sim
 from benchmarks.quality_detail import Kept, Watch
-from benchmarks.quality_engine import Judge, feed, profile_of
+from alerts.rules.terms import Part
+from benchmarks.quality_engine import Judge, profile_of
 from benchmarks.quality_plan import Rate, plan
 from benchmarks.quality_truth import Truth
 from firmware_sim.physics.designs import ApplianceType as Type
 
 COUNT, DAYS = 1000, 73
 """Appliances and days of one fleet: 200 appliance-years."""
-AIR_ONLY = 4
-"""Every fourth appliance is judged a second time as if it had no load probe."""
+AIR_OF = 8
+"""Every eighth appliance's air is judged, too: beside its load, and as if there were no load probe."""
 
 
 def one(
@@ -32,22 +33,35 @@ def one(
     """Simulate, judge and score one fleet."""
     planned = plan(kind, count, days, seed, Rate(), wider=evaluates)
     truth = Truth(profile_of(kind), count, planned)
-    alone = np.arange(0, count, AIR_ONLY)
-    judges = {"load": Judge.of(kind, count), "air": Judge.of(kind, len(alone))}
+    some = np.arange(0, count, AIR_OF)
+    judges = {
+        "load": Judge.of(kind, count, Part.LOAD),
+        "beside": Judge.of(kind, len(some), Part.AIR_BESIDE),
+        "alone": Judge.of(kind, len(some), Part.AIR_ALONE),
+    }
     spent = {"simulating_s": 0.0, "judging_s": 0.0}
-    begun = time.perf_counter()
+    begun = time.process_time()
     for day, chunk in enumerate(quality_sim.run(kind, count, days, seed, planned, outside=evaluates)):
-        simulated = time.perf_counter()
+        simulated = time.process_time()
         spent["simulating_s"] += simulated - begun
-        feed(judges, chunk, {"air": alone})
+        judges["load"].feed(chunk.at_s, chunk.load)
+        judges["beside"].feed(chunk.at_s, chunk.air[:, some])
+        judges["alone"].feed(chunk.at_s, chunk.air[:, some])
         truth.feed(chunk)
-        begun = time.perf_counter()
+        begun = time.process_time()
         spent["judging_s"] += begun - simulated
         if progress is not None:
             progress(count * (day + 1) / 365)
     truth.close()
-    tally: dict[str, Any] = {"load": quality_score.messages_worth(truth, judges["load"].messages())}
-    tally["faults"] = quality_score.faults_met(truth, judges["load"].messages())
+    load, air = judges["load"].messages(), judges["alone"].messages(some)
+    rows = some.tolist()
+    tally: dict[str, Any] = {
+        "load": quality_score.messages_worth(truth, load),
+        "both": quality_score.messages_worth(truth, load + judges["beside"].messages(some), rows),
+        "alone": quality_score.messages_worth(truth, air, rows),
+        "faults": quality_score.faults_met(truth, load),
+        "alone_defrosts": quality_score.defrosts_passed(truth, quality_score.Told(air), set(rows)),
+    }
     return {
         "type": str(kind),
         "seed": seed,
@@ -66,7 +80,7 @@ def close_look(
     """One smaller fleet, its readings kept: what is told besides alarms."""
     planned = plan(kind, count, days, seed, Rate(8.0, 16.0), wider=evaluates)
     profile = profile_of(kind)
-    truth, kept, judge = Truth(profile, count, planned), Kept(), Judge.of(kind, count)
+    truth, kept, judge = Truth(profile, count, planned), Kept(), Judge.of(kind, count, Part.LOAD)
     seeing, unseeing = (Watch(profile, count, seeing=s) for s in (True, False))
     for day, chunk in enumerate(quality_sim.run(kind, count, days, seed, planned, outside=evaluates)):
         kept.tables.append(unseeing.table.copy())

@@ -159,12 +159,14 @@ def faults_met(truth: Truth, messages: list[Message]) -> Tally:
     }
 
 
-def defrosts_passed(truth: Truth, told: Told) -> Tally:
+def defrosts_passed(truth: Truth, told: Told, rows: set[int] | None = None) -> Tally:
     """After the third of each appliance and clear of faults; and excursions that a defrost may have hidden."""
     seen: dict[int, int] = defaultdict(int)
     total = passed = 0
     starts: dict[int, list[float]] = defaultdict(list)
     for row, start, end in truth.defrosts:
+        if rows is not None and row not in rows:
+            continue
         starts[row].append(start)
         seen[row] += 1
         if seen[row] <= 3 or truth.disturbed(row, start) or truth.disturbed(row, end + DEFROST_S):
@@ -173,6 +175,8 @@ def defrosts_passed(truth: Truth, told: Told) -> Tally:
         passed += not told.within(row, start, end + DEFROST_S)
     hidden = touched = 0
     for e in truth.excursions:
+        if rows is not None and e[0] not in rows:
+            continue
         near = starts.get(e[0], [])
         place = bisect_left(near, e[1] - DEFROST_S)
         if place < len(near) and near[place] <= e[2]:
