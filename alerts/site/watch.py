@@ -37,6 +37,8 @@ CAUSED = frozenset({"high", "low", "rate", "forecast", "cumulative", "agitator",
 """Kinds of alarms of an appliance that come of its having no power. A broken probe does not."""
 REFRESH_MS = 60_000
 """Lists and the blind clock are reckoned anew so often."""
+LOOK_MS = 5_000
+"""Supplies are looked at so often: power is an alarm after minutes, and it takes them all."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class SiteWatch:
         self._contacts: Contacts | None = None
         self._roster: Roster | None = None
         self._begun = False
+        self._looked_ms = 0
         self._terms: tuple[int, Terms] | None = None
         self._off: dict[str, str] = {}
         self._listed: dict[str, list[Listed]] = {}
@@ -121,6 +124,9 @@ class SiteWatch:
         chart, contacts = self._roster, self._contacts
         if chart is None or contacts is None or not len(chart):
             return changes
+        if self._looked_ms <= scene.now_ms < self._looked_ms + LOOK_MS:
+            return changes
+        self._looked_ms = scene.now_ms
         silent = _by_appliance(silence.unit_silent, scene, chart)
         now = gather(state, chart, self._terms_at(chart, scene.now_ms), contacts, silent, scene.now_ms)
         standing = [n for n in range(len(chart.supplies)) if chart.subject(n) in self._alarms]
