@@ -19,6 +19,8 @@ from power_cut import AFTER_S, CUT_S, START_UTC_S, Stage, Story, truth
 
 from alerts.site import lists, refuge
 from coldchain.records.alarms import Alarm, Listed
+from coldchain.records.duty import Policy, Step
+from coldchain.records.registry import Registry
 from firmware_sim.faults import Fault, FaultKind
 
 TEN_MINUTES_MS = 600_000
@@ -229,8 +231,21 @@ def test_a_list_in_another_order_is_found_out(small: Stage, monkeypatch: pytest.
         check_order(small.book.alarm_list(alarm.id), passes, least=-1.0, factor=2.5)
 
 
-def test_an_alarm_for_each_appliance_is_found_out(small: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the site's alarm above them: every appliance rings for itself."""
+def test_a_talkative_policy_is_found_out(small: Stage) -> None:
+    """Every minute somebody else is called, and all who were told before: that is three messages and more."""
+    steps = tuple(Step(after_s=60 * (n > 0), tell=("everybody",)) for n in range(5))
+    policy = Policy(id="loud", severity="critical", steps=steps)
+    registry = Registry.model_validate({**dict(small.registry), "policies": (policy,)})
+    small.desk.publish(registry, author="test", reason="planted")
+    small.play_to(CUT_S + 760, every_s=10)
+    with pytest.raises(AssertionError, match=r"\+85620"):
+        check_messages(small, power_alarm(small))
+
+
+def test_appliances_that_stand_for_themselves_are_found_out(
+    small: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the site's alarm above them every appliance has an alarm of its own."""
     small.play_to(CUT_S + 140, every_s=10)
     alarm = power_alarm(small)
     monkeypatch.setattr(small.service._book, "parent_of", lambda _appliance, _kind: None)
