@@ -15,7 +15,7 @@ from datetime import tzinfo
 from typing import Protocol
 
 from coldchain.kernel.words import NO_VALUE, Health, Quantity
-from coldchain.records.alarms import Alarm
+from coldchain.records.alarms import PUT_ASIDE, Alarm
 from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
 from dashboards.console.times import clock
@@ -262,8 +262,9 @@ def _by_alarms(
         if alarm.kind == "silence" and alarm.standing and of_main and last is not None:
             found.append((Health.SILENT, _was(last, limit, judge), (beyond(last, limit) == 0, last.at_ms)))
             continue
-        if alarm.state == "returned":
-            text = t("why.returned", kind=word("kind", alarm.kind), since=since)
+        if not alarm.standing:
+            key = "why.disposition" if alarm.state == "disposition_due" else "why.returned"
+            text = t(key, kind=word("kind", alarm.kind), since=since)
             found.append((Health.WARNING, text, (0, alarm.since_ms)))
             continue
         parts = [_condition(alarm, since)]
@@ -272,6 +273,8 @@ def _by_alarms(
             parts.append(t("why.peak", peak=celsius(peak, limit.low, limit.high)))
         if alarm.state == "acknowledged":
             parts.append(t("why.acknowledged"))
+        if alarm.state in PUT_ASIDE:
+            parts.append(word("alarm", alarm.state))
         state = Health.ALARM if alarm.severity == "critical" else Health.WARNING
         depth = abs(beyond(last, limit)) if last is not None else 0
         found.append((state, ", ".join(parts), (alarm.state == "acknowledged", -depth)))
