@@ -22,7 +22,7 @@ from alerts.store import AlarmStore
 from coldchain.kernel.limits import Profile
 from coldchain.kernel.words import NO_VALUE, Status
 from coldchain.records.alarms import Moved
-from coldchain.records.registry import Registry
+from coldchain.records.registry import Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
 
 Floats = npt.NDArray[np.float64]
@@ -138,17 +138,17 @@ class Clocks:
         appliance = registry.appliance_by_id.get(stay.appliance)
         local = PROFILES.get((appliance.carries(stay.end_ms) if appliance else None) or "")
         terms = local if local is not None and local.component == profile.component else profile
-        sensors = [
-            s for s in registry.sensors if s.appliance == stay.appliance and s.id in judging_sensors(registry)
-        ]
-        return max((self._of_sensor(s.id, s.every_s, stay, terms) for s in sensors), default=0)
+        judging = judging_sensors(registry)
+        sensors = [s for s in registry.sensors if s.appliance == stay.appliance and s.id in judging]
+        return max((self._of_sensor(s, stay, terms) for s in sensors), default=0)
 
-    def _of_sensor(self, sensor: str, every_s: int, stay: Stay, profile: Profile) -> int:
-        gap_ms = 3_000 * every_s
-        rows = self._readings(sensor, stay.start_ms - gap_ms, stay.end_ms + gap_ms)
+    def _of_sensor(self, sensor: Sensor, stay: Stay, profile: Profile) -> int:
+        gap_ms = 3_000 * sensor.every_s
+        rows = self._readings(sensor.id, stay.start_ms - gap_ms, stay.end_ms + gap_ms)
         rows = rows[(rows["value"] != NO_VALUE) & (rows["status"] == Status.OK)]
         rows = rows[np.argsort(rows["at_ms"], kind="stable")]
-        at, value = within(rows["at_ms"].astype(np.int64), rows["value"].astype(np.float64), stay, gap_ms)
+        at, value = rows["at_ms"].astype(np.int64), rows["value"].astype(np.float64)
+        at, value = within(at, value + _offset(sensor, at), stay, gap_ms)
         if not len(at):
             return 0
         line = line_of(at, value, segments_of(np.zeros(len(at), np.int64)), gap_ms)
@@ -158,6 +158,14 @@ class Clocks:
                 out_ms, _ = beyond(line, limit_c * 1000, sign)
                 total += int(out_ms.sum())
         return total
+
+
+def _offset(sensor: Sensor, at: Ints) -> Floats:
+    """(N,) thousandths that the calibration in force then adds."""
+    add = np.zeros(len(at))
+    for offset in sensor.offsets:  # by date
+        add[at >= offset.from_ms] = round(offset.offset_k * 1000)
+    return add
 
 
 def within(at: Ints, value: Floats, stay: Stay, gap_ms: int) -> tuple[Ints, Floats]:
