@@ -103,11 +103,11 @@ def _borne(table: Table, seen: Seen, sight: Sight, seg: Segments) -> tuple[Ints,
     if sight.seen is None:
         return None
     who, last = seg.place, seg.last
-    carried = table["spike_at"][who]
+    carried = np.array(table["spike_at"][who])  # not a view: it is written below
     if not sight.spike.any() and (carried == NEVER).all():
         return None
     at = shifted(np.where(sight.spike, seen.block.at, NEVER), seg, carried)
-    value = shifted(seen.temp, seg, table["spike"][who])
+    value = shifted(seen.temp, seg, np.array(table["spike"][who]))
     spike = sight.spike[last]
     table["spike_at"][who] = np.where(spike, seen.block.at[last], NEVER)
     table["spike"][who] = np.where(spike, seen.temp[last], 0)
