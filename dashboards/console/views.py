@@ -262,7 +262,7 @@ def _by_alarms(
         if alarm.kind == "silence" and alarm.standing and of_main and last is not None:
             found.append((Health.SILENT, _was(last, limit, judge), (beyond(last, limit) == 0, last.at_ms)))
             continue
-        if not alarm.standing:
+        if alarm.state in ("returned", "disposition_due") or alarm.returned_ms is not None:
             key = "why.disposition" if alarm.state == "disposition_due" else "why.returned"
             text = t(key, kind=word("kind", alarm.kind), since=since)
             found.append((Health.WARNING, text, (0, alarm.since_ms)))
