@@ -8,6 +8,7 @@ gateway is a warning, until the line is a day old; then it is critical again. A 
 from __future__ import annotations
 
 from dataclasses import replace
+from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
 import structlog
@@ -90,14 +91,12 @@ class GuardLines:
         self._again_ms = scene.now_ms + LOOK_EVERY_MS
         changed = False
         for alarm in self._silences():
-            line = self._newest(alarm.appliance)
-            well = line is not None and speaks_for(line, alarm.since_ms, scene.now_ms)
-            if well and alarm.severity == "critical":
-                assert line is not None
+            line = word_for(self._store.db, alarm, scene.now_ms)
+            if line is not None and alarm.severity == "critical":
                 with self._store.transaction():
                     self._lower(alarm, line, scene)
                 changed = True
-            elif not well and alarm.severity == "warning":
+            elif line is None and alarm.severity == "warning":
                 with self._store.transaction():
                     self._raise(alarm, scene)
                 changed = True
@@ -138,13 +137,21 @@ class GuardLines:
     def _silence_of(self, gateway: str) -> Alarm | None:
         return next((a for a in self._silences() if a.appliance == gateway), None)
 
-    def _newest(self, gateway: str) -> Line | None:
-        row = self._store.db.execute(
-            "SELECT gateway, kind, at_ms, low, high, inside, text FROM guard_line"
-            " WHERE gateway = ? AND kind = ?",
-            (gateway, Kind.ALIVE.value),
-        ).fetchone()
-        return Line(row[0], Kind(row[1]), row[2], row[3], row[4], bool(row[5]), row[6]) if row else None
+
+def word_for(db: Connection, alarm: Alarm, now_ms: int) -> Line | None:
+    """The line by which a silent gateway's guard says that its site is well, and that it would tell if not;
+    None: there is none that still counts.
+    """
+    if alarm.scope != "gateway":
+        return None
+    row = db.execute(
+        "SELECT gateway, kind, at_ms, low, high, inside, text FROM guard_line WHERE gateway = ? AND kind = ?",
+        (alarm.appliance, Kind.ALIVE.value),
+    ).fetchone()
+    if row is None:
+        return None
+    line = Line(row[0], Kind(row[1]), row[2], row[3], row[4], bool(row[5]), row[6])
+    return line if speaks_for(line, alarm.since_ms, now_ms) else None
 
 
 def _is_from(sender: str, entry: GatewayEntry) -> bool:

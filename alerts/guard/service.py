@@ -153,19 +153,24 @@ class GuardService(AlertService):
 
     def _speak(self) -> None:
         """Tell what stands and the hub cannot know, each alarm once; then its chain runs by itself."""
-        scene = self._scene
         for alarm in self._store.standing():
             if alarm.state != State.UNACKNOWLEDGED or alarm.parent or alarm.scope == "rota":
                 continue
             chain = self._teller.chains.chain(alarm.id)
             if (chain is None or chain.state == ENDED) and self._ours(alarm):
-                with self._store.transaction():
-                    now = replace(alarm, raised_ms=scene.now_ms)
-                    value = self._book.newest_value(alarm.sensor)
-                    self._teller.raised(now, value, 0, scene, again=False)
-                    self._store.note(
-                        alarm.id, scene.now_ms, "told_here", f"no receipt for {self._word.silent_s:.0f} s"
-                    )
+                self._tell(alarm)
+
+    def _tell(self, alarm: Alarm) -> None:
+        """The teller may leave it: another alarm of the appliance says it already."""
+        scene, chains = self._scene, self._teller.chains
+        with self._store.transaction():
+            now = replace(alarm, raised_ms=scene.now_ms)
+            self._teller.raised(now, self._book.newest_value(alarm.sensor), 0, scene, again=False)
+            chain = chains.chain(alarm.id)
+            if chain is not None and chain.state != ENDED:
+                self._store.note(
+                    alarm.id, scene.now_ms, "told_here", f"no receipt for {self._word.silent_s:.0f} s"
+                )
                 self._wake_outbox()
 
     def _ours(self, alarm: Alarm) -> bool:

@@ -56,6 +56,7 @@ def examine(settings: Settings, wall_ms: Callable[[], int]) -> Iterator[Line]:
     yield _broker(settings)
     yield from _lines(settings)
     yield from _processes(settings, wall_ms())
+    yield from _guard(settings)
     yield _notifier(settings)
     yield _influx(settings)
 
@@ -259,6 +260,41 @@ def _figures(name: str, figures: dict[str, Any], now_ms: int) -> Line:
     if figures.get("waiting"):
         return Line(name, "warning", said, "sensors wait for a name: coldchain sensor waiting")
     return Line(name, "ok", said or "working")
+
+
+GUARD_SAYS: dict[str, tuple[State, str, str]] = {
+    "following": ("ok", "follows, silent while the hub is there", ""),
+    "speaking": (
+        "warning",
+        "tells people by itself: the hub gives no receipts",
+        "check broker, network, ingest",
+    ),
+    "no_rules": (
+        "warning",
+        "has no copy of the rules: it judges nothing",
+        "give the gateway its site in the hub's registry, and let the link come up once",
+    ),
+    "broken": ("bad", "has failed, and begins anew every 30 s", "look at the gateway's log"),
+}
+
+
+def _guard(settings: Settings) -> Iterator[Line]:
+    """The guard of this gateway, by what the gateway last said of it. No line where none is set up."""
+    guard = settings.gateway.guard
+    if not guard.on:
+        return
+    if guard.modem.device and not Path(guard.modem.device).exists():
+        cause = f"its modem {guard.modem.device}: no such device"
+        yield Line("guard", "bad", cause, "plug it in, or correct gateway.guard.modem.device")
+        return
+    beat = next((beat for beat in beats(settings.data_dir) if beat.name == "gateway"), None)
+    told = beat.figures.get("guard", {}) if beat else {}
+    state, cause, remedy = GUARD_SAYS.get(
+        str(told.get("state")), ("warning", "has not run yet", "start it: coldchain gateway")
+    )
+    why = f" ({told['why']})" if told.get("why") else ""
+    version = f"; rules of version {told['version']}" if told.get("version") else ""
+    yield Line("guard", state, f"{cause}{why}{version}", remedy)
 
 
 def _notifier(settings: Settings) -> Line:
