@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 FOREVER_MS = 2**53
 DAY_MS = 86_400_000
+FROM_ITS_RUN = frozenset({"high", "low", "high_warning", "low_warning", "sensor_fault", "agitator"})
+"""Rules that need nothing from before the run that raised the alarm."""
+LOOKED_BACK_MS = 8 * DAY_MS
+"""The others are judged again from so long before it [ms]."""
+COMPARED = frozenset({"high", "low", "high_warning", "low_warning", "rate", "forecast", "cumulative"})
+"""Rules that a profile's numbers decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +74,12 @@ def why(settings: Settings, number: int) -> Why:
             f"alarm {number} was judged under registry version {alarm.registry_version}: it is gone"
         )
     sensor = alarm.sensor
-    rows = JournalReader(settings.readings_db).readings(sensor, alarm.since_ms, alarm.raised_ms + 1)
+    back_ms = 0 if _rule(alarm) in FROM_ITS_RUN else LOOKED_BACK_MS
+    rows = JournalReader(settings.readings_db).readings(sensor, alarm.since_ms - back_ms, alarm.raised_ms + 1)
+    before = rows[rows["at_ms"] < alarm.since_ms]
     readings = [
-        (int(row["at_ms"]), int(row["value"]) if row["status"] == Status.OK else None) for row in rows
+        (int(row["at_ms"]), int(row["value"]) if row["status"] == Status.OK else None)
+        for row in rows[len(before) :]
     ]
     again, terms = _again(settings, alarm, registry, rows)
     arithmetic = _silence(settings, alarm, registry) if alarm.kind == "silence" else _run(alarm, terms, again)
@@ -79,6 +89,7 @@ def why(settings: Settings, number: int) -> Why:
         "registry": registry.digest(),
         "terms": terms,
         "readings": readings,
+        "before": [len(before), zlib.crc32(before.tobytes())] if len(before) else [],
         "verdict": again,
         "kind": alarm.kind,
         "sensor": sensor,
@@ -92,45 +103,67 @@ def _again(
 ) -> tuple[int | None, dict[str, int]]:
     """When today's rules raise it over its readings, and the terms that they use."""
     from alerts.engine import What, rejudge
-    from alerts.rules import CONDITIONS
+    from alerts.rules import NUMBER_OF
     from alerts.rules.flat import block_of
     from alerts.rules.table import build_table
 
-    kinds = [c.name for c in CONDITIONS]
-    if alarm.kind not in kinds or not len(rows):
+    rule = _rule(alarm)
+    if rule not in NUMBER_OF or not len(rows):
         return None, {}
+    sensor = registry.sensor_by_id.get(alarm.sensor)
+    quantity = sensor.code if sensor else Quantity.TEMPERATURE
     fault_after_ms = round(1000 * settings.alerts.silent_after.total_seconds())
-    rules = build_table(registry, {0: (alarm.sensor, Quantity.TEMPERATURE)}, fault_after_ms=fault_after_ms)
+    rules = build_table(registry, {0: (alarm.sensor, quantity)}, fault_after_ms=fault_after_ms)
     rows = rows.copy()
     rows["series"] = 0
     _, events = rejudge(block_of(rows, FOREVER_MS), rules)
-    mine = (events["what"] == What.RAISED) & (events["kind"] == kinds.index(alarm.kind))
+    mine = (events["what"] == What.RAISED) & (events["kind"] == NUMBER_OF[rule])
+    mine &= events["at"] >= alarm.since_ms
     raised = events["at"][mine]
     return (int(raised[0]) if len(raised) else None), _terms(rules, alarm, fault_after_ms)
 
 
+def _rule(alarm: Alarm) -> str:
+    """Its rule without the version."""
+    return alarm.rule.partition("@")[0]
+
+
 def _terms(rules: RuleTable, alarm: Alarm, fault_after_ms: int) -> dict[str, int]:
-    if alarm.kind == "sensor_fault":
+    rule = _rule(alarm)
+    if rule == "sensor_fault":
         return {"delay_ms": fault_after_ms}
     t = rules.terms_at(np.zeros(1, np.int64), np.array([alarm.since_ms]))
-    limit, back = (t.high, t.high_back) if alarm.kind == "high" else (t.low, t.low_back)
-    return {"limit": int(limit[0]), "back": int(back[0]), "delay_ms": int(t.delay_ms[0])}
+    if rule == "agitator":
+        return {"delay_ms": int(t.stopped_ms[0])}
+    if rule == "cumulative":
+        return {"budget_s": int(t.budget_s[0]), "low": int(t.limit_low[0]), "high": int(t.limit_high[0])}
+    if rule == "rate":
+        return {"rate": int(t.rate[0])}
+    if rule == "forecast":
+        return {"need_ms": int(t.need_ms[0]), "low": int(t.limit_low[0]), "high": int(t.limit_high[0])}
+    if rule.endswith("_warning"):
+        points = (t.warn_high, t.warn_high_back) if alarm.kind == "high" else (t.warn_low, t.warn_low_back)
+        delay_ms = t.warn_delay_ms
+    else:
+        points = (t.high, t.high_back) if alarm.kind == "high" else (t.low, t.low_back)
+        delay_ms = t.delay_ms
+    return {"limit": int(points[0][0]), "back": int(points[1][0]), "delay_ms": int(delay_ms[0])}
 
 
 def _run(alarm: Alarm, terms: dict[str, int], again: int | None) -> list[str]:
-    lines = []
-    delay_s = terms.get("delay_ms", 0) / 1000
+    lines = _sentence(alarm, terms)
     if "limit" in terms:
         beyond = ">" if alarm.kind == "high" else "<"
         lines.append(f"a reading is {alarm.kind} when celsius {beyond} {terms['limit'] / 1000:.3f}")
         inside = "<=" if alarm.kind == "high" else ">="
         lines.append(f"it is over with the first reading {inside} {terms['back'] / 1000:.3f}")
-    lasted_s = (alarm.raised_ms - alarm.since_ms) / 1000
-    ripe = ">=" if lasted_s >= delay_s else "<"
     lines.append(f"the run began at {rfc3339(alarm.since_ms)}")
-    lines.append(
-        f"at {rfc3339(alarm.raised_ms)} it had lasted {lasted_s:g} s {ripe} {delay_s:g} s, the on-delay"
-    )
+    if "delay_ms" in terms:
+        lasted_s, delay_s = (alarm.raised_ms - alarm.since_ms) / 1000, terms["delay_ms"] / 1000
+        ripe = ">=" if lasted_s >= delay_s else "<"
+        lines.append(
+            f"at {rfc3339(alarm.raised_ms)} it had lasted {lasted_s:g} s {ripe} {delay_s:g} s, the on-delay"
+        )
     if again is None:
         lines.append("judged again: these readings raise nothing today (late readings have changed the run)")
     elif again == alarm.raised_ms:
@@ -138,6 +171,19 @@ def _run(alarm: Alarm, terms: dict[str, int], again: int | None) -> list[str]:
     else:
         lines.append(f"judged again: raised at {rfc3339(again)}; the first live reading told it later")
     return lines
+
+
+def _sentence(alarm: Alarm, terms: dict[str, int]) -> list[str]:
+    """What a rule that knows no single set-point asks."""
+    bounds = f"{terms.get('low', 0) / 1000:g} to {terms.get('high', 0) / 1000:g} °C"
+    if "budget_s" in terms:
+        return [f"seconds outside {bounds} in this hour and the 24 before > {terms['budget_s']}"]
+    if "need_ms" in terms:
+        need_s = terms["need_ms"] / 1000
+        return [f"of three means of five minutes each foresaw less than {need_s:g} s inside {bounds}"]
+    if "rate" in terms:
+        return [f"two steps of five minutes of at least {terms['rate'] / 1000:g} K/min towards a limit"]
+    return ["the agitator stood still"] if _rule(alarm) == "agitator" else []
 
 
 def _silence(settings: Settings, alarm: Alarm, registry: Registry) -> list[str]:
@@ -153,7 +199,7 @@ def _silence(settings: Settings, alarm: Alarm, registry: Registry) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One alarm under both profiles. minutes: so much later under the other, None where only one has it."""
+    """One alarm under both profiles, by its rule. minutes: later under the other; None: only one has it."""
 
     sensor: str
     kind: str
@@ -183,9 +229,10 @@ def what_if(
     def episodes(of: Profile) -> list[tuple[str, str, str, str]]:
         found: list[tuple[str, str, str, str]] = []
         standing: dict[tuple[str, str], tuple[str, str, str]] = {}
-        for told in judge_profile(recording, of, insight=False):
-            key = (told["sensor"], told.get("kind", ""))
-            if key[1] not in {"high", "low"}:
+        for told in judge_profile(recording, of):
+            rule = told.get("rule", "").partition("@")[0]
+            key = (told["sensor"], rule)
+            if rule not in COMPARED:
                 continue
             if told["event"] == "alarm.raised":
                 standing[key] = (*key, told["at"])

@@ -9,7 +9,7 @@ import pytest
 from ward import Ward, instant
 
 from coldchain.kernel.errors import BadData
-from coldchain.wiring.why import what_if, why
+from coldchain.wiring.why import Change, what_if, why
 
 
 @pytest.fixture
@@ -56,18 +56,41 @@ def test_there_is_no_alarm_99(ward: Ward) -> None:
         why(ward.settings, 99)
 
 
+def highs(changes: list[Change]) -> list[Change]:
+    return [c for c in changes if c.kind == "high"]
+
+
 def test_what_if_counts_gained_lost_and_moved(ward: Ward, tmp_path: Path) -> None:
     ward.temperature("vte-br-03", 1.5).run_until("09:50")  # too cold for Europe only
     now = instant("09:50")
     against = {(c.kind, c.change) for c in what_if(ward.settings, [], "red-cells@eu", "red-cells@us", 1, now)}
-    assert against == {("high", "same"), ("low", "lost")}
+    assert {("high", "same"), ("high_warning", "same"), ("low", "lost"), ("low_warning", "lost")} <= against
     path = tmp_path / "a.csv"
     rows = [f"a,{1_700_000_000 + 60 * n},{5.0 + n / 20}" for n in range(300)]
     path.write_text("\n".join(["sensor,time,celsius", *rows]) + "\n")
-    (moved,) = what_if(None, [path], "red-cells@eu", "red-cells-transport@eu", 1, now)
+    (moved,) = highs(what_if(None, [path], "red-cells@eu", "red-cells-transport@eu", 1, now))
     assert (moved.change, moved.minutes) == ("later", 80.0)
-    (back,) = what_if(None, [path], "red-cells-transport@eu", "red-cells@eu", 1, now)
+    (back,) = highs(what_if(None, [path], "red-cells-transport@eu", "red-cells@eu", 1, now))
     assert (back.change, back.minutes) == ("earlier", -80.0)
     command = [sys.executable, "-m", "coldchain", "what-if", str(path), "--profile", "red-cells@eu"]
     done = subprocess.run([*command, "--against", "reagents@eu"], capture_output=True, text=True, check=True)
     assert "later\t+40 min" in done.stdout
+
+
+def test_a_warning_and_a_spent_budget_are_explained_by_their_own_numbers(tmp_path: Path) -> None:
+    ward = Ward(tmp_path)
+    ward.fridge("vte-br-03")
+    ward.at("09:00").temperature("vte-br-03", 4.0)
+    ward.at("09:10").temperature("vte-br-03", 5.8).run_until("09:30")
+    told = why(ward.settings, 1)
+    assert told.rule == "high_warning@1"
+    assert told.judged_again == instant("09:20")
+    assert "celsius > 5.500" in "\n".join(told.arithmetic)
+    for n in range(6):
+        ward.at(f"{10 + n}:00").temperature("vte-br-03", 7.0).run_until(f"{10 + n}:09")
+        ward.temperature("vte-br-03", 4.0).run_until(f"{10 + n}:50")
+    spent = next(a for a in ward.alarms.alarms() if a.kind == "cumulative")
+    told = why(ward.settings, spent.number)
+    assert told.judged_again == spent.raised_ms
+    assert "> 1800" in "\n".join(told.arithmetic)
+    assert why(ward.settings, spent.number).hash == told.hash
