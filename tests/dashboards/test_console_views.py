@@ -103,6 +103,18 @@ def test_a_returned_alarm_still_wants_somebody() -> None:
     assert "back inside" in row.reason
 
 
+def test_what_waits_for_a_disposition_is_no_alarm_any_more() -> None:
+    row = first(look({LOAD: reading()}, [alarm(state="disposition_due", returned_ms=1)]))
+    assert row.state is Health.WARNING
+    assert "what became of the blood" in row.reason
+
+
+def test_a_shelved_alarm_says_that_it_is_put_aside() -> None:
+    row = first(look({LOAD: reading(7_000)}, [alarm(state="shelved")]))
+    assert row.state is Health.ALARM
+    assert "Put aside" in row.reason
+
+
 def test_a_failed_probe_is_no_temperature() -> None:
     row = first(look({LOAD: reading(NO_VALUE, status=int(Status.OPEN))}))
     assert (row.state, row.number) == (Health.WARNING, "")
