@@ -67,13 +67,19 @@ class Book:
             self.announce(known, number_or_none(int(event["value"])), int(event["at"]), scene)
         elif what is What.GROWN:
             self._store.put_excursion(replace(known, peak=peak, updated_ms=scene.now_ms))
-            if known.alarm and (alarm := self._store.alarm(known.alarm)):
-                self._store.change_alarm(replace(alarm, peak=worse(alarm.kind, alarm.peak, peak)))
+            self.grown(known.alarm, peak)
         elif known.ended_ms is None:
             at = int(event["at"])
             self._store.put_excursion(replace(known, ended_ms=at, peak=peak, updated_ms=scene.now_ms))
+            self.grown(known.alarm, peak)
             if known.alarm:
                 self.over(known.alarm, at, number_or_none(int(event["value"])), scene)
+
+    def grown(self, alarm_id: str | None, peak: int | None) -> None:
+        """The peak of one of an alarm's excursions."""
+        alarm = self._store.alarm(alarm_id) if alarm_id and peak is not None else None
+        if alarm is not None and (most := worse(alarm.kind, alarm.peak, peak)) != alarm.peak:
+            self._store.change_alarm(replace(alarm, peak=most))
 
     def announce(self, excursion: Excursion, value: int | None, at_ms: int, scene: Scene) -> None:
         """The excursion is true now: an alarm, with its messages. `at_ms`: the reading that says so."""

@@ -59,6 +59,7 @@ class Reconciler:
             if old is not None and facts(old) == facts(new) and old.alarm == alarm:
                 continue
             self._store.put_excursion(replace(new, alarm=alarm, retrospective=alarm is None))
+            self._book.grown(alarm, new.peak)
             if heir and heir.alarm and (heir.id != new.id or heir.ended_ms != new.ended_ms):
                 changed.add(heir.alarm)
         ids = {new.id for new, _ in fresh}

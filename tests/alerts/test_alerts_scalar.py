@@ -36,7 +36,8 @@ PROFILE = replace(
 )
 TERMS = Terms(
     high=5_900, low=2_100, warn_high=5_500, warn_low=2_400, limit_high=6_000, limit_low=2_000,
-    deadband=300, delay=5 * MINUTE, warn_delay=10 * MINUTE, fault_after=2 * MINUTE, gap=2 * MINUTE, budget_s=1_800,
+    deadband=300, delay=5 * MINUTE, warn_delay=10 * MINUTE, fault_after=2 * MINUTE, gap=2 * MINUTE,
+    budget_s=1_800,
 )  # fmt: skip
 TOLD = {"high", "low", "high_warning", "low_warning", "sensor_fault", "cumulative"}
 NO_VALUE = -(2**31)
@@ -49,7 +50,8 @@ def rules_of(*, insight: bool) -> RuleTable:
 RULES = {insight: rules_of(insight=insight) for insight in (True, False)}
 
 height = st.one_of(
-    st.sampled_from([4_000, 5_500, 5_501, 5_601, 5_600, 5_900, 5_901, 6_000, 6_001, 2_399, 2_099, 1_999, 2_700]),
+    st.sampled_from([4_000, 5_500, 5_501, 5_601, 5_600, 5_900, 5_901, 6_000, 6_001]),
+    st.sampled_from([2_399, 2_099, 1_999, 2_700]),
     st.integers(0, 9_000),
     st.sampled_from([-127_000, 85_000, 84_000, 81_000, 127_940, 302_000, 882_600, 14_000, -9_000]),
     st.just(None),
@@ -119,12 +121,14 @@ class Station:
             start = kept[-1] if kept else Rows(blank(1), observe.blank(1))
             mine = in_order(block([r for r in self.record if r[0] == n and r[1][0] <= newest]))
             after = int(start.table["at"][0])
-            tasks.append(Task(n, Rows(start.table.copy(), start.insight.copy()), unknown_to(start, mine), after))
+            begin = Rows(start.table.copy(), start.insight.copy())
+            tasks.append(Task(n, begin, unknown_to(start, mine), after))
         if not tasks:
             return
         for again in judge_again(tasks, self.rules, lambda *_: None):
             n = again.task.series
-            self.events[n] = [e for e in self.events[n] if e["at"] <= again.task.after_ms] + list(again.events)
+            known = [e for e in self.events[n] if e["at"] <= again.task.after_ms]
+            self.events[n] = [*known, *again.events]
             self.state.table[n : n + 1] = again.rows.table
             self.state.insight[n : n + 1] = again.rows.insight
             self.state.table["late_from"][n] = self.state.table["late_until"][n] = -1
@@ -148,7 +152,7 @@ drawn = st.lists(st.lists(stretch, max_size=12), min_size=SENSORS, max_size=SENS
 
 
 @given(drawn=drawn, wobble=st.integers(0, 3), insight=st.booleans(), data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_cut_double_order_across_sensors_and_restart(drawn, wobble, insight, data) -> None:
     truth = [stream(s, wobble) for s in drawn]
     arriving = sorted(((n, r) for n, mine in enumerate(truth) for r in mine), key=lambda p: p[1])
@@ -165,9 +169,9 @@ def test_any_cut_double_order_across_sensors_and_restart(drawn, wobble, insight,
 
 
 @given(drawn=drawn, wobble=st.integers(0, 3), insight=st.booleans(), data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_late_readings_and_checkpoints(drawn, wobble, insight, data) -> None:
-    """Pieces overtake each other in any way; late ones are judged again now or later, from a checkpoint or none."""
+    """Pieces overtake each other; late ones are judged again now or later, from a checkpoint or from none."""
     truth = [stream(s, wobble) for s in drawn]
     parts = []
     for n, mine in enumerate(truth):
