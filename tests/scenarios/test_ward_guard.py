@@ -25,14 +25,14 @@ def site(tmp_path: Path) -> Site:
 
 
 def cut_and_warm(site: Site) -> str:
-    """The link breaks at 08:40, the refrigerator is warm from 09:00 on; what the site's modem then says."""
+    """The link breaks at 08:40, the refrigerator warms at 09:00; what the site's modem then says."""
     site.at("08:40").cut()
-    site.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:30")
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:30")
     return site.local("technician").expect_sms("vte-br-03", "9.0C over 6.0C", "Reply OK")
 
 
 def test_while_the_hub_is_there_the_guard_follows_and_says_nothing(site: Site) -> None:
-    site.at("08:59").temperature("vte-br-03", 9.0).run_until("09:20")
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:20")
     site.phone("technician").expect_sms("vte-br-03 9.0C")
     assert site.site_phones.tries == 0
     assert site.guard.status()["state"] == "following"
@@ -77,7 +77,7 @@ def test_a_backlog_that_no_guard_told_of_waits_only_a_moment(site: Site) -> None
     site.at("08:40").cut()
     site.site_phones.dead.add("+8562000000001")
     site.site_phones.dead.add("+8562000000008")
-    site.at("08:59").temperature("vte-br-03", 9.0).run_until("09:07")
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:07")
     site.restore()
     site.run_until("09:07:10")
     assert about_the_fridge(site) == []
@@ -149,7 +149,7 @@ def test_what_began_and_ended_alone_is_in_the_hub_s_book_and_rings_nobody(site: 
     assert not alarm.standing
     assert alarm.acknowledged_by == "technician"
     (excursion,) = site.alarms.excursions(appliance="vte-br-03", kinds=("high",))
-    assert abs(excursion.started_ms - alarm.since_ms) <= 60_000
+    assert excursion.id == alarm.id
 
 
 def test_what_ends_while_the_backlog_drains_ends_at_the_hub(site: Site) -> None:
@@ -166,7 +166,7 @@ def test_what_ends_while_the_backlog_drains_ends_at_the_hub(site: Site) -> None:
 
 
 def test_what_the_hub_was_told_of_is_the_hub_s_until_it_is_long_gone(site: Site) -> None:
-    site.at("08:59").temperature("vte-br-03", 9.0).run_until("09:06")
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:06")
     site.phone("technician").expect_sms("vte-br-03 9.0C")
     site.cut()
     site.run_until("09:35")
@@ -177,7 +177,7 @@ def test_what_the_hub_was_told_of_is_the_hub_s_until_it_is_long_gone(site: Site)
 
 def test_a_short_cut_wakes_nobody_at_the_site(site: Site) -> None:
     site.at("08:58").cut()
-    site.at("08:59").temperature("vte-br-03", 9.0).run_until("09:07")
+    site.at("09:00").temperature("vte-br-03", 9.0).run_until("09:07")
     site.restore()
     site.run_until("09:08")
     assert site.site_phones.tries == 0
@@ -205,7 +205,7 @@ def test_a_second_outage_is_told_again(site: Site) -> None:
     site.restore()
     site.at("10:00").cut()
     site.local("technician").forget()
-    site.at("10:04").temperature("vte-br-03", 9.5).run_until("10:12")
+    site.at("10:05").temperature("vte-br-03", 9.5).run_until("10:12")
     site.local("technician").expect_sms("vte-br-03", "9.5C over 6.0C")
 
 
