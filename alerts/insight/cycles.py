@@ -17,7 +17,6 @@ from alerts.insight.scan import (
     Floats,
     Readings,
     Table,
-    affine,
     along,
     decay,
     last_true,
@@ -26,6 +25,7 @@ from alerts.insight.scan import (
     rows_of,
     scan_of,
     shifted,
+    stepped,
     value_of,
 )
 from alerts.insight.slots import Slots
@@ -208,8 +208,8 @@ def _half_band(table: Table, hot: Table, readings: Readings, closed: Slots | Non
     b = (1.0 - a) * width
     head = closed.seg.first[ranges["group"] == NEVER]
     a[head], b[head] = 0.0, width[head]
-    out, after = affine(a[:, None], b[:, None], seen // GROUP, closed.seg, ranges)
-    put_rows(table["range"], who, after)
+    out = stepped(a[:, None], b[:, None], seen // GROUP, closed.seg, ranges)
+    put_rows(table["range"], who, ranges)
     table["seen"][who] = seen[closed.seg.last] + 1
     half = (np.maximum(BAND_LEAST, BAND_PART * out[:, 0]) / 2.0).astype(np.int64)
     # In force from the reading that closed the slot on, until the next one closes.
@@ -340,13 +340,15 @@ def _mean(table: Table, series: Ints, features: Floats) -> tuple[Floats, Floats,
     young = count <= MEDIAN
     a[young], b[young] = 0.0, median[young]
     group = count // GROUP
-    mean, after = affine(a, b, group, seg, rows_of(table["mean"], who))
-    put_rows(table["mean"], who, after)
+    records = rows_of(table["mean"], who)
+    mean = stepped(a, b, group, seg, records)
+    put_rows(table["mean"], who, records)
     weight = 1.0 / np.clip(count - MEDIAN + 1, 1, HEALTHY_CYCLES)[:, None]
     a = np.where(young[:, None], 0.0, (1.0 - weight) * np.ones(N))
     b = np.where(young[:, None], median, weight * median)
-    slow, after = affine(a, b, group, seg, rows_of(table["healthy"], who))
-    put_rows(table["healthy"], who, after)
+    records = rows_of(table["healthy"], who)
+    slow = stepped(a, b, group, seg, records)
+    put_rows(table["healthy"], who, records)
     table["cycles"][who] = count[seg.last]
     table["last"][who] = np.stack([w[seg.last] for w in window[: MEDIAN - 1]], axis=1)
     return mean, slow, count

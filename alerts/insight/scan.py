@@ -132,7 +132,8 @@ def affine(a: Floats, b: Floats, group: Ints, seg: Segments, was: Table) -> tupl
     """
     n, width = b.shape
     if seg.single:
-        return _once(a, b, group, was)
+        after = was.copy()
+        return _once(a, b, group, after), after
     opens = np.empty(n, np.bool_)
     opens[0] = True
     opens[1:] = group[1:] != group[:-1]
@@ -155,21 +156,29 @@ def affine(a: Floats, b: Floats, group: Ints, seg: Segments, was: Table) -> tupl
     return gains, after
 
 
-def _once(a: Floats, b: Floats, group: Ints, was: Table) -> tuple[Floats, Table]:
-    """One step of each sensor: as the loops do it, the same operations in the same order."""
-    same = (was["group"] == group)[:, None]
-    old_gain, old_gift, old_base = was["gain"], was["gift"], was["base"]
-    after = np.empty_like(was)
-    gain = np.where(same, old_gain, 1.0)
-    gift = np.where(same, old_gift, 0.0)
-    base = old_base if same.all() else np.where(same, old_base, old_gain * old_base + old_gift)
+def stepped(a: Floats, b: Floats, group: Ints, seg: Segments, was: Table) -> Floats:
+    """As `affine`, with the records brought forward in place."""
+    if not seg.single:
+        values, after = affine(a, b, group, seg, was)
+        put_rows(was, np.arange(len(was)), after)
+        return values
+    return _once(a, b, group, was)
+
+
+def _once(a: Floats, b: Floats, group: Ints, was: Table) -> Floats:
+    """One step of each sensor, in place: as the loops do it, the same operations in the same order."""
+    base, gain, gift = was["base"], was["gain"], was["gift"]
+    anew = np.flatnonzero(was["group"] != group)
+    if len(anew):
+        base[anew] = gain[anew] * base[anew] + gift[anew]
+        gain[anew], gift[anew] = 1.0, 0.0
+        was["group"] = group
     gain *= a
     gift *= a
     gift += b
-    after["group"], after["base"], after["gain"], after["gift"] = group, base, gain, gift
-    gain *= base
-    gain += gift
-    return gain, after
+    values: Floats = gain * base
+    values += gift
+    return values
 
 
 def _inside(

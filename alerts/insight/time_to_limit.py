@@ -18,7 +18,6 @@ from alerts.insight.scan import (
     NEVER,
     Floats,
     Table,
-    affine,
     along,
     decay,
     last_true,
@@ -27,6 +26,7 @@ from alerts.insight.scan import (
     rows_of,
     scan_of,
     shifted,
+    stepped,
     value_of,
 )
 from alerts.insight.slots import Slots
@@ -178,7 +178,7 @@ def _moves(
 
     def lag(name: str, now: Floats, then: Floats) -> Floats:
         b = np.where(fresh, now, (1.0 - r) * now + (r - a) * then)
-        out, was[name] = affine(np.where(fresh, 0.0, a)[:, None], b[:, None], group, seg, was[name])
+        out = stepped(np.where(fresh, 0.0, a)[:, None], b[:, None], group, seg, was[name])
         return out[:, 0]
 
     stood = value_of(was["trend"])[:, 0]
@@ -204,7 +204,7 @@ def _moves(
     b_usual = np.where(learns, weight * np.minimum(ended, 5.0), 0.0)
     head = seg.first[first]
     a_usual[head], b_usual[head] = 0.0, 0.3  # until it is learnt
-    usual, was["usual"] = affine(a_usual[:, None], b_usual[:, None], group, seg, was["usual"])
+    usual = stepped(a_usual[:, None], b_usual[:, None], group, seg, was["usual"])
     return _Moves(direction, turns, turn_at, turn_c, at - turn_at, moved, usual[:, 0], rose)
 
 
@@ -244,7 +244,7 @@ def _fits(
     a = np.column_stack([memory[memory_s] for _, memory_s in columns])
     a[turns] = 0.0
     b[turns & (level == before)] = 0.0
-    s, was["fit"] = affine(a, b, group, seg, was["fit"])
+    s = stepped(a, b, group, seg, was["fit"])
     s = np.ascontiguousarray(s.T)
     with np.errstate(divide="ignore", invalid="ignore"):
         k = np.where(s[7] > 0, s[6] / s[7], np.nan)
@@ -278,8 +278,7 @@ def _backtest(
     anew = moves.turns.copy()
     anew[seg.first[was["error"]["group"] == NEVER]] = True
     a[anew], b[anew] = 0.0, PRIOR_K
-    error, was["error"] = affine(a, b, group, seg, was["error"])
-    return error
+    return stepped(a, b, group, seg, was["error"])
 
 
 def _anchors(was: Table, seg: Segments, looks: Ints, columns: tuple[Floats, ...]) -> tuple[Table, Table]:

@@ -17,13 +17,13 @@ from alerts.insight.scan import (
     Floats,
     Readings,
     Table,
-    affine,
     decay,
     last_true,
     put_rows,
     rows_of,
     scan_of,
     shifted,
+    stepped,
 )
 from alerts.rules.flat import Bools
 
@@ -72,11 +72,11 @@ def advance(table: Table, readings: Readings, tau_s: Floats, gap_ms: int) -> Vir
     a, b = np.where(still, 1.0, a), np.where(still, 0.0, b)
     a, b = np.where(anew, 0.0, a), np.where(anew, air, b)
     seen = np.repeat(was["seen"], seg.last - seg.first + 1) + readings.rank()
-    load, lag = affine(a[:, None], b[:, None], seen // GROUP, seg, was["lag"])
+    load = stepped(a[:, None], b[:, None], seen // GROUP, seg, was["lag"])
     began = last_true(anew, seg)
     carried = np.repeat(was["since"], seg.last - seg.first + 1)
     since = np.where(began >= 0, readings.at[began], carried)
-    was["lag"], was["at"], was["air_c"] = lag, readings.at[seg.last], air[seg.last]
+    was["at"], was["air_c"] = readings.at[seg.last], air[seg.last]
     was["seen"], was["since"] = seen[seg.last] + 1, since[seg.last]
     put_rows(table, seg.series, was)
     return Virtual(load[:, 0], readings.at - since >= SETTLED * tau_ms)
