@@ -81,8 +81,8 @@ class AlarmStore:
     def excursions_after(self, sensor: str, at_ms: int) -> list[Excursion]:
         """Of every kind, raised later than that or not over by then."""
         found = self.db.execute(
-            "SELECT * FROM excursion WHERE sensor = ?1 AND (raised_ms > ?2 OR ended_ms IS NULL OR ended_ms > ?2)"
-            " ORDER BY started_ms",
+            "SELECT * FROM excursion WHERE sensor = ?1"
+            " AND (raised_ms > ?2 OR ended_ms IS NULL OR ended_ms > ?2) ORDER BY started_ms",
             (sensor, at_ms),
         )
         return [Excursion(*row) for row in found.fetchall()]
@@ -203,6 +203,11 @@ class AlarmStore:
     def rest(self, alarm: str, over_ms: int, value: int | None, until_ms: int) -> None:
         """It chatters: held open until then."""
         self.db.execute("INSERT OR REPLACE INTO chatter VALUES (?,?,?,?)", (alarm, over_ms, value, until_ms))
+
+    def rests(self, alarm: str) -> bool:
+        """Is it in order, and held open all the same?"""
+        found = self.db.execute("SELECT 1 FROM chatter WHERE alarm = ?", (alarm,)).fetchone()
+        return found is not None
 
     def rest_over(self, alarm: str) -> None:
         self.db.execute("DELETE FROM chatter WHERE alarm = ?", (alarm,))

@@ -80,6 +80,24 @@ def test_what_comes_and_goes_three_times_in_an_hour_is_held_as_one(shop: Shop) -
     assert notes(shop).count("raised") + notes(shop).count("raised_again") == 3
 
 
+def test_an_answer_does_not_lapse_while_what_chatters_is_in_order(shop: Shop) -> None:
+    for _ in range(3):
+        alarm = shop.begins()
+        shop.passes(5)
+        shop.ends()
+        shop.passes(5)
+    assert alarm is not None
+    shop.ask("acknowledge", alarm)
+    for _ in range(5):
+        shop.passes(10)
+        shop.teller.run(shop.scene)
+    assert shop.alarm().state == "acknowledged"
+    shop.begins()
+    shop.passes(40)
+    shop.teller.run(shop.scene)
+    assert shop.alarm().state == "unacknowledged", "it stands again, and nothing bends"
+
+
 # --- under a site's outage
 
 
