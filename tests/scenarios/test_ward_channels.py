@@ -8,9 +8,10 @@ from datetime import date, time
 from pathlib import Path
 
 import pytest
-from night import BOSS, SECOND, events, night_ward, state, warm
+from night import BOSS, SECOND, code_in, events, night_ward, state, warm
 from ward import Ward
 
+from alerts.book import Case
 from alerts.outbox import Budget
 from coldchain.ports.notifier import Delivery
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
@@ -64,7 +65,7 @@ def test_ok_without_a_report_moves_on_to_the_next_number_then_the_next_person(wa
     ward._publish(people=tuple(p for p in ward.registry.people if p.id != "technician"))
     ward.phones.reports = True
     ward.phones.swallowed = {"+8562000000001", "+8562000000002"}
-    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:20")
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:20")
 
     def numbers() -> list[str]:
         return [n.address for n in reversed(ward.alarms.notices()) if n.channel == "sms" and n.step == 0]
@@ -89,7 +90,7 @@ def test_a_report_in_time_is_left_alone(ward: Ward) -> None:
 def test_a_failed_channel_means_the_next_channel_not_a_wait(ward: Ward) -> None:
     """Refused for good by SMS: the call goes out at once."""
     ward.phones.answers.extend([Delivery.FAILED_FINAL])
-    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:40")
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:40")
     ward.phone("technician").expect_nothing()
     ward.phone("technician").expect_ring()
 
@@ -97,7 +98,7 @@ def test_a_failed_channel_means_the_next_channel_not_a_wait(ward: Ward) -> None:
 def test_a_dead_telephone_holds_up_nobody(ward: Ward) -> None:
     ward.person("second", SECOND, role="on-call")
     ward.phones.dead = {"+8562000000001"}
-    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:05:20")
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:05:20")
     ward.phone("second").expect_sms("vte-br-03")
 
 
@@ -146,6 +147,40 @@ def test_a_storm_that_trickles_is_first_at_once_then_a_digest(tmp_path: Path) ->
     assert len(texts) <= 8, texts
 
 
+# --- the rescue card
+
+
+def test_the_rest_of_a_rescue_card_comes_on_reply(ward: Ward) -> None:
+    """One card for the site: the worst, how long, where to; LIST brings the others, code or not."""
+    case = Case(
+        "site/vte:power:1", "site", "vte", "", "vte", "power", "critical", ward.now_ms, ward.now_ms,
+        None, None, None, "power@1", None, appliances=9,
+    )  # fmt: skip
+    listed = [("vte-br-03", 40, "vte-br-07"), ("vte-pf-01", 95, ""), ("vte-br-05", None, "")]
+    with ward.service._store.transaction() as db:
+        db.executemany(
+            "INSERT INTO alarm_list VALUES ('site/vte:power:1', ?, ?, ?, NULL, NULL, ?, '')",
+            [(place, *line) for place, line in enumerate(listed)],
+        )
+        ward.service._book.open(case, ward.service._scene)
+    ward.run_until("08:30:10")
+    technician = ward.phone("technician")
+    text = technician.expect_sms(
+        "POWER CUT Vientiane, 9 appliances", "First vte-br-03: 40 min left, to vte-br-07"
+    )
+    technician.replies(f"LIST {code_in(text)}")
+    technician.replies("list")
+    technician.replies("LIST 123456")
+    ward.run_until("08:30:40")
+    for _ in range(2):
+        technician.expect_sms("vte-br-03 40 min > vte-br-07, vte-pf-01 1 h 35, vte-br-05 ?")
+    technician.expect_sms("Wrong code")
+    ward.phone("boss").replies("list")
+    ward.run_until("08:31:20")
+    ward.phone("boss").expect_sms("Reply OK, a space and the code")
+    assert ward.alarms.alarm(1).state == "unacknowledged", "to ask is not to answer"
+
+
 # --- rotas
 
 
@@ -172,7 +207,7 @@ def test_the_rota_decides_who_rings_and_a_gap_is_passed_over(tmp_path: Path) -> 
     ward.temperature("vte-br-03", 4.0).run_until("12:58")
     for name in ("ana", "bao", "boss"):
         ward.phone(name).forget()
-    ward.at("13:29").temperature("vte-br-03", 9.0).run_until("13:36")
+    ward.at("13:30").temperature("vte-br-03", 9.0).run_until("13:36")
     assert "nobody" in events(ward, 2)
     ward.phone("boss").expect_sms("vte-br-03")
 
@@ -201,7 +236,7 @@ def test_quiet_hours_hold_back_a_warning_and_never_what_is_critical(tmp_path: Pa
     ward.at("08:30").temperature("vte-br-03", -127.0).run_until("09:00")
     ward.phone("technician").expect_sms("PROBE FAULT")
     ward.phone("ana").expect_nothing()
-    ward.at("09:09").temperature("vte-br-03", 9.0).run_until("09:16")
+    ward.at("09:10").temperature("vte-br-03", 9.0).run_until("09:16")
     ward.phone("ana").expect_sms("9.0C over 6.0C")
     ward.phone("ana").expect_nothing()
 

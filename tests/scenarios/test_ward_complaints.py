@@ -50,7 +50,7 @@ def test_a_hub_that_was_off_rings_for_what_is_true_now_and_for_nothing_else(tmp_
 
 def test_a_channel_that_blinks_loses_nothing_and_doubles_nothing(ward: Ward) -> None:
     ward.phones.answers.extend([Delivery.FAILED_RETRY] * 3)
-    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:06:30")
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:06:30")
     ward.phone("technician").expect_sms("vte-br-03 9.0C")
     ward.phone("technician").expect_nothing()
 
@@ -62,7 +62,7 @@ def test_of_two_hubs_on_one_file_one_speaks(ward: Ward) -> None:
         lambda: ward.now_ms,
         lambda person, site: ("en", site),
     )
-    ward.at("08:59").temperature("vte-br-03", 9.0)
+    ward.at("09:00").temperature("vte-br-03", 9.0)
     for second in range(40):
         ward.run_until(f"09:0{5 + second // 60}:{second % 60:02d}")
         assert not other.send_one()
@@ -146,8 +146,7 @@ def test_a_contact_without_a_channel_is_passed_over_at_once(tmp_path: Path) -> N
 def test_a_telephone_that_is_off_costs_minutes_not_the_night(ward: Ward) -> None:
     ward.phones.reports = True
     ward.phones.swallowed = {"+8562000000001"}
-    warm_at = "08:59"
-    ward.at(warm_at).temperature("vte-br-03", 9.0).run_until("09:20")
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:20")
     assert ward.phone("boss").inbox, "the next person, before the chain's own time"
     ward.phones.swallowed = set()
     ward.run_until("09:40")
@@ -159,7 +158,7 @@ def test_a_telephone_that_is_off_costs_minutes_not_the_night(ward: Ward) -> None
 
 def test_a_hanging_channel_is_tried_again_and_the_other_one_rings_meanwhile(ward: Ward) -> None:
     ward.phones.answers.extend([Delivery.FAILED_RETRY] * 60)
-    ward.at("08:59").temperature("vte-br-03", 9.0).run_until("09:09")
+    ward.at("09:00").temperature("vte-br-03", 9.0).run_until("09:09")
     ward.phone("technician").expect_nothing()
     assert ward.phone("technician").rings, "the step at three minutes rings, too"
     ward.phones.answers.clear()

@@ -63,7 +63,7 @@ def test_a_warning_says_the_time_left_and_turns_critical_by_the_critical_policy(
 
 
 def test_a_warning_that_returns_says_how_near_it_was(ward: Ward) -> None:
-    ward.at("08:59").temperature("vte-br-03", 5.7).run_until("09:12")
+    ward.at("09:00").temperature("vte-br-03", 5.7).run_until("09:12")
     ward.phone("technician").expect_sms("WARNING vte-br-03 5.7C over 5.5C")
     ward.temperature("vte-br-03", 4.0).run_until("09:15")
     ward.phone("technician").expect_sms("back in range", "peak 5.7C, limit 6.0C")
@@ -83,7 +83,7 @@ def test_the_exposure_of_moved_blood_is_the_sum_over_its_places(ward: Ward) -> N
     ward.run_until("09:13:30")
     ward.phone("technician").expect_sms("blood of vte-br-03 is in vte-br-04 since 16:12")
     (clock,) = ward.alarms.moved(running=True)
-    assert clock.before_ms == 816_000, "in 3, from where the line crossed 6 degrees at 08:58:24 to 09:12"
+    assert clock.before_ms == 756_000, "in 3, from where the line crossed 6 degrees at 08:59:24 to 09:12"
     assert clock.out_ms == clock.before_ms
     assert clock.allowed_ms == 30 * 60_000
     ward.run_until("09:30")

@@ -21,10 +21,8 @@ def night_ward(folder: Path) -> Ward:
     return ward
 
 
-def warm(ward: Ward, celsius: float = 9.0, *, until: str = "09:05:20", at: str = "08:59") -> str:
-    """Beyond from 09:00, since a jump is believed at its second reading; an alarm five minutes later. The
-    technician's first message.
-    """
+def warm(ward: Ward, celsius: float = 9.0, *, until: str = "09:05:20", at: str = "09:00") -> str:
+    """An alarm is raised five minutes after `at`; the technician's first message."""
     ward.at(at).temperature("vte-br-03", celsius).run_until(until)
     return ward.phone("technician").expect_sms("vte-br-03", f"{celsius}C over 6.0C")
 
