@@ -154,3 +154,20 @@ def person(
     }
     version = put_person(settings_of(config, directory), entry, author=author, wall_ms=wall_ms)
     say(f"{name} will be told (registry version {version})")
+
+
+@registry_app.command("gateway")
+def gateway(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="As in the gateway's own settings.")],
+    site: Annotated[str | None, typer.Option(help="Where it stands.")] = None,
+    phone: Annotated[str | None, typer.Option(help="The number of its guard's SIM, +...")] = None,
+    author: Author = "command line",
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """Say where a gateway stands, and which number its guard's modem has."""
+    from coldchain.wiring.adopt import put_gateway
+
+    entry = {"id": id_, "site": site, "phone": phone}
+    version = put_gateway(settings_of(config, directory), entry, author=author, wall_ms=wall_ms)
+    say(f"{id_} stands at {site or 'no site of its own'} (registry version {version})")

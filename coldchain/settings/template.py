@@ -57,6 +57,12 @@ spool_max_bytes = 1_000_000_000  # what is kept while the link is down: 243 sens
 page_port = {page_port}                 # the gateway's own page, for when the link is down; 0 = none
 # page_host = "0.0.0.0"          # let the phones of the site see it (no password, changes nothing)
 
+# A modem of the gateway's own: it alarms by itself while the hub is out of reach (docs/deploy.md).
+# [gateway.guard]
+# hub_number = "+8562099000001"
+# [gateway.guard.modem]
+# device = "/dev/serial/by-id/usb-modem"
+
 # Serial boards that speak our frames. A pattern takes every match, also those plugged in later.
 [[gateway.lines]]
 device = "{answers.device}"

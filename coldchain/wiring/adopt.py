@@ -17,6 +17,7 @@ from coldchain.records.registry import (
     Appliance,
     Assignment,
     Desk,
+    GatewayEntry,
     Person,
     Registry,
     RegistryReader,
@@ -163,3 +164,16 @@ def put_person(settings: Settings, entry: dict[str, Any], *, author: str, wall_m
         return {"people": (*others, Person(**entry))}
 
     return _change(settings, change, author=author, reason=f"person {entry['id']}", wall_ms=wall_ms)
+
+
+def put_gateway(settings: Settings, entry: dict[str, Any], *, author: str, wall_ms: Callable[[], int]) -> int:
+    """Say where a gateway stands, and the number of its guard's SIM. Returns the registry's version."""
+
+    def change(registry: Registry) -> dict[str, Any]:
+        if entry["site"] is not None and entry["site"] not in registry.site_by_id:
+            known = ", ".join(sorted(registry.site_by_id)[:12]) or "none yet"
+            raise BadData(f"there is no site {entry['site']!r}; known: {known}")
+        others = [g for g in registry.gateways if g.id != entry["id"]]
+        return {"gateways": (*others, GatewayEntry(**entry))}
+
+    return _change(settings, change, author=author, reason=f"gateway {entry['id']}", wall_ms=wall_ms)

@@ -9,14 +9,12 @@ and modem are the hub's own code.
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -268,12 +266,3 @@ class SiteGuard:
             db.execute(
                 "DELETE FROM log WHERE arrived_ms < ? AND position <= ?", (before, self.service.settled)
             )
-
-
-def guard_words(folder: Path) -> dict[str, Any]:
-    """What the copy of the rules in a gateway's folder says of itself: version, digest; empty without one."""
-    try:
-        found: dict[str, Any] = json.loads((folder / "guard" / "rules.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
