@@ -25,6 +25,8 @@ APART_S = 900.0
 """Slots further apart than this tell no rate."""
 AHEAD_MIN = 30.0
 """A rate counts when at it the limit would be passed within so long."""
+LOWEST = 0.25
+"""Part of the range in which falling fast is falling too far."""
 STEADY = 0.5
 """A rate is over at this part of what warns."""
 NEAR_TIMES = 2
@@ -140,7 +142,9 @@ def slow_of(sight: Sight, table: Table, block: Block, cooling: Bools, rules: Rul
     # Over two steps of five minutes, the lesser: an opening is a jump there and back.
     rate = np.where(rate * rate_before > 0, np.sign(rate) * np.minimum(np.abs(rate), np.abs(rate_before)), 0)
     soon = slots.mean_c * 1000.0 + rate * AHEAD_MIN
-    towards = ((rate > 0) & (soon > high)) | ((rate < 0) & (soon < low))
+    # What pulls down, after a defrost or a warm spell, passes all the range but its lowest part.
+    deep = (high == NO_HIGH) | (slots.mean_c * 1000.0 < low + LOWEST * (high - low))
+    towards = ((rate > 0) & (soon > high)) | ((rate < 0) & (soon < low) & deep)
     warns = t.rate[piece]
     hastens = known & towards & (np.abs(rate) >= warns) & ~hushed
 

@@ -243,6 +243,8 @@ def _row(profile: Profile | None, part: Part) -> list[int]:
         ]
 
     delay_s, air_s = profile.on_delay.total_seconds(), profile.air_delay.total_seconds()
+    if part is Part.AIR_ALONE:
+        delay_s = profile.warning_delay.total_seconds()  # of air far beyond: an opening is shorter
     critical = side(profile.low_c, profile.high_c, delay_s)
     points = profile.warning
     warning = nothing
