@@ -39,7 +39,7 @@ LINEAR_S, SLOW_S, NEWTON_S, FREE_S = 1200.0, 3600.0, 1800.0, 7200.0
 BREAK_S = 3600.0
 """A gap this long ends a drift: what came between is unknown."""
 USUAL_MOVES = 50
-"""Turns over which the usual move is averaged."""
+"""Turns over which the usual move is averaged; fewer at first."""
 BEYOND, LEAST_MOVE_K = 2.5, 0.25
 """A drift is a move of so many usual ones, and at least this: four steps of a 12-bit probe."""
 LEAST_AGE_S = 900.0
@@ -68,6 +68,7 @@ STATE = np.dtype(
         ("direction", "<f8"),
         ("turn_at", "<f8"),
         ("turn_c", "<f8"),
+        ("turned", "<i8"),
         ("trend", scan_of(1)),
         ("trend2", scan_of(1)),
         ("usual", scan_of(1)),
@@ -199,7 +200,10 @@ def _moves(
     ended = np.abs(rose)
     learns = turns & ~fresh
     first = was["usual"]["group"] == NEVER
-    weight = 1.0 / USUAL_MOVES
+    count = np.cumsum(learns)
+    count += along(was["turned"] - count[seg.first] + learns[seg.first], seg)
+    was["turned"] = count[seg.last]
+    weight = 1.0 / np.clip(count + 1, 2, USUAL_MOVES)
     a_usual = np.where(learns, 1.0 - weight, 1.0)
     b_usual = np.where(learns, weight * np.minimum(ended, 5.0), 0.0)
     head = seg.first[first]
