@@ -110,6 +110,12 @@ class Speech:
         left_ms = self._left(alarm.sensor, at_ms)
         return left_ms if left_ms is None or left_ms > 0 else None
 
+    def left_of(self, appliance: str, scene: Scene) -> int | None:
+        """The least of its sensors [ms]; None: none is on its way to a limit."""
+        sensors = [s.id for s in scene.registry.sensors if s.appliance == appliance]
+        found = [left for s in sensors if (left := self._left(s, scene.now_ms))]
+        return min(found, default=None)
+
     def nearest(self, alarm: str) -> int | None:
         row = self._store.db.execute("SELECT left_ms FROM nearest WHERE alarm = ?", (alarm,)).fetchone()
         return int(row[0]) if row else None

@@ -253,7 +253,7 @@ class Answers:
         return Reply("list", self._book.teller.speech.rest(alarm, person.language, scene), alarm.id)
 
     def _ask(self, wish: Wish, person: Person, scene: Scene) -> Reply:
-        """`vte-br-01?`: value, age, state; for appliances of that person's sites."""
+        """`vte-br-01?`: value, age, state, time left; for appliances of that person's sites."""
         sites = {*person.sites} or {site.id for site in scene.registry.sites}
         mine = [a for a in scene.registry.appliances if a.site in sites]
         named = [a for a in mine if a.id == wish.target] or [
@@ -277,7 +277,7 @@ class Answers:
         if scene.now_ms - at_ms > STALE_MS:
             return Reply("ask: silent", answer(person.language, "asked_silent", **fields))
         open_ = self._store.db.execute(
-            "SELECT number FROM alarm WHERE appliance = ? AND state IN ('unacknowledged', 'acknowledged')"
+            "SELECT number FROM alarm WHERE appliance = ? AND returned_ms IS NULL AND state <> 'closed'"
             " ORDER BY severity, number LIMIT 1",
             (appliance.id,),
         ).fetchone()
@@ -285,7 +285,10 @@ class Answers:
             state = compose(person.language, ("in_alarm",), {"number": open_[0]})
         else:
             state = compose(person.language, ("in_range",), {})
-        return Reply("ask: answered", answer(person.language, "asked", state=state, **fields))
+        left_ms = self._book.teller.speech.left_of(appliance.id, scene)
+        fields |= {"state": state, "left": span(left_ms or 0)}
+        more = ("left",) if left_ms is not None else ()
+        return Reply("ask: answered", compose(person.language, ("asked",), fields, optional=more))
 
     # --- small things
 

@@ -32,6 +32,9 @@ def climb(ward: Ward, start_c: float, k_min: float, minutes: int, *, sensor: str
 def test_a_forecast_says_how_long_it_has_and_its_end_how_near_it_came(ward: Ward) -> None:
     ward.run_until("09:00")
     climb(ward, 4.0, 0.012, 90)
+    ward.phone("boss").replies("vte-br-03?")
+    ward.run_until("10:30:30")
+    ward.phone("boss").expect_sms("s ago: ALARM 1. ", " min left.")
     text = ward.phone("technician").expect_sms("vte-br-03", "will pass 6.0C in ")
     left_min = int(text.partition("will pass 6.0C in ")[2].partition(" min")[0])
     assert 20 <= left_min <= 120, text
