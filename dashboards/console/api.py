@@ -163,7 +163,7 @@ def _now(routes: APIRouter, console: Console) -> None:
             as_of=rfc3339(look.fleet.now_ms),
             counts={state.value: n for state, n in look.fleet.counts.items()},
             appliances=[_appliance_out(row) for row in look.fleet.rows],
-            troubles=list(look.troubles),
+            troubles=[str(text) for text in look.troubles],
         )
 
     @routes.get("/alarms")
@@ -191,7 +191,7 @@ def _now(routes: APIRouter, console: Console) -> None:
             ],
             counters=look.counters,
             facts={fact.label: f"{fact.text} {fact.note}".strip() for fact in facts(look, now_ms)},
-            troubles=list(look.troubles),
+            troubles=[str(text) for text in look.troubles],
         )  # fmt: skip
 
 
@@ -299,7 +299,7 @@ def _find(console: Console, appliance_id: str, sensor_id: str | None) -> tuple[A
 def _appliance_out(row: Row) -> ApplianceOut:
     return ApplianceOut(
         id=row.id, name=row.name, kind=row.kind, site=row.site, province=row.province, state=row.state.value,
-        reason=row.reason, celsius=celsius_of(row.value),
+        reason=str(row.reason), celsius=celsius_of(row.value),
         at=None if row.at_ms is None else rfc3339(row.at_ms),
         low_c=celsius_of(row.limit.low), high_c=celsius_of(row.limit.high), carries=row.limit.carries,
         alarms=list(row.alarms),

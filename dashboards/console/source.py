@@ -32,7 +32,7 @@ from coldchain.settings import Settings
 from dashboards.console.series import Series, series_of, steps
 from dashboards.console.times import clock, zone_named
 from dashboards.console.views import LOST_PROBE, Fleet, fleet_view
-from dashboards.console.words import t
+from dashboards.console.words import Text, said
 
 FOLLOW_MAX = 500
 """So many batches are followed one by one; further behind, the newest readings are asked for as a whole."""
@@ -65,7 +65,7 @@ class Look:
     gateways: tuple[Gateway, ...] = ()
     beats: tuple[Beat, ...] = ()
     counters: dict[str, int] = field(default_factory=dict)
-    troubles: tuple[str, ...] = ()
+    troubles: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +115,17 @@ class Records:
                 silent_after=round(self.settings.alerts.silent_after.total_seconds() * 1000),
             )
             gateways, counters = self._journal.gateways, self._journal.counters
-            troubles = tuple(t(f"trouble.{what}", why=why) for what, why in self._troubles.items())
+            told = self._troubles.items()
+            troubles: tuple[Text, ...] = tuple(said(f"trouble.{what}", why=why) for what, why in told)
         heard = tuple(beats(self.settings.data_dir))
         troubles += tuple(self._stale(heard, now_ms))
         return Look(fleet, self._desk.registry, self._open, gateways, heard, counters, troubles)
 
-    def _stale(self, heard: tuple[Beat, ...], now_ms: int) -> Iterator[str]:
+    def _stale(self, heard: tuple[Beat, ...], now_ms: int) -> Iterator[Text]:
         """Without ingest nothing is new; without alerts nobody is told."""
         for beat in heard:
             if beat.name in ("ingest", "alerts") and beat.stale(now_ms):
-                yield t("trouble.stale", name=beat.name, at=clock(beat.at_ms, now_ms, self.zone))
+                yield said("trouble.stale", name=beat.name, at=clock(beat.at_ms, now_ms, self.zone))
 
     def registry(self) -> Registry:
         with self._lock:

@@ -70,8 +70,7 @@ def reading_text(quantity: str, value: int, status: int) -> str:
         return celsius(value)
     if code in PERCENT:
         return f"{decimal(value, 0)}{NBSP}%"
-    known = ENGLISH.get(f"value.{quantity}.{value // 1000}")
-    if known is not None:
-        return known
-    other = ENGLISH.get(f"value.{quantity}.other")
-    return other.format(code=value // 1000) if other is not None else decimal(value, 0)
+    for name in (str(value // 1000), "other"):
+        if (key := f"value.{quantity}.{name}") in ENGLISH:
+            return t(key, code=value // 1000)
+    return decimal(value, 0)

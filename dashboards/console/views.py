@@ -20,7 +20,7 @@ from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
 from dashboards.console.times import clock
 from dashboards.console.values import celsius, limits_text, number_c
-from dashboards.console.words import t, word
+from dashboards.console.words import Coded, Joined, Text, said, t, word
 
 ORDER = tuple(Health)
 """Worst first, as the kernel lists them."""
@@ -76,7 +76,7 @@ class Row:
     province: str
     state: Health
     number: str
-    reason: str
+    reason: Text
     at_ms: int | None
     limit: Limit
     sensor: str | None
@@ -228,7 +228,7 @@ def beyond(last: LastReading, limit: Limit) -> int:
     return 0
 
 
-Verdict = tuple[Health, str, tuple[float, float]]
+Verdict = tuple[Health, Text, tuple[float, float]]
 """State, reason, rank inside the state (smaller is worse)."""
 
 
@@ -245,7 +245,7 @@ def _verdict(
     quiet = _by_silence(main, last, limit, judge)
     if spoken is not None and spoken[0] is Health.ALARM:
         # Warm and then silent: still an alarm, and it says that the value is old.
-        return (spoken[0], f"{spoken[1]}; {quiet[1]}", spoken[2]) if quiet is not None else spoken
+        return (spoken[0], Joined((spoken[1], quiet[1]), "; "), spoken[2]) if quiet is not None else spoken
     if quiet is not None:
         return quiet
     return spoken or _by_readings(last, limit, sensors, latest, judge)
@@ -264,20 +264,20 @@ def _by_alarms(
             continue
         if alarm.state in ("returned", "disposition_due") or alarm.returned_ms is not None:
             key = "why.disposition" if alarm.state == "disposition_due" else "why.returned"
-            text = t(key, kind=word("kind", alarm.kind), since=since)
+            text = said(key, kind=Coded("kind", alarm.kind), since=since)
             found.append((Health.WARNING, text, (0, alarm.since_ms)))
             continue
-        parts = [_condition(alarm, since)]
+        parts: list[Text] = [_condition(alarm, since)]
         peak = _peak(alarm, last)
         if peak is not None:
-            parts.append(t("why.peak", peak=celsius(peak, limit.low, limit.high)))
+            parts.append(said("why.peak", peak=celsius(peak, limit.low, limit.high)))
         if alarm.state == "acknowledged":
-            parts.append(t("why.acknowledged"))
+            parts.append(said("why.acknowledged"))
         if alarm.state in PUT_ASIDE:
-            parts.append(word("alarm", alarm.state))
+            parts.append(Coded("alarm", alarm.state))
         state = Health.ALARM if alarm.severity == "critical" else Health.WARNING
         depth = abs(beyond(last, limit)) if last is not None else 0
-        found.append((state, ", ".join(parts), (alarm.state == "acknowledged", -depth)))
+        found.append((state, Joined(tuple(parts)), (alarm.state == "acknowledged", -depth)))
     return min(found, key=lambda verdict: (ORDER.index(verdict[0]), verdict[2]), default=None)
 
 
@@ -290,17 +290,17 @@ def _peak(alarm: Alarm, last: LastReading | None) -> int | None:
     return max(alarm.peak, last.value) if alarm.kind == "high" else min(alarm.peak, last.value)
 
 
-def _condition(alarm: Alarm, since: str) -> str:
+def _condition(alarm: Alarm, since: str) -> Text:
     if alarm.kind in ("high", "low") and alarm.limit_value is not None:
-        return t(f"why.{alarm.kind}", limit=celsius(alarm.limit_value), since=since)
-    return t("why.alarm", kind=word("kind", alarm.kind), since=since)
+        return said(f"why.{alarm.kind}", limit=celsius(alarm.limit_value), since=since)
+    return said("why.alarm", kind=Coded("kind", alarm.kind), since=since)
 
 
-def _was(last: LastReading, limit: Limit, judge: Judge) -> str:
+def _was(last: LastReading, limit: Limit, judge: Judge) -> Text:
     at = judge.at(min(last.at_ms, last.arrived_ms))
     if failed(last):
-        return t("why.unknown_failed", at=at)
-    return t("why.unknown_was", value=celsius(last.value, limit.low, limit.high), at=at)
+        return said("why.unknown_failed", at=at)
+    return said("why.unknown_was", value=celsius(last.value, limit.low, limit.high), at=at)
 
 
 def _by_silence(main: Sensor | None, last: LastReading | None, limit: Limit, judge: Judge) -> Verdict | None:
@@ -322,27 +322,29 @@ def _by_readings(
 ) -> Verdict:
     if last is None:
         seen = any(sensor.id in latest for sensor in sensors)
-        text = t("why.never") if sensors else t("why.no_sensor")
+        text = said("why.never") if sensors else said("why.no_sensor")
         return (Health.WARNING if seen else Health.WAITING), text, (1, 0)
     if failed(last):
-        return Health.WARNING, t("why.probe", status=word("status", last.status)), (0, last.at_ms)
+        return Health.WARNING, said("why.probe", status=Coded("status", str(last.status))), (0, last.at_ms)
     outside = beyond(last, limit)
     if outside:
         bound = limit.high if outside > 0 else limit.low
         assert bound is not None
         key = "why.above_now" if outside > 0 else "why.below_now"
-        return Health.WARNING, t(key, limit=celsius(bound)), (0, -abs(outside))
-    notes = [text for quantity, bad, text in NOTES if _says(sensors, latest, quantity, bad, judge)]
-    if t("why.mains") in notes:
-        return Health.WARNING, ", ".join(notes), (1, 0)
+        return Health.WARNING, said(key, limit=celsius(bound)), (0, -abs(outside))
+    notes: list[Text] = [
+        text for quantity, bad, text in NOTES if _says(sensors, latest, quantity, bad, judge)
+    ]
+    if said("why.mains") in notes:
+        return Health.WARNING, Joined(tuple(notes)), (1, 0)
     if last.at_ms - judge.now_ms > FUTURE_MS:
-        notes.append(t("why.future"))
+        notes.append(said("why.future"))
     if limit.carries is None:
-        notes.append(t("why.no_profile"))
-    return Health.OK, ", ".join(notes), (0, 0)
+        notes.append(said("why.no_profile"))
+    return Health.OK, Joined(tuple(notes)), (0, 0)
 
 
-NOTES = ((Quantity.MAINS, 0, t("why.mains")), (Quantity.DOOR, 1000, t("why.door")))
+NOTES = ((Quantity.MAINS, 0, said("why.mains")), (Quantity.DOOR, 1000, said("why.door")))
 
 
 def _says(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gettext
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +57,12 @@ ENGLISH: dict[str, str] = {
     "kind.sensor_fault": "sensor fault",
     "kind.backlog": "readings are late",
     "kind.loss": "readings lost",
+    "kind.rate": "changing fast",
+    "kind.forecast": "about to leave its limits",
+    "kind.cumulative": "out of limits too long in a day",
+    "kind.agitator": "agitator stopped",
+    "kind.rota_gap": "nobody on call",
+    "kind.exposure": "moved blood out of limits too long",
     "kind.power": "no mains",
     "severity.critical": "critical",
     "severity.warning": "warning",
@@ -279,8 +286,7 @@ ENGLISH: dict[str, str] = {
     "alarms.ack": "Acknowledge",
     "alarms.name": "Your name",
     "alarms.asked": "Asked: {name}, {at}. It counts once the alarm engine has taken it up.",
-    "alarms.remote": "Acknowledging here works only on the machine itself until people have accounts. "
-    "Answer the message you got instead.",
+    "alarms.remote": "Sign in to acknowledge here, or answer the message you got.",
     # waiting
     "waiting.none": "Everything that reports is known.",
     "waiting.intro": "These channels report and belong to no sensor yet. Their readings are kept. "
@@ -349,7 +355,7 @@ ENGLISH: dict[str, str] = {
     "problem.unknown-sensor": "That appliance has no such sensor.",
     "problem.unknown-alarm": "No open alarm has that name.",
     "problem.bad-request": "The request cannot be understood.",
-    "problem.not-from-here": "This is accepted from the machine itself only.",
+    "problem.not-from-here": "This is taken only from a page of the console.",
     "problem.unavailable": "The record cannot be read just now; try again in a moment.",
     "problem.internal": "Something failed inside the console; its log says what.",
     "problem.name-missing": "Give a name of 1 to 60 characters.",
@@ -374,6 +380,70 @@ def word(group: str, name: object) -> str:
     key = f"{group}.{name}"
     found = ENGLISH.get(key)
     return _text(key, found) if found is not None else str(name).replace("_", " ").replace("-", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text that is put into words when somebody reads it, in their language. Empty `key`: nothing."""
+
+    key: str
+    values: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        return t(self.key, **dict(self.values))
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """As `Said`, of a code that others may extend: `word`."""
+
+    group: str
+    name: str
+
+    def __str__(self) -> str:
+        return word(self.group, self.name)
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Texts with something between them."""
+
+    parts: tuple[Text, ...]
+    between: str = ", "
+
+    def __str__(self) -> str:
+        return self.between.join(map(str, self.parts))
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+
+Text = str | Said | Coded | Joined
+
+
+def said(key: str, **values: object) -> Said:
+    """`t`, for later. KeyError for a key that is not in the catalogue."""
+    assert key in ENGLISH, key
+    return Said(key, tuple(sorted(values.items())))
+
+
+def preferred(accepted: str) -> str:
+    """The first language of an Accept-Language header that we speak.
+
+    >>> preferred("lo-LA,lo;q=0.9,en;q=0.5"), preferred("de, fr;q=0.8"), preferred("")
+    ('lo', 'fr', 'en')
+    """
+    for part in accepted.split(",")[:20]:
+        code = part.split(";")[0].strip().lower().split("-")[0]
+        if code in LANGUAGES:
+            return code
+    return "en"
 
 
 def choose(language: str) -> None:

@@ -47,7 +47,9 @@ def look(latest: dict[str, Latest], alarms: list[Alarm] | None = None, now_ms: i
 
 
 def first(fleet: Fleet):
-    return next(row for row in fleet.rows if row.id == FIRST.id)
+    """Its row, with its reason as an English reader reads it."""
+    found = next(row for row in fleet.rows if row.id == FIRST.id)
+    return replace(found, reason=str(found.reason))
 
 
 def all_well() -> dict[str, Latest]:

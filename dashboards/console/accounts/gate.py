@@ -25,7 +25,7 @@ from coldchain.records.registry import Registry
 from dashboards.console.accounts.roles import LOCAL, ROLES, May, needed
 from dashboards.console.problems import Answer, Problem
 from dashboards.console.security import LOOPBACK, host_name, trusted_peer
-from dashboards.console.words import choose
+from dashboards.console.words import choose, preferred
 
 COOKIE = "coldchain"
 SAFE = frozenset({"GET", "HEAD"})
@@ -109,7 +109,8 @@ class Gate:
         request = Request(scope)
         who = await asyncio.to_thread(self._identify, request)
         _visitor.set(who)
-        choose(who.account.language if who.account else "en")
+        accepted = request.headers.get("accept-language", "")
+        choose(who.account.language if who.account else preferred(accepted))
         refusal = self._refusal(request, who)
         await (self._inner if refusal is None else refusal)(scope, receive, send)
 
