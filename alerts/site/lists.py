@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alerts.insight.scan import Table
+from alerts.insight.scan import Floats, Table
 from alerts.rules.flat import Ints
 from alerts.site import refuge
 from alerts.site.blind import HOT_ROOM_C, NEED_MS
@@ -17,6 +17,8 @@ from alerts.site.roster import Roster
 from alerts.site.warming import AGE_MOST_S, Left, seconds_left
 from coldchain.records.alarms import Listed
 
+FORESEEN_AGE_S = 1800.0
+"""Before, the load hardly moves and a forecast sees nothing."""
 STALE_MS = 900_000
 """A load not heard for longer is counted from its last value: the time since then is gone."""
 
@@ -31,12 +33,26 @@ def time_left(rows: Table, who: Ints, now: Now, roster: Roster, now_ms: int) -> 
     gone = np.where(gone * 1000.0 > STALE_MS, gone, 0.0)
     value, high, low = (column[who] for column in (now.value_c, now.high_c, now.low_c))
     left = seconds_left(rows, value, high, low, ambient, roster.likely_k[who], now_ms / 1000.0 - gone)
+    part = _foreseen(left, rows, now.foreseen_at[who], now_ms)
     return Left(
-        np.maximum(left.seconds - gone, 0.0),
-        np.maximum(left.low - gone, 0.0),
-        np.maximum(left.high - gone, 0.0),
+        np.maximum(left.seconds * part - gone, 0.0),
+        np.maximum(left.low * part - gone, 0.0),
+        np.maximum(left.high * part - gone, 0.0),
         left.learnt,
     )
+
+
+def _foreseen(left: Left, rows: Table, foreseen_at: Ints, now_ms: int) -> Floats:
+    """(N,) factor that puts the law's time half-way, by ratio, to the engine's forecast on the load itself.
+
+    Both err, and not alike: the law by what the appliance was, the forecast by what it sees of now.
+    """
+    age_s = now_ms / 1000.0 - rows["since"]
+    foreseen_s = (foreseen_at - now_ms) / 1000.0
+    both = (foreseen_s > 0) & np.isfinite(left.seconds) & (left.seconds > 0)
+    both &= (rows["since"] > 0) & (age_s >= FORESEEN_AGE_S)
+    ratio = np.where(both, foreseen_s / np.where(both, left.seconds, 1.0), 1.0)
+    return np.asarray(np.clip(ratio, 0.25, 4.0) ** 0.5)
 
 
 def is_near(left: Left) -> bool:

@@ -21,6 +21,8 @@ from coldchain.kernel.limits import Profile
 from coldchain.records.registry import Registry
 from coldchain.settings.profile_files import PROFILES
 
+FORESEEN_MS = 900_000
+"""A forecast older than three of its slots says nothing of now."""
 DRIFT_K = 0.5
 """A load that has moved so far in one direction is on its way somewhere."""
 RUNS_LONG_MS, RESTS_LONG_MS = 3 * 3_600_000, 45 * 60_000
@@ -35,6 +37,7 @@ DUTY_MOST = 0.75
 class Now:
     """A appliances, as in the roster; NaN where nothing is known.
 
+    foreseen_at         when the limit is passed, by the engine's forecast [ms]; -1: none that is fresh
     value_c, value_at   newest load (or what stands for it) [°C], [ms]; before_c: before it began to move
     seen                for `supply.outages`
     profile             in force; None: none, empty or loading
@@ -42,6 +45,7 @@ class Now:
     high_c, low_c       limits in force
     """
 
+    foreseen_at: Ints
     value_c: Floats
     value_at: Ints
     before_c: Floats
@@ -94,7 +98,10 @@ def gather(
     seen = _seen(roster, contacts, stalled, now_ms - turned, warming)
     cooling = _cooling(cycle, stalled, warming & (moved > DRIFT_K), roster, contacts, now_ms)
     ambient = contacts.of(roster.contact["ambient"])
+    slot_at = 1000 * _pick(state.table, "slot_at", roster.load, NONE)
+    fresh = now_ms - slot_at <= FORESEEN_MS
     return Now(
+        np.where(fresh, _pick(state.table, "limit_at", roster.load, NONE), NONE),
         value_c,
         value_at,
         before,
