@@ -38,8 +38,8 @@ LINEAR_S, SLOW_S, NEWTON_S, FREE_S = 1200.0, 3600.0, 1800.0, 7200.0
 """Memory of the two slopes and of the two fits [s]."""
 BREAK_S = 3600.0
 """A gap this long ends a drift: what came between is unknown."""
-USUAL_MOVES = 50
-"""Turns over which the usual move is averaged; fewer at first."""
+FIRST_MOVES, USUAL_MOVES = 10, 50
+"""Turns over which the usual move is averaged, at first and later."""
 BEYOND, LEAST_MOVE_K = 2.5, 0.25
 """A drift is a move of so many usual ones, and at least this: four steps of a 12-bit probe."""
 LEAST_AGE_S = 900.0
@@ -203,7 +203,7 @@ def _moves(
     count = np.cumsum(learns)
     count += along(was["turned"] - count[seg.first] + learns[seg.first], seg)
     was["turned"] = count[seg.last]
-    weight = 1.0 / np.clip(count + 1, 2, USUAL_MOVES)
+    weight = 1.0 / np.clip(count + FIRST_MOVES, FIRST_MOVES, USUAL_MOVES)
     a_usual = np.where(learns, 1.0 - weight, 1.0)
     b_usual = np.where(learns, weight * np.minimum(ended, 5.0), 0.0)
     head = seg.first[first]
