@@ -189,7 +189,7 @@ class Probes:
             if p.kind == "probe_open":
                 milli[inside, row] = round(DISCONNECTED_C * 1000)
             elif p.kind == "probe_stuck" and inside.any():
-                if p.start_s >= begin:
+                if p.start_s > begin - 60.0:
                     self.held[row] = int(milli[np.flatnonzero(inside)[0], row])
                 milli[inside, row] = self.held[row]
         assert milli.shape == (len(at_s), n)
