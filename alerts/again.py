@@ -28,7 +28,7 @@ class Task:
 
     start     its records to begin with
     block     all its readings since, up to its newest
-    after_ms  what happened later than that is told; before it, it is known already
+    after_ms  what happened later than that is entered; what was before it is only run through
     """
 
     series: int
@@ -39,7 +39,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What came out: all that happened after `task.after_ms`, and the series' records now."""
+    """What came out: all that happened since its start, and the series' records now."""
 
     task: Task
     events: Events
@@ -77,7 +77,7 @@ def judge_again(tasks: list[Task], rules: RuleTable, keep: Kept) -> list[Again]:
 
 
 def _of(task: Task, place: int, events: Events, state: EngineState) -> Again:
-    mine = events[(events["series"] == place) & (events["at"] > task.after_ms)].copy()
+    mine = events[events["series"] == place].copy()
     mine["series"] = task.series
     return Again(task, mine, state.rows(place))
 

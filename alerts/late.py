@@ -180,6 +180,8 @@ class Revision:
     def _task(self, series: int, row: Table, scene: Scene, digest: str) -> Task | None:
         sensor, start_ms = scene.names[series], int(row["late_from"])
         known = self.checkpoints.before(series, start_ms)
+        if known is not None and known.digest != digest:  # a day before: sums of a day are made anew
+            known = self.checkpoints.before(series, start_ms - DAY_MS)
         begin = max(0, start_ms - BACK_MS) if known is None else known.at_ms
         block = self._block(sensor, begin, int(row["at"]))
         if known is not None:

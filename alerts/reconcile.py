@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from alerts.again import Again
-from alerts.book import Book, Scene, excursion_id, excursion_of
+from alerts.book import Book, Scene, excursion_of
 from alerts.engine import Events, What
 from alerts.rules import CONDITIONS, NUMBER_OF
-from alerts.state import Table
 from alerts.store import AlarmStore
 from coldchain.records.alarms import Excursion
 
 FOREVER = 2**62
 WHY = "late readings"
 
+Key = tuple[int, int]
+"""Number of a condition, and since when."""
 Told = tuple[Excursion, int | None]
 """An excursion, and the instant of its first live reading while it stood."""
 
@@ -28,13 +31,13 @@ class Reconciler:
 
     def enter(self, sensor: str, again: Again, scene: Scene) -> None:
         """All that the sensor has in the book after `after_ms` becomes what was found."""
-        after_ms = again.task.after_ms
+        after_ms, events = again.task.after_ms, again.events
         had = [e for e in self._store.excursions_after(sensor, after_ms) if e.kind in NUMBER_OF]
-        before = {e.id: e for e in had}
-        begun = standing(sensor, again.task.start.table, before)
-        known = {e.id for e in begun}
-        before = {id_: e for id_, e in before.items() if e.raised_ms > after_ms or id_ in known}
-        fresh = episodes(again.events, begun, scene)
+        begun, over = standing(again, had, scene)
+        known = {e.id for e in begun.values()}
+        before = {e.id: e for e in had if e.raised_ms > after_ms or e.id in known | {o.id for o in over}}
+        fresh = episodes(events[events["at"] > after_ms], begun, scene)
+        fresh += [(replace(e, ended_ms=after_ms), None) for e in over]
         changed = self._write(before, fresh)
         for alarm in sorted(changed):
             ended = [e.ended_ms for e, _ in fresh if e.ended_ms]
@@ -71,36 +74,49 @@ class Reconciler:
         return changed
 
 
-def standing(sensor: str, row: Table, known: dict[str, Excursion]) -> list[Excursion]:
-    """What stood where judging began, as it was told then; what the book does not have is left out."""
-    found = []
-    for number, condition in enumerate(CONDITIONS):
-        if not row["standing"][0, number]:
-            continue
-        entry = known.get(excursion_id(sensor, condition.name, int(row["since"][0, number])))
+def standing(
+    again: Again, had: list[Excursion], scene: Scene
+) -> tuple[dict[Key, Excursion], list[Excursion]]:
+    """What stood at `after_ms`, as it was told then; and what the book thought stood, and did not."""
+    task, row = again.task, again.task.start.table
+    stood: dict[int, tuple[int, int | None, Excursion | None]] = {}
+    for number in np.flatnonzero(row["standing"][0]).tolist():
+        sign, size = CONDITIONS[number].sign, int(row["peak"][0, number])
+        stood[number] = int(row["since"][0, number]), sign * size if sign else None, None
+    for event in again.events[again.events["at"] <= task.after_ms]:
+        number, what, made = int(event["kind"]), What(int(event["what"])), excursion_of(event, scene)
+        if what is What.RETURNED:
+            stood.pop(number, None)
+        else:
+            new = made if what is What.RAISED else stood[number][2]
+            stood[number] = int(event["since"]), made.peak, new
+    open_then = {NUMBER_OF[e.kind]: e for e in had if e.raised_ms <= task.after_ms}
+    begun: dict[Key, Excursion] = {}
+    for number, (since, peak, new) in stood.items():
+        entry = open_then.pop(number, new)
         if entry is not None:
-            peak = condition.sign * int(row["peak"][0, number]) if condition.sign else None
-            found.append(replace(entry, ended_ms=None, peak=peak))
-    return found
+            begun[number, since] = replace(entry, ended_ms=None, peak=peak)
+    return begun, list(open_then.values())
 
 
-def episodes(events: Events, begun: list[Excursion], scene: Scene) -> list[Told]:
+def episodes(events: Events, begun: dict[Key, Excursion], scene: Scene) -> list[Told]:
     """The excursions that the events of one sensor tell, after those that had begun before."""
-    found: dict[str, Told] = {e.id: (e, None) for e in begun}
+    found: dict[Key, Told] = {key: (e, None) for key, e in begun.items()}
     for event in events:
-        made = excursion_of(event, scene)
-        what, at, sign = What(int(event["what"])), int(event["at"]), CONDITIONS[int(event["kind"])].sign
+        made, what, at = excursion_of(event, scene), What(int(event["what"])), int(event["at"])
+        key = int(event["kind"]), int(event["since"])
         if what is What.RAISED:
-            found[made.id] = (made, None)
-        if made.id not in found:
+            found[key] = (made, None)
+        if key not in found:
             continue  # it had begun, and the book does not have it
-        known, told_at = found[made.id]
+        known, told_at = found[key]
         if what is What.ANNOUNCED:
-            found[made.id] = (known, at)
+            found[key] = (known, at)
         elif what is What.GROWN:
-            found[made.id] = (replace(known, peak=made.peak), told_at)
+            found[key] = (replace(known, peak=made.peak), told_at)
         elif what is What.RETURNED:
-            found[made.id] = (replace(known, ended_ms=at, peak=made.peak if sign else None), told_at)
+            peak = made.peak if CONDITIONS[key[0]].sign else None
+            found[key] = (replace(known, ended_ms=at, peak=peak), told_at)
     return list(found.values())
 
 

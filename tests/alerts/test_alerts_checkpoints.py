@@ -190,3 +190,60 @@ def test_calm_late_readings_wait_for_others_and_the_rest_do_not(tmp_path, monkey
     assert len(again) == (0 if calm else 1)
     rest(ward)
     assert len(again) == 1
+
+
+def test_changed_rules_judge_the_last_day_again_and_forget_nothing_learnt(tmp_path, monkeypatch) -> None:
+    """Six days of record: the new rules run through two days of it, from what was learnt before."""
+    days = 6
+    truth = walk(7, START, days)
+    ward = ward_of(tmp_path, days)
+    for piece in pieces(truth, list(range(0, 5000, 100))):
+        record(ward, "br-1/load", piece)
+        ward.settle()
+        ward.now_ms += 70_000
+        ward.settle()
+    before, records = told(ward)
+    kinds = {e[0].split(":")[1] for e in before}
+    assert len(kinds) >= 3
+    asked = []
+    monkeypatch.setattr("alerts.engine.rules_digest", lambda _: "others")
+    monkeypatch.setattr("alerts.service.rules_digest", lambda _: "others")
+    monkeypatch.setattr("alerts.late.rules_digest", lambda _: "others")
+    ward.restart_alerts()
+    readings = ward.service._revision._readings
+    monkeypatch.setattr(
+        ward.service._revision, "_readings", lambda s, a, b: asked.append(a) or readings(s, a, b)
+    )
+    rest(ward)
+    after, again = told(ward)
+    assert len(asked) == 1
+    assert DAY <= truth[-1][0] - asked[0] < 4 * DAY
+    assert after == before
+    assert again[0] == records[0]
+
+
+@pytest.mark.parametrize("beyond", [True, False])
+def test_what_stood_at_the_checkpoint_ends_when_the_record_says(tmp_path, beyond) -> None:
+    """It is warm from before a checkpoint; a reading of after it comes late and ends that, or does not."""
+    ward = ward_of(tmp_path, 3)
+    hour = 60 * MINUTE
+    warm = [(START + n * 5 * MINUTE, 4.0 if n < 100 else 7.5) for n in range(700)]
+    missing = warm[650:660]
+    for piece in pieces([r for r in warm if r not in missing], list(range(0, 700, 50))):
+        record(ward, "br-1/load", piece)
+        ward.settle()
+        ward.now_ms += 70_000
+        ward.settle()
+    start = ward.service._revision.checkpoints.before(1, missing[0][0])
+    assert start is not None
+    assert start.rows.table["standing"][0, 0]
+    record(ward, "br-1/load", [(at, 7.5 if beyond else 4.0) for at, _ in missing])
+    rest(ward)
+    found = sorted(
+        (e.started_ms, e.ended_ms) for e in ward.alarms.excursions(sensor="br-1/load") if e.kind == "high"
+    )
+    began = warm[100][0]
+    assert found[0] == (began, None if beyond else missing[0][0])
+    assert len(found) == (1 if beyond else 2)
+    assert found[-1][1] is None
+    assert began + hour < start.at_ms

@@ -122,8 +122,8 @@ def test_order_across_sensors_doubles_cuts_and_kills_change_no_excursion_and_no_
         found = roughly(seed, Path(other), truth, hours)
     assert found[0] == excursions
     assert found[1] == alarms
-    assert {e[0].split(":")[1] for e in excursions} >= {"high", "sensor_fault"}
-    assert alarms
+    assert len({e[0].split(":")[1] for e in excursions}) >= 4
+    assert len(alarms) > 5
 
 
 class Killed(BaseException):
@@ -190,7 +190,7 @@ def test_killed_between_any_two_commits_the_book_is_the_same(monkeypatch) -> Non
     commits = reaper.commits
     assert commits > 15
     assert len(expected[0]) > 5
-    for n in range(1, commits + 1, 5):
+    for n in range(1, commits + 1, max(1, commits // 14)):
         reaper.at, reaper.before = n, n % 2 == 1
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             assert story(Path(folder), reaper, truth) == expected, n
