@@ -57,19 +57,25 @@ def judge_silence(
     beyond (S,): it was last heard beyond a limit. Two intervals are all that such a sensor is given, and what
     else may be silent does not hold its appliance back.
     """
-    urgent = np.zeros(len(live_at), np.bool_) if beyond is None else beyond
     units, groups = len(table.units), len(table.groups)
-    heard = np.flatnonzero((live_at >= 0) & (table.every_ms > 0) & (table.unit >= 0))
+    watched = (live_at >= 0) & (table.every_ms > 0) & (table.unit >= 0)
+    heard: Ints | slice = slice(None) if watched.all() else np.flatnonzero(watched)
     at, every, unit, group = live_at[heard], table.every_ms[heard], table.unit[heard], table.group[heard]
-    patience = np.where(urgent[heard], 2 * every, np.maximum(2 * every, silent_after_ms))
-    silent = now_ms > at + patience
-    late = np.flatnonzero(silent)
-    n_heard, n_silent = np.bincount(unit, minlength=units), np.bincount(unit[late], minlength=units)
-    since = np.full(units, NOT_YET)
-    np.minimum.at(since, unit[late], at[late])
-    first = np.full(units, -1)
-    oldest = late[at[late] == since[unit[late]]][::-1]  # of equals the lowest series stays
-    first[unit[oldest]] = heard[oldest]
+    patience = np.maximum(2 * every, silent_after_ms)
+    if beyond is not None:
+        patience = np.where(beyond[heard], 2 * every, patience)
+    late = np.flatnonzero(now_ms - at > patience)
+    since, first = np.full(units, NOT_YET), np.full(units, -1)
+    some = whole = hurried = np.zeros(units, np.bool_)
+    if len(late):
+        n_silent = np.bincount(unit[late], minlength=units)
+        some = n_silent > 0
+        whole = some & (n_silent == np.bincount(unit, minlength=units))
+        np.minimum.at(since, unit[late], at[late])
+        oldest = late[at[late] == since[unit[late]]][::-1]  # of equals the lowest series stays
+        first[unit[oldest]] = np.arange(len(live_at))[heard][oldest]
+        if beyond is not None:
+            hurried = np.bincount(unit[late], weights=beyond[heard][late], minlength=units) > 0
 
     through = np.flatnonzero(group >= 0)
     newest, quickest = np.full(groups, -1), np.full(groups, NOT_YET)
@@ -84,10 +90,7 @@ def judge_silence(
     suspect = several & (now_ms > newest + due)
     inside = unit_group >= 0
     held = inside & suspect[unit_group] if groups else np.zeros(units, np.bool_)
-    hurried = np.bincount(unit[late], weights=urgent[heard][late], minlength=units) > 0
     held &= ~hurried
-    some = n_silent > 0
-    whole = some & (n_silent == n_heard)
     return Silence(some, whole, since, first, hurried, unit_group, held, suspect, dead, newest, size)
 
 
