@@ -18,6 +18,7 @@ import structlog
 from alerts import anew
 from alerts.answers.codes import Draw
 from alerts.answers.desk import Answers
+from alerts.beside import Beside
 from alerts.book import Book, Scene
 from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
@@ -103,6 +104,7 @@ class AlertService:
         self._commands = Commands(settings.desk_db, self._store, self._book, self._keeper.aside)
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = self._keeper.watch
+        self._beside = Beside(self._store, self._book, self._silent_after_ms)
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
         self.outbox = Outbox(settings.alarms_db, channels, wall_ms, now.persona, budget) if channels else None
@@ -287,11 +289,13 @@ class AlertService:
             return
         now, changes = self._watch.look(self._state.table, scene, self._began_ms)
         of_sites = self._sites.look(self._state, scene, now)
-        if changes or of_sites:
+        alone = self._beside.look(self._state.table, scene)
+        if changes or of_sites or alone:
             with self._store.transaction():
                 self._watch.enter(now, changes, self._state.table, scene)
                 self._sites.enter(of_sites, scene)
-        if self._keeper.look(scene) or changes or of_sites:
+                self._beside.enter(alone, scene)
+        if self._keeper.look(scene) or changes or of_sites or alone:
             self._wake_outbox()
 
     # --- the registry
