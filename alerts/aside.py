@@ -7,8 +7,6 @@ words that begin with `applied`, `nothing to do` or `refused`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from alerts import gate
@@ -28,20 +26,16 @@ from coldchain.records.alarms import Alarm, Disposition, Shelf
 from coldchain.records.registry import Sensor
 from coldchain.settings.profile_files import PROFILES
 
-ToLimit = Callable[[str], int | None]
-"""Milliseconds until that sensor passes a limit, where something foresees it."""
-
 FATES = ("keep", "quarantine", "discard")
 MINUTE_MS = 60_000
 
 
 class Aside:
-    """`to_limit` may be replaced by whoever can foresee."""
+    """`readings`: where the return-to-service gate sees what an appliance has shown of late."""
 
     def __init__(self, store: AlarmStore, book: Book, readings: Readings, silent_after_ms: int) -> None:
         self._store, self._book, self._rows = store, book, Shelves(store.db)
         self._readings, self._gap_ms = readings, silent_after_ms
-        self.to_limit: ToLimit = lambda _sensor: None
         self._version = -1
 
     # --- shelving
@@ -97,7 +91,7 @@ class Aside:
             used_ms=used_of(beyond, scene.now_ms),
             now_ms=scene.now_ms,
             hold_over_min=appliance.hold_over_min if appliance else None,
-            to_limit_ms=self.to_limit(alarm.sensor),
+            to_limit_ms=self._book.teller.speech.left(alarm, scene.now_ms),
             overdrawn=self._rows.overdrawn(alarm.appliance),
         )
 

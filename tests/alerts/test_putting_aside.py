@@ -210,6 +210,15 @@ def test_a_shelved_warning_rings_when_it_becomes_critical(shop: Shop) -> None:
     assert AlarmsReader(shop.store_path).shelved(all_=True)[0].how == "worsen"
 
 
+def test_a_warning_is_shelved_no_longer_than_until_its_limit(shop: Shop) -> None:
+    alarm = shop.begins("high_warning", 5800)
+    assert alarm is not None
+    shop.left_ms = 25 * MINUTE
+    said = shop.ask("shelve", alarm, minutes="50", reason="works")
+    assert "no longer: until the limit" in said
+    assert AlarmsReader(shop.store_path).shelved()[0].until_ms == START + 25 * MINUTE
+
+
 def test_what_is_over_when_its_shelf_ends_calls_nobody(shop: Shop) -> None:
     alarm = shop.begins()
     assert alarm is not None

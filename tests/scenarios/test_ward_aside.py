@@ -57,6 +57,15 @@ def test_silence_that_begins_beyond_a_limit_is_critical_at_once(ward: Ward) -> N
     ward.phone("technician").expect_sms("vte-br-02 SILENT", "was 7.5C")
 
 
+def test_what_was_beyond_a_limit_does_not_wait_for_its_gateway_to_be_cleared(ward: Ward) -> None:
+    fridges(ward, 3)
+    ward.at("08:30").temperature("vte-br-02", 7.5).run_until("08:32")
+    ward.silence().run_until("08:33:10")
+    assert [(a.scope, a.appliance) for a in of_kind(ward, "silence")] == [("appliance", "vte-br-02")]
+    ward.run_until("08:40")
+    assert {a.scope for a in of_kind(ward, "silence")} == {"appliance", "gateway"}
+
+
 def test_a_load_probe_that_falls_silent_in_range_is_a_warning_until_all_are_silent(ward: Ward) -> None:
     ward.gateway("gw-vte")
     ward.fridge("vte-br-02", probes=2)

@@ -58,7 +58,14 @@ class Shop:
         self.store.db.execute("PRAGMA synchronous=OFF")
         numbers = iter(range(10**6))
         self.chains = Chains(self.store.db, lambda most: (next(numbers) * 7919) % most)
-        self.teller = Teller(self.store, self.chains, ("sms",), lambda _sensor: (7000, self.now_ms))
+        self.left_ms: int | None = None
+        self.teller = Teller(
+            self.store,
+            self.chains,
+            ("sms",),
+            lambda _sensor: (7000, self.now_ms),
+            lambda _s, _at: self.left_ms,
+        )
         self.book = Book(self.store, self.teller, lambda _sensor: (7000, self.now_ms))
         self.rows = np.zeros(0, JOURNALLED)
         self.aside = Aside(self.store, self.book, self._readings, 5 * MINUTE)
