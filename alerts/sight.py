@@ -89,8 +89,8 @@ def look(
         _celsius(t.limit_high, NO_HIGH)[piece],
         _celsius(t.limit_low, NO_LOW)[piece],
         np.where(t.ceiling == NO_HIGH, np.inf, t.ceiling / 1000.0)[piece],
-        np.full(len(at), np.nan) if room is None or not len(room[0]) else np.interp(at, *room),
-        np.zeros(len(at), np.bool_),
+        np.broadcast_to(np.nan, len(at)) if room is None or not len(room[0]) else np.interp(at, *room),
+        np.broadcast_to(np.False_, len(at)),
     )
     seen = observe.advance(
         insight, Readings.of(series, at, value), around, tau_s=rules.tau_s if rules.alone else None
