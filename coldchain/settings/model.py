@@ -257,6 +257,11 @@ class ConsoleSettings(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    address: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/.*)?$",
+        description="The console's address as people reach it: e-mails then carry a link to answer by",
+    )
     trusted: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks besides loopback from which the form is taken; under Compose, its bridge"
     )

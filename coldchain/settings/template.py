@@ -106,6 +106,7 @@ silent_after = "PT5M"            # at least this long without a reading is silen
 [console]
 host = "127.0.0.1"               # put a proxy with TLS and accounts in front before you open it to a network
 port = {answers.console_port}
+# address = "https://blood.example.org"   # as people reach it: e-mails then carry a link to answer by
 # trusted = ["172.18.0.1/32"]    # who, besides this machine, may acknowledge here: see docs/deploy.md
 """
 

@@ -15,6 +15,7 @@ from coldchain.records.links import Kind, make_link, subject_of
 from coldchain.records.pins import PIN, fits, hashed
 from coldchain.records.registry import Desk, RegistryReader
 from coldchain.settings import Settings
+from coldchain.wiring.answer_links import AnswerLinks
 from coldchain.wiring.notify import build_delivery_reader, provider_name
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def add_links(app: FastAPI, settings: Settings, wall_ms: WallClock = system_wall
                 desk.close()
         return True
 
-    added = router(calendar, delivered)
+    added = router(calendar, delivered, AnswerLinks(settings, wall_ms))
     app.include_router(added)
     if (served := getattr(app.state, "served", None)) is not None:
         served.extend(added.routes)  # the gate in front of the console knows what is served

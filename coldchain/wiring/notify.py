@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coldchain.kernel.errors import ConfigError
+from coldchain.ports.clock import wall_ms
 from coldchain.ports.notifier import Notifier
 from coldchain.settings import Settings
 from coldchain.settings.model import MailSettings, ModemSettings, ProviderSettings
+from coldchain.wiring.answer_links import AnswerLinks, Linked
 
 if TYPE_CHECKING:
     from alerts.notifiers import ModemNotifier
@@ -51,7 +53,7 @@ def build_channels(settings: Settings) -> dict[str, Notifier]:
         ways.append(_provider(notify.http))
     channels["sms"] = ways[0] if len(ways) == 1 else Several(ways)
     if notify.mail is not None:
-        channels["email"] = _mail(notify.mail)
+        channels["email"] = Linked(_mail(notify.mail), AnswerLinks(settings, wall_ms))
     return channels
 
 

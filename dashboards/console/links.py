@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two addresses that are secrets themselves, so that calendars and providers need no account.
+"""Addresses that are secrets themselves, so that calendars, providers and who reads a mail need no account.
 
     GET       /calendar/{secret}.ics                      a rota's shifts, to read and nothing more
+    GET POST  /answer/{secret}                            one alarm, to read and to answer once
     GET POST  /api/v1/delivery/{provider}/{secret}        a provider reports how a message fared
 
 An unknown or withdrawn secret is answered like a page that does not exist.
@@ -11,9 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from html import escape
+from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from dashboards.console.problems import Problem
@@ -27,9 +31,31 @@ Delivered = Callable[[str, str, Mapping[str, str]], bool]
 """(provider, secret, what it says) -> False for a wrong secret. What is not final yet is True, too."""
 
 
-def router(calendar: Calendar, delivered: Delivered) -> APIRouter:
-    """Routes that answer to whoever knows the secret; both callables may block."""
+class Asked(Protocol):
+    """What a link in a mail is about."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def used(self) -> bool: ...
+
+
+AskedT = TypeVar("AskedT", bound=Asked)
+
+
+class Answering(Protocol[AskedT]):
+    """Reads and answers links in mails."""
+
+    def find(self, secret: str) -> AskedT | None: ...
+    def answer(self, asked: AskedT, action: str) -> None: ...
+
+
+def router(calendar: Calendar, delivered: Delivered, answering: Answering[AskedT]) -> APIRouter:
+    """Routes that answer to whoever knows the secret; the callables may block."""
     routes = APIRouter()
+    _answers(routes, answering)
 
     @routes.get("/calendar/{secret}.ics", include_in_schema=False)
     def feed(secret: str) -> Response:
@@ -48,6 +74,51 @@ def router(calendar: Calendar, delivered: Delivered) -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+def _answers(routes: APIRouter, answering: Answering[AskedT]) -> None:
+    def find(secret: str) -> AskedT:
+        asked = answering.find(secret)
+        if asked is None:
+            raise Problem(404, "unknown-page")
+        return asked
+
+    @routes.get("/answer/{secret}", include_in_schema=False)
+    def question(secret: str) -> HTMLResponse:
+        """To open it changes nothing: mail servers open what they deliver."""
+        asked = find(secret)
+        return HTMLResponse(_page(asked, "" if asked.used else BUTTONS))
+
+    @routes.post("/answer/{secret}", include_in_schema=False)
+    async def answered(secret: str, request: Request) -> HTMLResponse:
+        said = await _said(request)
+        action = said.get("action", "")
+        if action not in ACTIONS:
+            raise Problem(
+                400, "bad-request", f"action is one of {', '.join(a for a in ACTIONS if a)}, or empty"
+            )
+        asked = await run_in_threadpool(find, secret)
+        if not asked.used:
+            await run_in_threadpool(answering.answer, asked, action)
+        return HTMLResponse(_page(asked, "<p>OK</p>"))
+
+
+ACTIONS = ("", "door", "power", "coming", "work")
+BUTTONS = "".join(
+    f'<form method="post"><input type="hidden" name="action" value="{action}">'
+    f"<button>{f'OK {action.upper()}'.strip()}</button></form>"
+    for action in ACTIONS
+)
+"""The words that an SMS would say, in every language."""
+
+
+def _page(asked: Asked, below: str) -> str:
+    """Small enough for the worst line: the message as it was sent, and what may be answered."""
+    return (
+        f'<!doctype html><html lang="{escape(asked.language)}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">'
+        f"<title>Coldchain</title><main><h1>Coldchain</h1><p>{escape(asked.text)}</p>{below}</main></html>"
+    )
 
 
 async def _said(request: Request) -> dict[str, str]:

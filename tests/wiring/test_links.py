@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from console_client import Client, browsing
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from night import code_in
-from ward import Ward, instant
+from ward import Phones, Ward, instant
 
 from coldchain.kernel.errors import BadData
 from coldchain.ports.notifier import Sent
@@ -23,8 +24,10 @@ from coldchain.records.registry import DESK_MIGRATIONS, Registry
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
 from coldchain.settings.model import NotifySettings, ProviderSettings
+from coldchain.wiring.answer_links import AnswerLinks, Linked
 from coldchain.wiring.links import add_links, new_address, set_pin
 from dashboards.console import problems
+from dashboards.console.app import create_app
 
 BASE = "https://blood.example"
 
@@ -34,6 +37,13 @@ def application(settings: Settings, at: str = "08:00") -> FastAPI:
     add_links(app, settings, lambda: instant(at))
     answer = problems.answering(lambda request, problem: PlainTextResponse("", problem.status))
     problems.install(app, answer)
+    return app
+
+
+def create_app_with_links(settings: Settings) -> FastAPI:
+    """The whole console, its gate in front."""
+    app = create_app(settings)
+    add_links(app, settings)
     return app
 
 
@@ -154,6 +164,59 @@ def test_what_is_no_callback_is_refused(tmp_path: Path) -> None:
     )
 
 
+# --- answering by a link
+
+
+def test_a_link_in_a_mail_shows_the_alarm_and_answers_it_once(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS)
+    ward.fridge("vte-br-03")
+    ward.temperature("vte-br-03", 9.0).run_until("08:05:10")
+    console = ward.settings.console.model_copy(update={"address": f"{BASE}/"})
+    settings = ward.settings.model_copy(update={"console": console})
+    links, mails = AnswerLinks(settings, lambda: ward.now_ms), Phones()
+    text = ward.phone("technician").expect_sms("vte-br-03")
+    Linked(mails, links).send("a@b.example", text)
+    mail = mails.phone("a@b.example").inbox[0]
+    assert mail.startswith(text)
+    path = mail.split()[-1].removeprefix(BASE)
+    assert path.startswith(f"/answer/{code_in(text)}-")
+    with browsing(create_app_with_links(settings)) as client:
+        page = client.get(path)
+        assert page.status_code == 200
+        assert "vte-br-03 9.0C over 6.0C" in page.text
+        assert page.text.count("<form") == 5
+        ward.run_until("08:05:40")
+        assert ward.alarms.alarm(1).state == "unacknowledged", "mail servers open what they deliver"
+        for forged in (
+            path[:-1] + ("A" if path[-1] != "A" else "B"),
+            f"/answer/{code_in(text)}",
+            "/answer/1-x",
+        ):
+            assert client.post(forged, data={"action": "door"}).status_code == 404
+        assert client.post(path, data={"action": "explode"}).status_code == 400
+        assert (
+            client.post(path, data={"action": "door"}, headers={"origin": "https://evil.example"}).status_code
+            == 403
+        )
+        for _ in range(2):
+            assert client.post(path, data={"action": "door"}).status_code == 200
+        ward.run_until("08:06")
+        alarm = ward.alarms.alarm(1)
+        assert (alarm.state, alarm.acknowledged_by) == ("acknowledged", "technician")
+        assert "<form" not in client.get(path).text
+    assert (tmp_path / "link-key").stat().st_mode & 0o777 == 0o600
+    other = AnswerLinks(settings.model_copy(update={"data_dir": tmp_path / "other"}), lambda: 0)
+    (tmp_path / "other").mkdir()
+    assert other.find(path.removeprefix("/answer/")) is None, "another hub's key"
+
+
+def test_without_the_console_s_address_a_mail_has_no_link(tmp_path: Path) -> None:
+    ward, mails = Ward(tmp_path), Phones()
+    links = AnswerLinks(ward.settings, lambda: 0)
+    Linked(mails, links).send("a@b.example", "warm. Reply OK 483126")
+    assert list(mails.phone("a@b.example").inbox) == ["warm. Reply OK 483126"]
+
+
 # --- PINs
 
 
@@ -170,7 +233,8 @@ def test_a_shared_telephone_is_signed_by_a_pin_that_nobody_can_read(tmp_path: Pa
             set_pin(ward.settings, "ana", wrong)
     set_pin(ward.settings, "ana", "20481")
     reader_people = ward._desk._db.execute("SELECT body FROM registry ORDER BY version DESC").fetchone()[0]
-    assert "7391" not in reader_people
+    kept = [p["pin"] for p in json.loads(reader_people)["people"] if p["pin"]]
+    assert [pin.split("$")[0] for pin in kept] == ["scrypt", "scrypt"]
     ward.registry = Registry.model_validate_json(reader_people)
     ward.fridge("vte-br-03")
     ward.temperature("vte-br-03", 9.0).run_until("08:05:10")

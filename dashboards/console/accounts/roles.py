@@ -40,6 +40,8 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/signin"): May.PUBLIC,
     ("GET", "/static/{digest}/{name:path}"): May.PUBLIC,
     ("GET", "/calendar/{secret}.ics"): May.PUBLIC,  # the address itself is a secret
+    ("GET", "/answer/{secret}"): May.PUBLIC,
+    ("POST", "/answer/{secret}"): May.PUBLIC,
     ("GET", "/api/v1/delivery/{provider}/{secret}"): May.PUBLIC,
     ("POST", "/api/v1/delivery/{provider}/{secret}"): May.PUBLIC,
     ("POST", "/signout"): May.SELF,
