@@ -134,9 +134,10 @@ def _site(routes: APIRouter, console: Console) -> None:
             raise Problem(404, "unknown-site", site_id)
         check_site(site_id, look.registry)
         page = site_page(look, found, console.records.latest(), console.on_duty)
+        listed, blind = console.records.without_power(site_id)
         return await asyncio.to_thread(
             console.render, request, "site.html",
-            page=page, heard=lambda gateway: heard(gateway, look.fleet.now_ms),
+            page=page, heard=lambda gateway: heard(gateway, look.fleet.now_ms), listed=listed, blind=blind,
         )  # fmt: skip
 
 

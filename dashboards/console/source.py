@@ -24,10 +24,11 @@ from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
-from coldchain.records.alarms import Alarm, AlarmsReader, Excursion, Notice
+from coldchain.records.alarms import Alarm, Excursion, Listed, Notice
 from coldchain.records.health import Beat, beats
 from coldchain.records.journal import JournalReader, Latest, merge_latest
 from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
+from coldchain.records.site import Blind, SiteReader
 from coldchain.settings import Settings
 from dashboards.console.series import Series, series_of, steps
 from dashboards.console.times import clock, zone_named
@@ -92,7 +93,7 @@ class Records:
         self.zone = zone_named(settings.zone)
         self._lock = threading.Lock()
         self._desk = RegistryReader(settings.desk_db)
-        self._alarms = AlarmsReader(settings.alarms_db)
+        self._alarms = SiteReader(settings.alarms_db)
         self._journal = _Journal(settings.readings_db)
         self._open: tuple[Alarm, ...] = ()
         self._troubles: dict[str, str] = {}
@@ -188,6 +189,15 @@ class Records:
             closed = [alarm for alarm in self._alarms.alarms(200) if alarm.state == "closed"]
             open_ = sorted(self._alarms.open_alarms(), key=urgency)
             return open_, closed[:ALARMS_SHOWN], self._desk.commands()
+
+    def without_power(self, site: str) -> tuple[list[Listed], list[Blind]]:
+        """Who loses its blood first while a supply of the site is out; what its silence may hide."""
+        with self._lock, _plain_errors():
+            cut = [
+                a for a in self._alarms.open_alarms() if a.kind == "power" and a.site == site and a.standing
+            ]
+            listed = [one for alarm in cut for one in self._alarms.alarm_list(alarm.id)]
+            return listed, self._alarms.blind(site)
 
     def acknowledge(self, command: str, alarm: str, person: str) -> bool:
         """Ask alerts to acknowledge; False when this very command was written before."""

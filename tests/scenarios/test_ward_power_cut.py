@@ -62,7 +62,7 @@ def night(folder: Path, hospital: int, *, learns: bool) -> Stage:
     stage = Stage(folder, Story(hospital, NEIGHBOURS, FAULTS, learns=learns))
     stage.republish({"service": "out"}, "tha-004")
     if learns:
-        stage.play_to(2.4 * 3600.0, every_s=60)
+        stage.play_to(2.4 * 3600.0, every_s=120)
     stage.play_to(CUT_S - 2400, every_s=300)
     stage.silence("tha-005")
     stage.play_to(CUT_S, every_s=60)
