@@ -84,7 +84,7 @@ class Watch:
             began = self._began(now, live_at, scene, since_ms)
             unit_due &= scene.now_ms > began[now.unit_group] + self._patience(now, scene)
             group_due &= scene.now_ms > began[-1] + self._silent_after_ms
-        held = (now.held | self._resuming(now, scene, began)) & ~now.unit_beyond
+        held = now.held | (self._resuming(now, scene, began) & ~now.unit_beyond)
         kinds = self._kinds(now, scene)
         found = Changes(
             self._new_units(np.flatnonzero(unit_due & ~held), now, scene),

@@ -2,18 +2,14 @@
 """Shelving, suppression, out of service, dispositions, chatter: what the book does, and what it refuses."""
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from book_kit import FRIDGE, HOUR, MINUTE, START, Shop, registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import gate
 from alerts.margin import SHIFT_MS, left, used_of
-from coldchain.kernel.limits import Profile
 from coldchain.records.alarms import Alarm, AlarmsReader, Excursion
 from coldchain.settings.profile_files import PROFILES
 
@@ -318,40 +314,6 @@ def test_what_enters_the_registry_out_of_service_begins_so_once(shop: Shop) -> N
     shop.version = 3
     shop.look()
     assert AlarmsReader(shop.store_path).out_of_service() == []
-
-
-def shown(values: list[float], *, hole: int = 0) -> gate.Shown:
-    """A reading a minute, the newest now (0); with that many minutes of nothing before the last hour."""
-    at = np.arange(-len(values) + 1, 1, dtype=np.int64) * MINUTE
-    at = np.where(at < -HOUR, at - hole * MINUTE, at)
-    value = np.round(np.array(values) * 1000).astype(np.int64)
-    return gate.Shown("f/load", MINUTE, at, value, np.ones(len(at), np.bool_))
-
-
-SHORT = replace(RED, prove=timedelta(hours=2))
-
-
-@pytest.mark.parametrize(
-    ("profile", "probes", "people", "wants"),
-    [
-        (SHORT, [shown([4.0] * 121)], ["noy"], []),
-        (SHORT, [shown([4.0] * 120)], ["noy"], ["1 h 59 min of 2 h 00 min"]),
-        (SHORT, [shown([4.0] * 100 + [6.1] + [4.0] * 20)], ["noy"], ["0 h 19 min of 2 h"]),
-        (SHORT, [shown([4.0] * 121, hole=10)], ["noy"], ["1 h 00 min of 2 h"]),
-        (SHORT, [shown([4.0] * 121), shown([1.9] * 121)], ["noy"], ["0 h 00 min of 2 h"]),
-        (SHORT, [], ["noy"], ["no probe measures it"]),
-        (SHORT, [shown([4.0] * 121)], [], ["nobody is told"]),
-        (None, [shown([4.0] * 121)], ["noy"], ["no profile is assigned"]),
-        (None, [], [], ["no profile", "nobody is told", "no probe"]),
-    ],
-)
-def test_each_thing_the_gate_wants(
-    profile: Profile | None, probes: list[gate.Shown], people: list[str], wants: list[str]
-) -> None:
-    said = gate.missing(profile, probes, people, gap_ms=5 * MINUTE, now_ms=0)
-    assert len(said) == len(wants), said
-    for line, part in zip(said, wants, strict=True):
-        assert part in line
 
 
 def test_failed_readings_prove_nothing(shop: Shop) -> None:
