@@ -171,7 +171,8 @@ def test_live_data_first_then_backfill_gives_the_same_excursions(ward: Ward) -> 
     (found,) = ward.alarms.excursions()
     assert found.retrospective
     assert found.ended_ms is not None
-    assert (found.ended_ms - found.started_ms) == 20 * 60_000
+    # The first reading of a fall of five degrees is doubted; the second bears it out.
+    assert (found.ended_ms - found.started_ms) == 21 * 60_000
     told = [a.kind for a in ward.alarms.alarms()]
     assert told == ["silence"]
 
