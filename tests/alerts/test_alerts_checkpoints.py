@@ -146,7 +146,7 @@ def test_a_late_reading_is_judged_from_a_checkpoint(tmp_path, monkeypatch) -> No
     for piece in pieces([*truth[:yesterday], *truth[yesterday + 1 :]], list(range(0, 5000, 100))):
         record(ward, "br-1/load", piece)
         ward.settle()
-        ward.now_ms += 70_000  # the state is saved, and what is due with it
+        ward.now_ms += 700_000  # the state is saved, and what is due with it
         ward.settle()
     kept = ward.service._store.db.execute("SELECT day, at_ms FROM checkpoint WHERE series = 1").fetchall()
     assert len(kept) >= 7
@@ -166,7 +166,7 @@ def test_records_of_another_layout_are_forgotten(tmp_path, monkeypatch) -> None:
     for piece in pieces(walk(1, START, 3), list(range(0, 1000, 100))):
         record(ward, "br-1/load", piece)
         ward.settle()
-        ward.now_ms += 70_000
+        ward.now_ms += 700_000
         ward.settle()
     assert ward.service._revision.checkpoints.before(1, START + 3 * DAY) is not None
     monkeypatch.setattr(checkpoints, "LAYOUT", "another")
@@ -200,7 +200,7 @@ def test_changed_rules_judge_the_last_day_again_and_forget_nothing_learnt(tmp_pa
     for piece in pieces(truth, list(range(0, 5000, 100))):
         record(ward, "br-1/load", piece)
         ward.settle()
-        ward.now_ms += 70_000
+        ward.now_ms += 700_000
         ward.settle()
     before, records = told(ward)
     kinds = {e[0].split(":")[1] for e in before}
@@ -232,7 +232,7 @@ def test_what_stood_at_the_checkpoint_ends_when_the_record_says(tmp_path, beyond
     for piece in pieces([r for r in warm if r not in missing], list(range(0, 700, 50))):
         record(ward, "br-1/load", piece)
         ward.settle()
-        ward.now_ms += 70_000
+        ward.now_ms += 700_000
         ward.settle()
     start = ward.service._revision.checkpoints.before(1, missing[0][0])
     assert start is not None

@@ -161,6 +161,8 @@ def test_any_cut_double_order_across_sensors_and_restart(drawn, wobble, insight,
         mixed = data.draw(st.permutations(part)) if len(part) < 9 else part[::-1]
         station.hears([*mixed, *part[: data.draw(st.integers(0, 3))]])
         if data.draw(st.booleans()):
+            station.hears(part[-data.draw(st.integers(1, 3)) :])  # the newest once more
+        if data.draw(st.booleans()):
             station.restarts()
     assert (station.state.table["late_from"] == -1).all() or any(part for part in truth)
     station.settles()  # a double of an instant's lower value looks late, and changes nothing
