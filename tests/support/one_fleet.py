@@ -68,8 +68,8 @@ def block(values: dict[int, list[float]], at: dict[int, list[int]] | None = None
     told = np.array([-(2**31) if math.isnan(c) else round(c * 1000) for _, _, c in columns], np.int64)
     yes = np.ones(len(columns), np.bool_)
     usable = told != -(2**31)
-    series = np.array([s for s, _, _ in columns], np.int64)
-    return Block(series, np.array([t for _, t, _ in columns], np.int64), told, usable, yes, ~yes)
+    who = np.array([s for s, _, _ in columns], np.int64)
+    return Block(who, np.array([t for _, t, _ in columns], np.int64), told, usable, yes, ~yes)
 
 
 def happened(events: Events, *, what: What = What.RAISED) -> list[tuple[str, int, int]]:
@@ -97,4 +97,5 @@ def raised_by(values: dict[int, list[float]], one: Fleet) -> list[tuple[str, int
 def cycling(minutes: int, seed: int = 5, mean: float = 4.0, swing: float = 0.4) -> list[float]:
     """A load that swings a little every 40 minutes, with a probe's noise."""
     noise = np.random.default_rng(seed).normal(0, 0.03, minutes)
-    return np.round(mean + swing * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2).tolist()
+    told: list[float] = np.round(mean + swing * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2).tolist()
+    return told
