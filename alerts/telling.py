@@ -35,6 +35,7 @@ BENDS = {"door": 15 * 60_000, "power": 30 * 60_000}
 """By when the load should turn back after that action [ms]; other actions bend nothing by themselves."""
 WORK_MS = 60 * 60_000
 """`I am working on it`: at most an hour; to be silent longer takes two people."""
+CALLS = frozenset({State.UNACKNOWLEDGED.value, State.ACKNOWLEDGED.value})
 COVERED = frozenset({"forecast", "rate", "cumulative"})
 """While the load is critically beyond its limit, these call nobody of their own."""
 BENT = 300
@@ -312,9 +313,12 @@ class Teller:
         return [known[id_] for id_ in dict.fromkeys(ids) if id_ in known]
 
     def _under_another(self, alarm: Alarm) -> bool:
-        """Its site's alarm stands, or the load's own critical one: that one calls for both."""
+        """Its site's alarm stands, or the load's own critical one: that one calls for both.
+
+        One that is put aside calls for nothing, and covers nothing.
+        """
         above = self._store.alarm(alarm.parent) if alarm.parent else None
-        if above is not None and above.standing:
+        if above is not None and above.state in CALLS:
             return True
         return alarm.kind in COVERED and any(is_worse(one, alarm) for one in self._store.standing())
 
@@ -336,6 +340,7 @@ def is_worse(alarm: Alarm, than: Alarm) -> bool:
     return (
         alarm.kind in TEMPERATURES
         and alarm.severity == "critical"
+        and alarm.state in CALLS
         and (alarm.scope, alarm.appliance) == (than.scope, than.appliance)
     )
 

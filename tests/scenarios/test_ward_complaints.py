@@ -269,3 +269,43 @@ def test_a_hand_over_in_the_hour_that_is_missing_or_comes_twice_rings_one_person
     text = ward.phone(late).expect_sms("vte-br-04 9.0C over 6.0C", "for 5 min")
     assert "since 03:" in text or "since 02:" in text, "by the clock on the wall there"
     ward.phone(early).expect_nothing()
+
+
+# --- one alarm calls for a load
+
+
+def test_while_a_load_is_beyond_its_limit_nothing_that_foretold_it_rings_beside_it(ward: Ward) -> None:
+    """Half an hour out uses up the day's budget: it is in the book, and the chain that rings is one."""
+    warm(ward)
+    ward.run_until("10:40")
+    kinds = {alarm.kind: alarm.id for alarm in ward.alarms.alarms()}
+    assert {"high", "cumulative"} <= kinds.keys()
+    assert ward.alarms.notices(alarm=kinds["cumulative"]) == []
+    assert not [text for text in ward.phone("technician").inbox if "TOO LONG" in text]
+
+
+def test_what_is_put_aside_covers_nothing(ward: Ward) -> None:
+    """The budget ends while the load's own alarm is shelved: somebody is told."""
+    warm(ward)
+    ward.run_until("09:10")
+    shelf: dict[str, object] = {"reason": "defrosting by hand", "minutes": "60"}
+    ward._desk.command("s-1", "shelve", person="technician", alarm="1", body=shelf)
+    ward.run_until("09:12")
+    assert state(ward) == "shelved"
+    ward.phone("technician").forget()
+    ward.run_until("09:36")
+    assert ward.phone("technician").inbox
+
+
+def test_a_mute_that_ends_over_a_standing_fault_is_told(ward: Ward) -> None:
+    warm(ward, 7.0)
+    shelf: dict[str, object] = {"reason": "door seal is being changed", "minutes": "15"}
+    ward._desk.command("s-1", "shelve", person="technician", alarm="1", body=shelf)
+    ward.run_until("09:06")
+    ward.phone("technician").forget()
+    ward.run_until("09:19")
+    ward.phone("technician").expect_nothing()
+    ward.run_until("09:22")
+    text = ward.phone("technician").expect_sms("vte-br-03 7.0C", "Reply OK ")
+    assert code_in(text)
+    assert state(ward) == "unacknowledged"
