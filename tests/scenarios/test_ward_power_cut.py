@@ -14,8 +14,9 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
-from power_cut import AFTER_S, CUT_S, START_UTC_S, Stage, Story, truth
+from power_cut import AFTER_S, CUT_S, LEARN_S, LEARNT_S, START_UTC_S, Stage, Story, truth
 
 from alerts.site import lists, refuge
 from coldchain.records.alarms import Alarm, Listed
@@ -253,6 +254,30 @@ def test_appliances_that_stand_for_themselves_are_found_out(
     own = [a for a in small.book.open_alarms() if a.kind == "high" and a.site == "vte"]
     assert own
     assert {a.parent for a in own} != {alarm.id}
+
+
+def test_what_an_outage_teaches_survives_kills(tmp_path: Path) -> None:
+    """Killed in the middle of an outage and after it: the same is learnt, and it is there again."""
+    minutes = []
+    for kills in (False, True):
+        stage = Stage(tmp_path / str(kills), Story(8, ()))
+        stage.play_to(LEARN_S + 1500)
+        if kills:
+            stage.kill_alerts()
+        stage.play_to(LEARNT_S + 1200)
+        if kills:
+            stage.kill_alerts()
+            stage.play_to(LEARNT_S + 1260)
+            table = stage.service._sites._outages.table
+            assert int(np.count_nonzero(table["outages"])) == len(stage.book.held())
+        held = stage.book.held()
+        assert {one.outages for one in held} == {1}
+        minutes.append({one.appliance: one.minutes for one in held})
+        stage.close()
+    whole, killed = minutes
+    assert whole.keys() == killed.keys()
+    assert len(whole) >= 6
+    assert all(abs(killed[name] / whole[name] - 1) < 0.1 for name in whole), minutes
 
 
 def test_a_short_cut_wakes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,14 +134,25 @@ class Stage:
         self.desk.publish(self.registry, author="test", reason="story")
         self.journal = SqliteJournal(self.settings.readings_db)
         self._make_series()
-        random = Random(7)
-        self.service = AlertService(
+        self._random = Random(7)
+        self.service = self._new_service()
+
+    def _new_service(self) -> AlertService:
+        service = AlertService(
             self.settings, {"sms": self.phones}, wall_ms=lambda: self.now_ms,
-            steady_s=lambda: self.now_s, draw=random.randrange,
+            steady_s=lambda: self.now_s, draw=self._random.randrange,
         )  # fmt: skip
-        for db in (self.service._store.db, self.outbox._db, self.journal.db, self.desk._db):
+        assert service.outbox is not None
+        for db in (service._store.db, service.outbox._db, self.journal.db, self.desk._db):
             db.execute("PRAGMA synchronous=OFF")
-        self.service._beat_at_s = math.inf
+        service._beat_at_s = math.inf
+        return service
+
+    def kill_alerts(self) -> None:
+        """What was not committed is gone; it starts anew."""
+        self.outbox.lease.forget()
+        self.service._store.close()
+        self.service = self._new_service()
 
     @property
     def now_ms(self) -> int:
