@@ -108,7 +108,7 @@ def _tick(series: Ints) -> Ints | None:
         return None
     place = np.full(room, -1, np.int64)
     place[series] = np.arange(n)
-    order: Ints = place[place >= 0]
+    order: Ints = place if room == n and place.min() >= 0 else place[place >= 0]
     return order if len(order) == n else None
 
 
@@ -154,10 +154,17 @@ class Segments:
 
 def segments_of(series: Ints) -> Segments:
     """The segments of a sorted, non-empty column of series."""
-    breaks = np.flatnonzero(series[1:] != series[:-1])
-    first = np.concatenate(([0], breaks + 1))
-    last = np.concatenate((breaks, [len(series) - 1]))
-    return Segments(series[first], first, last, len(series))
+    n = len(series)
+    opens = np.empty(n, np.bool_)
+    opens[0] = True
+    np.not_equal(series[1:], series[:-1], out=opens[1:])
+    if opens.all():
+        place = np.arange(n)
+        return Segments(series, place, place, n)
+    first = np.flatnonzero(opens)
+    last = np.empty_like(first)
+    last[:-1], last[-1] = first[1:] - 1, n - 1
+    return Segments(series[first], first, last, n)
 
 
 def latest(decides: Bools) -> Ints:
