@@ -12,10 +12,14 @@ import pytest
 from power_cut import START_UTC_S, Stage, Story
 from typer.testing import CliRunner
 
-from alerts.site import leave
+from alerts.site import keeping, leave
 from alerts.site.leave import Course, Said
 from coldchain.cli.app import app
 from coldchain.kernel.errors import BadData
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.site import Held
+from coldchain.records.sql import open_writer, transaction
+from coldchain.settings import Settings
 from coldchain.wiring.leave import may_i_leave
 from firmware_sim.faults import Fault, FaultKind, Schedule
 from firmware_sim.physics.quantities import Quantity
@@ -108,6 +112,23 @@ def test_asked_of_the_record(tmp_path: Path) -> None:
         with pytest.raises(BadData, match="--since"):
             may_i_leave(stage.settings, "vte-000", None, stage.now_ms)
     stage.close()
+
+
+def test_hold_over_beside_the_maker_s(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    db = open_writer(settings.alarms_db, ALARMS_MIGRATIONS)
+    with transaction(db):
+        keeping.put_held(db, [Held("a", 2, 60, 120, 25_000, 0), Held("b", 1, 90, None, 25_000, 0)])
+        keeping.put_held(db, [Held("a", 3, 66, 120, 25_000, 9)])
+    db.close()
+    (tmp_path / "coldchain.toml").write_text(f'data_dir = "{tmp_path}"\n')
+    told = CliRunner().invoke(app, ["appliance", "hold-over", "--dir", str(tmp_path)])
+    assert told.stdout.splitlines()[:2] == [
+        "a\t66 min\tmaker 120 min\t55 %\t3 outages",
+        "b\t90 min\tmaker's not known\t\t1 outages",
+    ]
+    said = CliRunner().invoke(app, ["appliance", "hold-over", "--dir", str(tmp_path), "--json"])
+    assert [one["part_of_maker"] for one in json.loads(said.stdout)] == [0.55, None]
 
 
 def test_asked_from_the_command_line(tmp_path: Path) -> None:
