@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alerts.insight import observe
+from alerts.insight import observe, virtual_load
 from alerts.insight.scan import Readings, last_true, shifted
 from alerts.rules import Slow
 from alerts.rules.flat import Block, Bools, Ints, Segments
@@ -105,6 +105,8 @@ def look(
         excused[plain] = seen.defrosts.inside
     temp, settled = block.value, np.ones(n, np.bool_)
     if seen.load is not None:
+        others = np.unique(series[t.part[piece] != Part.AIR_ALONE])
+        insight["lag"][others] = virtual_load.blank(1)[0]  # nobody asks for theirs
         air = t.part[piece[seen.plain]] == Part.AIR_ALONE
         temp = temp.copy()
         temp[plain[air]] = np.rint(seen.load.load_c[air] * 1000.0).astype(np.int64)

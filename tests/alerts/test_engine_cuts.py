@@ -15,19 +15,18 @@ from alerts.rules.flat import Block
 from alerts.rules.terms import RuleTable
 from coldchain.records.registry import Assignment, Offset
 
+FLEETS: tuple[tuple[str | None, ...], ...] = (("load", "air", "air"), (None, "air", "air"))
+"""Air beside a load; air alone, and a probe of which nobody says what it is."""
+
 
 @cache
-def rich() -> tuple[RuleTable, Block]:
-    """Three days of an incubator's worth of everything: defrosts, doors, codes, spikes, a failing compressor,
-    gaps, loading, a corrected probe, an agitator that stops.
-    """
+def rich(probes: tuple[str | None, ...]) -> tuple[RuleTable, Block]:
+    """Three days of everything: defrosts, a door, codes, a failing compressor, gaps, a loading."""
     spans = (
         Assignment(carries="loading", from_ms=T0, until_ms=T0 + 200 * MINUTE),
         Assignment(carries="red-cells@eu", from_ms=T0 + 200 * MINUTE),
     )
-    one = fleet(
-        "load", "air", "air", assignments=spans, offsets=(Offset(from_ms=T0 + DAY * MINUTE, offset_k=0.2),)
-    )
+    one = fleet(*probes, assignments=spans, offsets=(Offset(from_ms=T0 + DAY * MINUTE, offset_k=0.2),))
     rng = np.random.default_rng(1)
     values, at = {}, {}
     for series in range(3):
@@ -46,16 +45,17 @@ def rich() -> tuple[RuleTable, Block]:
 
 
 @cache
-def rich_whole() -> tuple[EngineState, Events]:
-    rules, whole = rich()
+def rich_whole(probes: tuple[str | None, ...]) -> tuple[EngineState, Events]:
+    rules, whole = rich(probes)
     return judged(rules, whole, [])
 
 
 @given(edges=st.lists(st.integers(0, 12_000), max_size=12))
 @settings(max_examples=25, deadline=None)
-def test_no_cut_changes_a_verdict_or_a_bit_of_state(edges) -> None:
-    rules, whole = rich()
-    state, events = rich_whole()
+@pytest.mark.parametrize("probes", FLEETS)
+def test_no_cut_changes_a_verdict_or_a_bit_of_state(probes, edges) -> None:
+    rules, whole = rich(probes)
+    state, events = rich_whole(probes)
     cut, told = judged(rules, whole, sorted(min(e, len(whole)) for e in edges))
     order = ("at", "series", "kind", "what")
     plain = [e.tolist() for e in np.sort(events[events["what"] != What.GROWN], order=order)]
@@ -64,16 +64,18 @@ def test_no_cut_changes_a_verdict_or_a_bit_of_state(edges) -> None:
     assert cut.insight.tobytes() == state.insight.tobytes()
 
 
-def test_the_rich_stream_is_rich() -> None:
-    """What the property above compares: conditions of every kind but the agitator's."""
-    names = {name for name, _, _ in happened(rich_whole()[1])}
+@pytest.mark.parametrize("probes", FLEETS)
+def test_the_rich_stream_is_rich(probes) -> None:
+    """What the property above compares: conditions of nearly every kind."""
+    names = {name for name, _, _ in happened(rich_whole(probes)[1])}
     assert {"high", "high_warning", "sensor_fault", "forecast", "cumulative"} <= names
 
 
+@pytest.mark.parametrize("probes", FLEETS)
 @pytest.mark.parametrize("series", [0, 1])
-def test_one_series_judged_again_from_any_of_its_records_comes_out_the_same(series) -> None:
-    rules, whole = rich()
-    state, events = rich_whole()
+def test_one_series_judged_again_from_any_of_its_records_comes_out_the_same(series, probes) -> None:
+    rules, whole = rich(probes)
+    state, events = rich_whole(probes)
     mine = whole.take(whole.series == series)
     half = len(mine) // 2
     rows, first = rejudge(mine.take(np.arange(half)), rules)
