@@ -167,7 +167,7 @@ def test_what_was_judged_under_the_old_registry_is_judged_again_under_it(tmp_pat
     saved = ward.service._store.saved()
     assert saved is not None
     assert saved.position < saved.judged
-    ward.always_carried("br-1", "empty")
+    ward.always_carried("br-1", "red-cells-transport@eu")
     ward.restart_alerts()
     ward.run_until("08:12")
     ward.phone("technician").expect_sms("back in range")
