@@ -18,6 +18,7 @@ GATE_S = 30.0
 """A hub that keeps no reports (an older one) gets the readings after so long."""
 HURRY_S = 5.0
 """Statuses come so often while there is something to report [s]; at the gate, each second."""
+QUIET = "following"
 SETTLE_S = 60.0
 """After a start the link has so long to come up before the age of what waits counts as silence [s]."""
 
@@ -53,10 +54,15 @@ class GuardLink:
             self._guard.command(command)
 
     def word(self) -> dict[str, Any]:
-        """For the status: nothing where there is no guard."""
+        """For the status: nothing where there is no guard, else no more than must be said: it is paid for."""
         if self._guard is None:
             return {}
-        return {"guard": {**word_json(self._guard.rules(), self._guard.reports()), **self._guard.status()}}
+        told, how = word_json(self._guard.rules(), self._guard.reports()), self._guard.status()
+        if not told["reports"]:
+            del told["reports"]
+        if how["state"] != QUIET:
+            told |= {key: how[key] for key in ("state", "why") if how.get(key)}
+        return {"guard": told}
 
 
 class HubSilence:

@@ -15,14 +15,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 
 from alerts.answers.codes import Draw
 from alerts.guard.service import GuardService, Post
 from coldchain.kernel.clocks import SteadyClock, WallClock
-from coldchain.kernel.errors import ColdChainError
+from coldchain.kernel.errors import ColdChainError, StoreUnavailable
 from coldchain.kernel.guard import Kept, Report, Rules
 from coldchain.ports.clock import steady_s as machine_steady_s
 from coldchain.ports.clock import wall_ms as machine_wall_ms
@@ -65,6 +66,26 @@ def own_settings(settings: Settings) -> Settings:
     alerts = settings.alerts.model_copy(update={"poll": timedelta(seconds=POLL_S)})
     folder = settings.data_dir / "guard"
     return settings.model_copy(update={"data_dir": folder, "notify": notify, "alerts": alerts})
+
+
+T = TypeVar("T")
+
+
+def _anew_if_damaged(path: Path, opened: Callable[[Path], T]) -> T:
+    """Open it; a damaged file is put aside and begun anew. The readings are in the spool too; of alarms that
+    were told nothing is known then, and those that stand are told once more.
+    """
+    try:
+        return opened(path)
+    except (StoreUnavailable, sqlite3.DatabaseError) as bad:
+        cause = bad.__cause__ if isinstance(bad, StoreUnavailable) else bad
+        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
+            raise
+        log.warning("guard.damaged", path=str(path), why=str(bad))
+        path.replace(path.with_name(f"{path.name}.damaged"))
+        for tail in ("-wal", "-shm"):
+            path.with_name(path.name + tail).unlink(missing_ok=True)
+        return opened(path)
 
 
 class _Anew(Exception):
@@ -180,24 +201,27 @@ class SiteGuard:
     def _failed(self, bad: Exception) -> None:
         self._state, self._why = "broken", f"{type(bad).__name__}: {bad}"[:200]
         log.error("guard.failed", why=self._why)
-        if isinstance(bad, sqlite3.DatabaseError) and not isinstance(bad, sqlite3.OperationalError):
-            for name in ("readings.db", "readings.db-wal", "readings.db-shm"):  # a copy: the spool has it all
-                (self._own.data_dir / name).unlink(missing_ok=True)
 
     def open(self) -> None:
         """Open the files and take up where it was left."""
         own, self._opened = self._own, contextlib.ExitStack()
         self._rules.take_up()
         lateness_ms = round(own.alerts.lateness.total_seconds() * 1000)
-        self._journal = SqliteJournal(own.readings_db, lateness_ms=lateness_ms, waiting_max=0)
+        self._journal = _anew_if_damaged(
+            own.readings_db, lambda path: SqliteJournal(path, lateness_ms=lateness_ms, waiting_max=0)
+        )
         self._opened.callback(self._journal.close)
         self._journal.db.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes, the spool still has
         self._registry = RegistryReader(own.desk_db)
         self._opened.callback(self._registry.close)
         self._trimmed_s = self._steady_s()
         self._numbers = 0
-        self.service = GuardService(
-            own,
+        self.service = _anew_if_damaged(own.alarms_db, lambda _: self._service())
+        self._opened.callback(self.service.close)
+
+    def _service(self) -> GuardService:
+        return GuardService(
+            self._own,
             self._channels,
             Post(self._settings.gateway.id, self._settings),
             wall_ms=self._wall_ms,
@@ -205,7 +229,6 @@ class SiteGuard:
             draw=self._draw,
             credit=self._credit,
         )
-        self._opened.callback(self.service.close)
 
     def close(self) -> None:
         """Save, and let go of the files."""

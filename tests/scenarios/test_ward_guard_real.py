@@ -50,6 +50,15 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coldchain.wiring.guard.POLL_S", 0.1)
 
 
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[NatsBroker]:
+    """Of this test alone: ingest's session there is kept."""
+    one = NatsBroker(tmp_path / "broker")
+    one.start()
+    yield one
+    one.stop()
+
+
 def until(true: Any, what: str) -> None:
     end_s = time.monotonic() + WAIT_S
     while not true():
@@ -108,8 +117,8 @@ def figures(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def test_alone_answered_and_handed_over(nats_broker: NatsBroker, tmp_path: Path) -> None:
-    mqtt = MqttSettings(port=nats_broker.port, reconnect_max=timedelta(seconds=1))
+def test_alone_answered_and_handed_over(broker: NatsBroker, tmp_path: Path) -> None:
+    mqtt = MqttSettings(port=broker.port, reconnect_max=timedelta(seconds=1))
     hub = Settings(data_dir=tmp_path / "hub", mqtt=mqtt)
     own = Settings(
         data_dir=tmp_path / "gw",

@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from coldchain.settings.file import check_text
 from coldchain.settings.model import GuardSettings
 from coldchain.wiring.adopt import put_gateway
 from coldchain.wiring.checkup import examine
+from coldchain.wiring.guard import SiteGuard
 
 NOW_MS = 1_800_000_000_000
 
@@ -62,6 +64,32 @@ def test_a_gateway_without_a_guard_loads_nothing_of_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["readings.db", "alarms.db"])
+def test_a_damaged_file_is_put_aside_and_the_guard_begins_anew(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    (folder / name).write_bytes(bytes(range(256)) * 40)
+    guard = SiteGuard(settings_with(tmp_path, file=tmp_path / "messages"), {})
+    guard.open()
+    guard.turn()
+    guard.close()
+    assert (folder / f"{name}.damaged").exists()
+    assert guard.status()["state"] == "no_rules"
+
+
+def test_a_guard_that_cannot_work_says_so_and_stops_when_told(tmp_path: Path) -> None:
+    (tmp_path / "guard").write_text("no folder")
+    guard = SiteGuard(settings_with(tmp_path, file=tmp_path / "messages"), {})
+    guard.start()
+    end_s = time.monotonic() + 5
+    while guard.status()["state"] != "broken" and time.monotonic() < end_s:
+        time.sleep(0.02)
+    guard.heard([])
+    assert guard.status()["state"] == "broken"
+    guard.stop()
+    assert not guard._thread.is_alive()
 
 
 def test_the_hub_s_modem_is_not_the_guard_s() -> None:
