@@ -14,7 +14,7 @@ from benchmarks.quality_detail import Kept, Watch, midnight
 from benchmarks.quality_engine import Message
 from benchmarks.quality_plan import DAY_S, PER_SITE
 from benchmarks.quality_score import Told, of_temperature
-from benchmarks.quality_sim import START_UTC_S, Ints
+from benchmarks.quality_sim import START_UTC_S, Floats, Ints
 from benchmarks.quality_truth import Truth
 from firmware_sim.physics.designs import ApplianceType as Type
 
@@ -216,11 +216,21 @@ class _Cycles:
                 np.array([float(age)]),
                 np.array([_in_range(row, since_s + age, kept, truth)]),
                 np.array([True]),
+                np.array([_fall(row, since_s, since_s + age, healthy[0], kept)]),
             )
             if answer.leave[0] == hold_over.Leave.YES:
                 return True, ""
             reason = hold_over.REASONS[int(answer.reason[0])]
         return False, reason
+
+
+def _fall(row: int, from_s: float, to_s: float, healthy: Floats, kept: Kept) -> float:
+    """The first fall of the air since then, over the falling part of a healthy cycle."""
+    air, load = (kept.column(name, row, from_s, to_s)[1] / 1000.0 for name in ("air", "load"))
+    lasts = int(np.clip(healthy[cycles.DUTY] * healthy[cycles.PERIOD] / 60.0, 5, 40))
+    swing = float(healthy[cycles.PEAK] - healthy[cycles.TROUGH])
+    smooth = np.convolve(air, np.ones(3) / 3, "valid")
+    return hold_over.first_fall(smooth, load[1:-1], lasts, 60.0, 0.5 * swing)
 
 
 def _in_range(row: int, t_s: float, kept: Kept, truth: Truth) -> bool:

@@ -70,10 +70,11 @@ WEIGHTS: Mapping[str, Mapping[Cause, float]] = {
     "compressor_cycles": {S: 1.5, C: -3.0, R: -1.5, M: -1.0},
     # others on the same supply
     "siblings_stopped": {M: 4.0, C: -3.0, R: -2.0, D: -1.5, S: -1.5},
-    "siblings_go_on": {M: -2.5},
+    "siblings_go_on": {M: -2.5, C: 1.5, R: 1.0},
     # the temperature's own course
     "stalled": {M: 1.5, C: 1.5, R: 0.5, S: -2.0},
     "steep": {D: 2.0, F: 1.0, C: -0.5, M: -0.5, R: -3.0, S: -2.0},
+    "surged": {D: 2.5, F: 1.0, C: -1.5, M: -1.5, R: -2.0, S: -2.0},
     "smooth_rise": {M: 1.0, C: 1.0, D: -1.5, W: -1.0, S: -1.0},
     "recovers": {D: 1.5, W: 1.0, F: 1.0, M: -1.0, C: -2.5, R: -0.5},
     "duty_up": {R: 2.0, W: 0.5, C: 0.5, S: -1.0},
@@ -159,6 +160,7 @@ class Scene:
     siblings              part of the other appliances on this supply whose cooling stopped, too
     stalled               usual periods since the last reversal
     rate                  slope of the air [K/s] now; drift the usual one while the compressor rests
+    surge                 its steepest rise over five minutes of the last two hours [K/s]
     usual, healthy        (N, 6) of cycles
     template              1 inside a defrost as learnt
     load_lead_k           rise of the load above what its air explains
@@ -178,6 +180,7 @@ class Scene:
     template: Floats
     load_lead_k: Floats
     probe: Floats
+    surge: Floats | None = None
 
 
 def features(scene: Scene) -> dict[str, Floats]:
@@ -186,7 +189,9 @@ def features(scene: Scene) -> dict[str, Floats]:
     usual, healthy = scene.usual, scene.healthy
     swing = np.maximum(healthy[:, peak] - healthy[:, trough], 0.2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        steep = scene.rate / np.maximum(healthy[:, drift], 1e-5)
+        usual_rise = np.maximum(healthy[:, drift], 1e-5)
+        steep = grade(scene.rate / usual_rise, 2.0, 5.0)
+        surge = np.full(len(steep), np.nan) if scene.surge is None else scene.surge / usual_rise
         duty_ratio = usual[:, duty] / healthy[:, duty]
         pull_ratio = usual[:, pull] / healthy[:, pull]
         rests_s = np.maximum((1.0 - healthy[:, duty]) * healthy[:, period], 300.0)
@@ -210,8 +215,9 @@ def features(scene: Scene) -> dict[str, Floats]:
         "siblings_stopped": grade(scene.siblings, 0.4, 0.8),
         "siblings_go_on": grade(scene.siblings, 0.4, 0.1),
         "stalled": stopped,
-        "steep": grade(steep, 2.0, 5.0) * (1.0 - np.nan_to_num(scene.template)),
-        "smooth_rise": stopped * grade(scene.rate * 3600.0, 0.1, 0.5),
+        "steep": steep * (1.0 - np.nan_to_num(scene.template)),
+        "surged": grade(surge, 2.0, 4.0) * (1.0 - np.nan_to_num(scene.template)),
+        "smooth_rise": stopped * grade(scene.rate * 3600.0, 0.1, 0.5) * (1.0 - np.nan_to_num(steep)),
         "recovers": grade(scene.rate * 3600.0, -0.2, -1.5),
         "duty_up": grade(duty_ratio, 1.15, 1.5),
         "pull_down_weak": grade(pull_ratio, 0.85, 0.6),

@@ -139,8 +139,11 @@ class Leave(IntEnum):
 WATCH_S = 90 * 60.0
 POWER_LEAST, DUTY_MOST = 0.85, 0.85
 """Part of the healthy cooling power; part of the time that it may run (a warm load keeps it busy)."""
-CYCLES_WANTED = 3
-"""Cycles after the repair, beside its pull-down."""
+CYCLES_WANTED, CYCLES_S = 3, 2700.0
+"""Cycles after the repair, beside its pull-down; of an appliance whose cycles are long as many as fill this
+time, and one at least."""
+FALL_LEAST = 1.1
+"""Of the usual pull-down: a warm cabinet's first fall below its load is quicker, or cooling is not whole."""
 REASONS = (
     "",
     "no cycles yet",
@@ -160,14 +163,34 @@ class Answer:
     reason: Ints
 
 
+def first_fall(air_c: Floats, load_c: Floats, lasts: int, step_s: float, above_k: float) -> float:
+    """Steepest mean fall of the air over `lasts` even steps [K/s]; 0 where there is none.
+
+    It counts from no higher than the load and `above_k`: only cooling takes air below its load, while a door
+    that closes or a defrost that ends lets it fall towards it.
+    """
+    if len(air_c) <= lasts:
+        return 0.0
+    fall = np.minimum(air_c, load_c + above_k)[:-lasts] - air_c[lasts:]
+    return max(0.0, float(np.max(fall))) / (lasts * step_s)
+
+
 def may_leave(
-    healthy: Floats, since: Floats, counted: Ints, age_s: Floats, in_range: Bools, fresh: Bools
+    healthy: Floats,
+    since: Floats,
+    counted: Ints,
+    age_s: Floats,
+    in_range: Bools,
+    fresh: Bools,
+    fall: Floats | None = None,
 ) -> Answer:
     """Compare what an appliance did since its repair with its own healthy signature.
 
     healthy, since  (S, 6) figures of cycles: before the failure (kept by the caller), and the usual since
     counted         (S,) cycles since the repair; age_s (S,) [s] since then
     in_range        (S,) the load is inside its set-points or cools towards them; fresh: readings arrive
+    fall            (S,) `first_fall` since the repair, over the falling part of a healthy cycle [K/s]: where the
+                    load is too warm for cycles it speaks for them
     """
     known = np.isfinite(healthy).all(axis=1) & np.isfinite(since).all(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -178,10 +201,17 @@ def may_leave(
         drift = since[:, DRIFT] / healthy[:, DRIFT]
     swing = np.maximum(healthy[:, PEAK] - healthy[:, TROUGH], 0.3)
     off = np.maximum(np.abs(since[:, TROUGH] - healthy[:, TROUGH]), np.abs(since[:, PEAK] - healthy[:, PEAK]))
-    few = counted < CYCLES_WANTED
+    wanted = np.clip(
+        np.round(CYCLES_S / np.maximum(np.nan_to_num(healthy[:, PERIOD]), 1.0)), 1, CYCLES_WANTED
+    )
+    few = (counted < wanted) | ~known
+    if fall is not None:
+        few &= ~(
+            fall >= FALL_LEAST * np.where(np.isfinite(healthy[:, PULL_DOWN]), healthy[:, PULL_DOWN], np.inf)
+        )
     weak, long = known & (power < POWER_LEAST), known & (since[:, DUTY] > DUTY_MOST)
     odd = known & ((period < 0.6) | (period > 1.7) | (off > 0.5 * swing) | (drift > 2.5) | (duty < 0.6))
-    conditions = [~fresh, few | ~known, ~in_range, weak, long, odd]
+    conditions = [~fresh, few, ~in_range, weak, long, odd]
     reasons = [6, 1, 2, 3, 4, 5]
     reason = np.select(conditions, reasons, 0)
     over = age_s >= WATCH_S

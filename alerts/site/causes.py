@@ -36,6 +36,7 @@ WORDS = {
     "siblings_go_on": "others on the supply go on",
     "stalled": "no cycle for long",
     "steep": "steep rise",
+    "surged": "a sudden rise",
     "smooth_rise": "smooth rise",
     "recovers": "already falling",
     "duty_up": "runs more than it used to",
@@ -140,7 +141,15 @@ def _scene(known: Known, now_ms: int) -> cause.Scene:
         template=one(float("nan")),
         load_lead_k=one(_lead_k(known, now_ms)),
         probe=one(float(known.probe)),
+        surge=one(_surge(known, now_ms)),
     )
+
+
+def _surge(known: Known, now_ms: int) -> float:
+    """The steepest rise of the air from one five minutes to the next, over two hours [K/s]."""
+    edges = np.arange(now_ms - LOOK_BACK_MS, now_ms + 1, LEAD_SLOT_MS)
+    rise = np.diff(_means(known.air, edges))
+    return float(np.nanmax(rise)) / (LEAD_SLOT_MS / 1000.0) if np.isfinite(rise).any() else float("nan")
 
 
 def _lead_k(known: Known, now_ms: int) -> float:

@@ -133,3 +133,26 @@ def test_may_i_leave(since, counted, minutes, in_range, word, reason):
 def test_without_readings_never_yes():
     told = may_leave(HEALTHY, HEALTHY, np.array([9]), np.array([6000.0]), np.array([True]), np.array([False]))
     assert told.leave[0] == Leave.NO
+
+
+def test_a_quick_first_fall_below_the_load_speaks_for_cycles_that_cannot_come_yet():
+    healthy = np.array([[1800.0, 0.5, 0.002, 0.002, -36.0, -34.0]])
+    unknown = np.full((1, 6), np.nan)
+    yes = np.array([True])
+
+    def asked(fall):
+        return hold_over.may_leave(healthy, unknown, np.array([0]), np.array([3600.0]), yes, yes, fall)
+
+    assert asked(np.array([0.003])).leave[0] == hold_over.Leave.YES
+    assert asked(np.array([0.001])).leave[0] == hold_over.Leave.NOT_YET
+    assert asked(None).leave[0] == hold_over.Leave.NOT_YET
+
+
+def test_air_that_falls_to_its_load_is_no_first_fall():
+    """A door that closes: the air comes down by 8 K, to the load and no further."""
+    load = np.full(60, -30.0)
+    closing = -30.0 + 8.0 * np.exp(-np.arange(60) / 5.0)
+    cooled = -30.0 - 4.0 * (1 - np.exp(-np.arange(60) / 15.0))
+    assert hold_over.first_fall(closing, load, 15, 60.0, 0.5) < 0.6 / 900
+    assert hold_over.first_fall(cooled, load, 15, 60.0, 0.5) > 2.0 / 900
+    assert hold_over.first_fall(cooled[:10], load[:10], 15, 60.0, 0.5) == 0.0
