@@ -200,6 +200,24 @@ def test_late_readings_and_checkpoints(drawn, wobble, insight, data) -> None:
                 assert rows.table[name].tobytes() == others.table[name].tobytes()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_several_values_of_one_instant_in_any_order(seed) -> None:
+    """Each in a block of its own: the lower one comes first, whichever arrived first."""
+    rng = np.random.default_rng(seed)
+    heights = rng.choice([4_000, 5_400, 5_600, 6_100, 7_000, 1_900], (40, 2))
+    readings = [(T0 + n * MINUTE, int(v), True) for n, pair in enumerate(heights) for v in pair]
+    station = Station(insight=True)
+    for reading in readings:
+        station.hears([(0, reading)])
+        if rng.random() < 0.2:
+            station.settles()
+    station.settles()
+    plain = Station(insight=True)
+    plain.hears([(0, r) for r in readings])
+    assert station.told(0) == expected(readings, insight=True)
+    assert station.state.rows(0).insight.tobytes() == plain.state.rows(0).insight.tobytes()
+
+
 @given(drawn=st.lists(stretch, min_size=1, max_size=20), wobble=st.integers(0, 3))
 @settings(max_examples=200, deadline=None)
 def test_time_below_above_and_unknown(drawn, wobble) -> None:
