@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
@@ -75,6 +76,12 @@ FIRST = np.dtype(
 )
 """Of format 1: limits and faults, no insight."""
 
+_PART = 4
+_LAYOUT = b"".join(
+    hashlib.sha256(repr(dtype.descr).encode()).digest()[:_PART] for dtype in (STATE, observe.STATE)
+)
+"""Which fields the two tables have."""
+
 Table = npt.NDArray[np.void]
 HEAD = struct.Struct("<BI")
 
@@ -111,7 +118,7 @@ class EngineState:
 
     def save(self) -> bytes:
         body = self.table.tobytes() + self.insight.tobytes()
-        return HEAD.pack(FORMAT, len(self.table)) + zlib.compress(body, 1)
+        return HEAD.pack(FORMAT, len(self.table)) + _LAYOUT + zlib.compress(body, 1)
 
     @classmethod
     def load(cls, blob: bytes) -> EngineState:
@@ -119,11 +126,17 @@ class EngineState:
         found, n = HEAD.unpack_from(blob)
         if found > FORMAT:
             raise SchemaTooNew(path="engine state in alarms.db", found=found, supported=FORMAT)
-        body = zlib.decompress(blob[HEAD.size :])
         if found == 1:
+            body = zlib.decompress(blob[HEAD.size :])
             return cls(_of_first(np.frombuffer(body, FIRST, n)), observe.blank(n))
+        told = blob[HEAD.size : HEAD.size + len(_LAYOUT)]
+        assert told[:_PART] == _LAYOUT[:_PART], "STATE has changed: raise FORMAT with it"
+        body = zlib.decompress(blob[HEAD.size + len(_LAYOUT) :])
         split = n * STATE.itemsize
-        return cls(as_bytes(body[:split], STATE), as_bytes(body[split:], observe.STATE))
+        table = as_bytes(body[:split], STATE)
+        if told != _LAYOUT:
+            return cls(table, observe.blank(n))  # what was learnt in another form is learnt anew
+        return cls(table, as_bytes(body[split:], observe.STATE))
 
 
 def as_bytes(told: bytes, dtype: np.dtype[np.void]) -> Table:

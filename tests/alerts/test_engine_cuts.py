@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_fleet import DAY, MINUTE, T0, block, cycling, fleet, happened, judged
 
+from alerts import state as saving
 from alerts.engine import EngineState, Events, What, rejudge
+from alerts.insight import observe
 from alerts.rules.flat import Block
 from alerts.rules.terms import RuleTable
 from coldchain.records.registry import Assignment, Offset
@@ -100,3 +102,18 @@ def test_one_series_judged_again_from_any_of_its_records_comes_out_the_same(seri
     ):
         assert np.array_equal(rows.table[name], state.rows(series).table[name]), name
         assert np.array_equal(rows.table[name], after.table[name]), name
+
+
+def test_what_was_learnt_in_another_form_is_learnt_anew_and_limits_go_on(monkeypatch) -> None:
+    state, _ = rich_whole(FLEETS[0])
+    saved = state.save()
+    again = EngineState.load(saved)
+    assert again.table.tobytes() == state.table.tobytes()
+    assert again.insight.tobytes() == state.insight.tobytes()
+    monkeypatch.setattr(saving, "_LAYOUT", saving._LAYOUT[:4] + b"else")
+    other = EngineState.load(saved)
+    assert other.table.tobytes() == state.table.tobytes()
+    assert other.insight.tobytes() == observe.blank(len(state.table)).tobytes()
+    monkeypatch.setattr(saving, "_LAYOUT", b"else" + saving._LAYOUT[4:])
+    with pytest.raises(AssertionError, match="raise FORMAT"):
+        EngineState.load(saved)
