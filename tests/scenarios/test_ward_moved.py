@@ -63,6 +63,9 @@ def test_a_warning_says_the_time_left_and_turns_critical_by_the_critical_policy(
     assert critical
     assert ward.phone("technician").rings > before, "now it rings"
     assert ward.phone("boss").inbox, "and climbs as what is critical does"
+    foretold = [a for a in ward.alarms.alarms() if a.kind in ("forecast", "rate")]
+    assert foretold
+    assert {ward.alarms.standing(a.id).state for a in foretold} == {"ended"}, "one chain calls for a load"
     high = [a for a in ward.alarms.alarms() if a.kind == "high"]
     assert [(a.severity, a.state) for a in high] == [("critical", "unacknowledged")], "one alarm, worse"
 

@@ -18,9 +18,10 @@ from ward import Phones, Ward, instant
 from coldchain.kernel.errors import BadData
 from coldchain.ports.notifier import Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.duty import DEFAULTS, Rota
 from coldchain.records.links import subject_of
-from coldchain.records.registry import DESK_MIGRATIONS, Registry
+from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
 from coldchain.settings.model import NotifySettings, ProviderSettings
@@ -139,6 +140,8 @@ def test_a_provider_s_report_keeps_or_moves_the_chain(tmp_path: Path, ready: str
         second = ward.phones.phone("+8562000000012")
         second.expect_sms("vte-br-03")
         assert report(client, path, ready, "SM2", arrived, form) == 204
+        ward.run_until("08:06")
+        assert report(client, path, ready, "SM2", failed, form) == 204, "too late to be true"
         ward.run_until("08:07:50")
         assert ward.phones.tries == 2
     db = open_reader(ward.settings.alarms_db, len(ALARMS_MIGRATIONS))
