@@ -45,7 +45,7 @@ def test_it_runs_sends_beats_and_stops(tmp_path) -> None:
     assert time.monotonic() - began < 5.0
     ward.phone("technician").expect_sms("br-1 9.0C over 6.0C")
     beat = tmp_path / "health" / "alerts.json"
-    wait_for(lambda: json.loads(beat.read_text())["figures"]["notices_sent"] == 1)
+    wait_for(lambda: beat.exists() and json.loads(beat.read_text())["figures"]["notices_sent"] == 1)
     figures = json.loads(beat.read_text())["figures"]
     assert figures["behind"] == 0
     assert figures["alarms_open"] == 1
