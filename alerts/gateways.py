@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,6 @@ class Gateways:
 
     def __init__(self, path: Path, heard_within_ms: int) -> None:
         self._path, self._heard_within_ms = path, heard_within_ms
-        self._db: sqlite3.Connection | None = None
 
     def pending(self, now_ms: int) -> dict[str, int]:
         """Gateways that are heard and keep readings back: since when their oldest one waits [ms]."""
@@ -56,16 +56,10 @@ class Gateways:
         )
         return [Gap(*row) for row in self._rows(sql, (arrived_ms,))]
 
-    def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
     def _rows(self, sql: str, values: tuple[int, ...]) -> list[sqlite3.Row]:
+        """Opened and closed: a handle that is kept would go on reading a file that has been replaced."""
         try:
-            if self._db is None:
-                self._db = open_reader(self._path, len(READINGS_MIGRATIONS))
-            return self._db.execute(sql, values).fetchall()
+            with closing(open_reader(self._path, len(READINGS_MIGRATIONS))) as db:
+                return db.execute(sql, values).fetchall()
         except (StoreUnavailable, sqlite3.OperationalError):
-            self.close()
             return []
