@@ -62,7 +62,7 @@ def one(seed: int, **words: int) -> tuple[int, Counter[str]]:
 def test_without_faults_there_are_excursions_to_find() -> None:
     found = undisturbed(**SHORT)
     assert len(found) >= 4
-    assert {kind for _, kind, _, _ in found} == {"high"}
+    assert {kind for _, kind, _, _ in found} >= {"high", "high_warning"}
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
