@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from alerts.answers.codes import Draw
-from alerts.book import in_use
+from alerts.book import Scene, in_use
 from alerts.chains import ENDED, Draft
+from alerts.duty import DutyWatch
 from alerts.guard.lines import Spot, alive, last
 from alerts.guard.outage import Outage
 from alerts.guard.report import Offer, keep, kept_at, offers
@@ -58,6 +59,13 @@ class Post:
         return self.settings.gateway.guard.after.total_seconds()
 
 
+class _HubsDuty(DutyWatch):
+    """Holes in the rotas are the hub's to find: it has all of them."""
+
+    def look(self, scene: Scene) -> bool:
+        return False
+
+
 class GuardService(AlertService):
     """`settings.data_dir` is the guard's own folder, with its own journal, registry copy and alarms."""
 
@@ -74,6 +82,7 @@ class GuardService(AlertService):
     ) -> None:
         super().__init__(settings, channels, wall_ms=wall_ms, steady_s=steady_s, draw=draw, credit=credit)
         self._post, self._guard = post, post.settings.gateway.guard
+        self._duty = _HubsDuty(self._store, self._book)
         self._ways = self._teller.channels
         self._teller.channels = frozenset()
         self._word = HubWord(0, None, 0.0, up=True)
@@ -154,7 +163,7 @@ class GuardService(AlertService):
     def _speak(self) -> None:
         """Tell what stands and the hub cannot know, each alarm once; then its chain runs by itself."""
         for alarm in self._store.standing():
-            if alarm.state != State.UNACKNOWLEDGED or alarm.parent or alarm.scope == "rota":
+            if alarm.state != State.UNACKNOWLEDGED or alarm.parent:
                 continue
             chain = self._teller.chains.chain(alarm.id)
             if (chain is None or chain.state == ENDED) and self._ours(alarm):
