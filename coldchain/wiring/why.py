@@ -74,7 +74,7 @@ def why(settings: Settings, number: int) -> Why:
             f"alarm {number} was judged under registry version {alarm.registry_version}: it is gone"
         )
     sensor = alarm.sensor
-    back_ms = 0 if _rule(alarm) in FROM_ITS_RUN else LOOKED_BACK_MS
+    back_ms = 0 if _rule(alarm) in FROM_ITS_RUN and not _learns(registry, sensor) else LOOKED_BACK_MS
     rows = JournalReader(settings.readings_db).readings(sensor, alarm.since_ms - back_ms, alarm.raised_ms + 1)
     before = rows[rows["at_ms"] < alarm.since_ms]
     readings = [
@@ -96,6 +96,14 @@ def why(settings: Settings, number: int) -> Why:
     }
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return Why(number, alarm.rule, alarm.profile, alarm.registry_version, arithmetic, readings, again, digest)
+
+
+def _learns(registry: Registry, sensor: str) -> bool:
+    """Does it matter to its limits what was learnt of it before? Of a load it does not."""
+    from alerts.rules.table import parts_of
+    from alerts.rules.terms import Part
+
+    return parts_of(registry).get(sensor) not in {Part.LOAD, Part.AGITATOR}
 
 
 def _again(
@@ -129,10 +137,15 @@ def _rule(alarm: Alarm) -> str:
 
 
 def _terms(rules: RuleTable, alarm: Alarm, fault_after_ms: int) -> dict[str, int]:
+    from alerts.rules.terms import Part
+
     rule = _rule(alarm)
     if rule == "sensor_fault":
         return {"delay_ms": fault_after_ms}
     t = rules.terms_at(np.zeros(1, np.int64), np.array([alarm.since_ms]))
+    if int(t.part[0]) == Part.AIR_ALONE and rule in {"high", "low"}:
+        points = (t.high, t.high_back) if rule == "high" else (t.low, t.low_back)
+        return {"limit": int(points[0][0]), "back": int(points[1][0]), "lag_s": round(rules.tau_s[0])}
     if rule == "agitator":
         return {"delay_ms": int(t.stopped_ms[0])}
     if rule == "cumulative":
@@ -183,6 +196,8 @@ def _sentence(alarm: Alarm, terms: dict[str, int]) -> list[str]:
         return [f"of three means of five minutes each foresaw less than {need_s:g} s inside {bounds}"]
     if "rate" in terms:
         return [f"two steps of five minutes of at least {terms['rate'] / 1000:g} K/min towards a limit"]
+    if "lag_s" in terms:
+        return [f"celsius is here the load reckoned from this air, which it follows in {terms['lag_s']} s"]
     return ["the agitator stood still"] if _rule(alarm) == "agitator" else []
 
 

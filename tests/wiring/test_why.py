@@ -94,3 +94,16 @@ def test_a_warning_and_a_spent_budget_are_explained_by_their_own_numbers(tmp_pat
     assert told.judged_again == spent.raised_ms
     assert "> 1800" in "\n".join(told.arithmetic)
     assert why(ward.settings, spent.number).hash == told.hash
+
+
+def test_an_air_alone_is_explained_by_the_load_reckoned_from_it(tmp_path: Path) -> None:
+    ward = Ward(tmp_path)
+    ward.fridge("vte-br-03")
+    (only,) = ward.registry.sensors
+    ward._publish(sensors=(only.model_copy(update={"probe": "air"}),))
+    ward.at("09:00").temperature("vte-br-03", 4.0).run_until("14:00")
+    ward.temperature("vte-br-03", 9.0).run_until("15:30")
+    high = next(a for a in ward.alarms.alarms() if a.rule == "high@2")
+    told = why(ward.settings, high.number)
+    assert told.judged_again == high.raised_ms
+    assert "follows in 5400 s" in "\n".join(told.arithmetic)
