@@ -93,7 +93,7 @@ def test_the_drawing_has_every_arrow() -> None:
 
 
 def writers_of_states() -> dict[str, set[str]]:
-    """Functions of alerts that hand an alarm with another state to the store's one statement that writes it."""
+    """Functions of alerts that hand an alarm with another state to the one statement that writes it."""
     found: dict[str, set[str]] = {}
     for path in sorted((ROOT / "alerts").rglob("*.py")):
         text = path.read_text()
