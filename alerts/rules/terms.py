@@ -94,10 +94,6 @@ class Terms:
     profile: Ints
 
 
-DECIDING = tuple(f.name for f in fields(Terms) if f.name != "profile")
-"""Columns that change verdicts; a profile's number differs from table to table."""
-
-
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One series' terms from an instant on: `series << AT_BITS | at` is its key."""
