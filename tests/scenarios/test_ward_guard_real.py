@@ -147,7 +147,7 @@ def test_alone_answered_and_handed_over(broker: NatsBroker, tmp_path: Path) -> N
             until(lambda: bool(inbox_of(tmp_path / "inbox.jsonl")), "the site's message")
             (told,) = inbox_of(tmp_path / "inbox.jsonl")
             assert "vte-br-03 9.0C over 6.0C" in told["text"]
-            assert figures(own)["guard"]["state"] == "speaking"
+            until(lambda: figures(own)["guard"]["state"] == "speaking", "the gateway's word that it speaks")
             sim.phone(NURSE).reply(f"ok {code_in(told['text'])}")
             until(lambda: len(inbox_of(tmp_path / "inbox.jsonl")) == 2, "the answer to the answer")
             with running(IngestService(hub)):
