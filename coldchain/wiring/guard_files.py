@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,12 +47,14 @@ class RulesFile:
         if rules.digest == self.digest:
             return False
         try:
-            self._write_profiles(rules)
+            profiles = self._draft_profiles(rules)
             Registry.model_validate_json(rules.registry)
         except (ValueError, ConfigError) as bad:
             self.refused = f"version {rules.version} of the rules is refused: {bad}"[:200]
             log.warning("guard.rules_refused", version=rules.version, why=str(bad)[:300])
             return False
+        shutil.rmtree(self._folder / "profiles", ignore_errors=True)
+        profiles.replace(self._folder / "profiles")
         db = open_writer(self._folder / "desk.db", DESK_MIGRATIONS)
         with transaction(db):
             db.execute("DELETE FROM registry")
@@ -67,17 +70,17 @@ class RulesFile:
         log.info("guard.rules_taken", version=rules.version)
         return True
 
-    def _write_profiles(self, rules: Rules) -> None:
-        folder = self._folder / "profiles"
-        folder.mkdir(parents=True, exist_ok=True)
+    def _draft_profiles(self, rules: Rules) -> Path:
+        """Beside those in use, and read: a copy that is refused leaves the files as they were."""
+        draft = self._folder / "draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        (draft / "profiles").mkdir(parents=True)
         for name, text in rules.profiles.items():
             if Path(name).name != name or not name.endswith(".toml"):
                 raise ValueError(f"{name!r} is no name of a profile file")
-            (folder / name).write_text(text, encoding="utf-8")
-        for path in folder.glob("*.toml"):
-            if path.name not in rules.profiles:
-                path.unlink()
-        take_up(self._folder)
+            (draft / "profiles" / name).write_text(text, encoding="utf-8")
+        take_up(draft)
+        return draft / "profiles"
 
 
 def copied_rows(part: Accepted, registry: Registry, gateway: str, before: int) -> Batch | None:

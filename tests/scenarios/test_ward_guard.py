@@ -344,6 +344,7 @@ def test_a_new_limit_reaches_the_guard_and_a_copy_that_is_not_sound_does_not(sit
     site.run_until("08:31")
     assert site.guard.status()["version"] == before + 1
     digest = site.guard.rules()
+    site.guard.command(Rules(99, '{"sites": 7}', {"own.toml": ""}))
     site.guard.command(Rules(99, '{"sites": 7}', {}))
     site.run_until("08:32")
     assert site.guard.rules() == digest
