@@ -201,6 +201,26 @@ def test_late_readings_and_checkpoints(drawn, wobble, insight, data) -> None:
                 assert rows.table[name].tobytes() == others.table[name].tobytes()
 
 
+def test_neither_cuts_nor_company_change_what_is_carried() -> None:
+    """Short streams that move a lot: compared where they end, in twenty places."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = []
+        for n in range(SENSORS):
+            many = int(rng.integers(5, 60))
+            value = 4_000 + np.cumsum(rng.choice([-900, -40, 0, 40, 900], many))
+            truth.append([(n, (T0 + m * MINUTE, int(v), True)) for m, v in enumerate(value)])
+        together, apart, cut = Station(insight=True), Station(insight=True), Station(insight=True)
+        together.hears([r for mine in truth for r in mine])
+        for mine in truth:
+            apart.hears(mine)
+            for part in pieces(mine, rng.integers(0, len(mine), 4).tolist()):
+                cut.hears(part)
+        for station in (apart, cut):
+            assert station.state.insight.tobytes() == together.state.insight.tobytes(), seed
+            assert station.state.table.tobytes() == together.state.table.tobytes(), seed
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_several_values_of_one_instant_in_any_order(seed) -> None:
     """Each in a block of its own: the lower one comes first, whichever arrived first."""
