@@ -15,7 +15,8 @@ from alerts.aside import Aside
 from alerts.book import Book, Scene
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.records.registry import DESK_MIGRATIONS, Registry
+from coldchain.records.desk_schema import DESK_MIGRATIONS
+from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader
 
 log = structlog.get_logger()

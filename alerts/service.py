@@ -23,6 +23,7 @@ from alerts.book import Book, Scene
 from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
+from alerts.drills import Drills
 from alerts.duty import DutyWatch
 from alerts.engine import FORMAT, EngineState, all_late, rules_digest, step
 from alerts.guard.hub import Guards
@@ -51,10 +52,10 @@ log = structlog.get_logger()
 
 BATCHES = 64
 """Journal batches judged as one block: more save little."""
-SAVE_EVERY_S = 60.0
-"""The state is saved this often; a restart judges at most this much again."""
+SAVE_EVERY_S = 600.0
+"""The state, 1 KB a sensor as written, is saved this often; a restart judges at most this much again."""
 SAVE_AFTER_READINGS = 50_000
-IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 500
+IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 20_000
 LOOK_EVERY_S, PEOPLE_EVERY_S = 1.0, 0.25
 """In a backlog, answers and due steps are looked for so often."""
 LATE_SLICE_S = 0.5
@@ -99,6 +100,7 @@ class AlertService:
         self._guards = Guards(self._store, self._book, chains)
         self._duty = DutyWatch(self._store, self._book)
         self._moves = Clocks(self._store, self._book, Record(settings.readings_db))
+        self._drills = Drills(self._store, self._book, Record(settings.readings_db))
         self._record = Record(settings.readings_db)
         self._keeper = Keeper(self._store, self._book, self._record, settings)
         self._commands = Commands(settings.desk_db, self._store, self._book, self._keeper.aside)
@@ -253,7 +255,8 @@ class AlertService:
         self._commands.apply(self._scene)
         heard = self._guards.hear(self._scene) | self._answers.apply(self._scene)
         scene = self._scene
-        if self._teller.run(scene) | self._duty.look(scene) | self._moves.look(scene) | heard:
+        heard |= self._duty.look(scene) | self._moves.look(scene) | self._drills.look(scene)
+        if self._teller.run(scene) | heard:
             self._wake_outbox()
 
     # --- late readings

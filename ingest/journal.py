@@ -149,7 +149,14 @@ class SqliteJournal(JournalWriter):
 
     def rewire(self, registry: Registry) -> None:
         """From now on channels belong to sensors as this registry says."""
-        wiring = {channel: Wired(s.id, int(s.code)) for channel, s in registry.by_channel.items()}
+        tests = {
+            appliance.id: tuple((drill.from_ms, drill.until_ms) for drill in appliance.drills)
+            for appliance in registry.appliances
+        }
+        wiring = {
+            channel: Wired(s.id, int(s.code), tests.get(s.appliance or "", ()))
+            for channel, s in registry.by_channel.items()
+        }
         self.known.rewire(wiring)
 
     def record(self, arrivals: Sequence[Arrival], arrived_ms: int) -> list[Receipt | None]:

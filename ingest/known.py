@@ -30,6 +30,8 @@ class Wired:
 
     sensor: str
     quantity: int
+    tests: tuple[tuple[int, int], ...] = ()
+    """Spans (from, until) [ms] in which what it says is part of a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Known:
         self._next = np.zeros(64, np.int64)
         self._dirty = np.zeros(64, np.bool_)
         self._below: dict[int, RangeSet] = {}
+        self.tests: list[tuple[int, int, int]] = []
+        """(series, from, until) [ms]: readings of these spans are part of a test."""
 
     # --- names
 
@@ -132,6 +136,8 @@ class Known:
         self.wiring = wiring
         for slot in range(self._n):
             self._wire(slot)
+        tested = [wired for wired in wiring.values() if wired.tests]
+        self.tests = [(self._series_number(wired), *span) for wired in tested for span in wired.tests]
 
     # --- what was seen
 

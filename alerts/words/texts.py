@@ -22,12 +22,12 @@ FORETOLD = (*TEMPERATURES, "rate", "forecast", "cumulative")
 LETTERS_MAX = 160
 LISTED_MAX = 12
 _RAISED = frozenset(
-    {"sensor_fault", "rota_gap", "rate", "cumulative", "agitator", "loss", "exposure", "power"}
+    {"sensor_fault", "rota_gap", "rate", "cumulative", "agitator", "loss", "exposure", "power", "drill"}
 )
 _BACK = {
     "sensor_fault": "probe_back", "silence": "heard", "cumulative": "budget_back",
     "agitator": "agitator_back",
-    "power": "power_back", "rota_gap": "rota_filled",
+    "power": "power_back", "rota_gap": "rota_filled", "drill": "drill_over",
 }  # fmt: skip
 
 

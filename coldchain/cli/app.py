@@ -19,6 +19,7 @@ from coldchain.cli import (
     grafana,
     oncall,
     profile,
+    ready,
     replay,
     report,
     run,
@@ -43,6 +44,8 @@ for name in ("gateway", "ingest", "alerts", "console"):
     app.command(name)(run.single(name))
 app.command("doctor")(doctor.doctor)
 app.command("health")(doctor.health)
+app.command("readiness")(ready.readiness)
+app.command("drill")(ready.drill)
 app.command("export")(data.export)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from coldchain.kernel.errors import BadData
-from coldchain.records.registry import DESK_MIGRATIONS
+from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_writer, transaction
 
 ROLES = ("technician", "on-call", "contractor", "supervisor", "manager", "admin", "auditor")

@@ -9,250 +9,50 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from coldchain.kernel.errors import StoreUnavailable
+from coldchain.records.alarm_rows import (
+    FACT_KINDS,
+    OPEN_STATES,
+    PUT_ASIDE,
+    TEMPERATURE_KINDS,
+    Alarm,
+    AlarmEvent,
+    Counts,
+    Disposition,
+    DrillRow,
+    Excursion,
+    Listed,
+    Moved,
+    Notice,
+    OutOfService,
+    Shelf,
+    Standing,
+)
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_reader
 
-OPEN_STATES = ("unacknowledged", "acknowledged", "returned", "disposition_due")
-"""An alarm in one of these still wants somebody. `returned`: in order again, acknowledged by nobody yet;
-`disposition_due`: in order and acknowledged, and nobody has recorded what became of the blood."""
-
-PUT_ASIDE = ("shelved", "suppressed", "out_of_service")
-"""Open, and nobody is told: somebody or the design has put it aside. It still evaluates and records."""
-
-FACT_KINDS = ("high", "low", "sensor_fault")
-"""What the readings say; other kinds are warnings and forecasts about them."""
-TEMPERATURE_KINDS = ("high", "low")
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """One alarm. `scope` says what `appliance` names: `appliance`; `gateway` or `site` (no `sensor` then).
-
-    kind       high, low, sensor_fault, silence, backlog, loss, power ...
-    state      one of OPEN_STATES or PUT_ASIDE, or closed
-    since_ms   when the condition began (for silence: the last reading)
-    raised_ms  the instant at which it became an alarm
-    decided_ms alerts' clock when it was written
-    position   the journal position that brought it; 0 for silence, which no reading brings
-    parent     the alarm (a site's outage) that it is shown under
-    product    a limit of the product was passed: it stays until a disposition is recorded
-    """
-
-    number: int
-    id: str
-    scope: str
-    appliance: str
-    sensor: str
-    site: str
-    kind: str
-    severity: str
-    state: str
-    since_ms: int
-    raised_ms: int
-    returned_ms: int | None
-    acknowledged_ms: int | None
-    acknowledged_by: str | None
-    value: int | None
-    limit_value: int | None
-    peak: int | None
-    rule: str
-    profile: str | None
-    registry_version: int
-    position: int
-    decided_ms: int
-    parent: str | None = None
-    product: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "product", bool(self.product))
-
-    @property
-    def standing(self) -> bool:
-        """Is the condition still true? Also of what is put aside."""
-        return self.returned_ms is None and self.state != "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Excursion:
-    """The load was outside the limits (high, low), or the probe gave no temperature (sensor_fault).
-
-    `ended_ms` is None while it lasts; `retrospective`: found in late readings, nobody was woken.
-    """
-
-    id: str
-    sensor: str
-    appliance: str
-    kind: str
-    started_ms: int
-    raised_ms: int
-    ended_ms: int | None
-    peak: int | None
-    limit_value: int | None
-    profile: str
-    registry_version: int
-    retrospective: bool
-    alarm: str | None
-    updated_ms: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "retrospective", bool(self.retrospective))
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One message to one person. state: due, sending, sent, failed, unknown, given_up,
-    bundled, cancelled (somebody answered before it left).
-    """
-
-    id: int
-    alarm: str
-    about: str
-    step: int
-    person: str
-    channel: str
-    attempt: int
-    address: str
-    text: str
-    site: str
-    created_ms: int
-    due_ms: int
-    state: str
-    tries: int
-    first_try_ms: int | None
-    sent_ms: int | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmEvent:
-    """Something that happened to an alarm: raised, acknowledged, returned, raised_again, closed ..."""
-
-    id: int
-    alarm: str
-    at_ms: int
-    event: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an alarm's escalation stands: calling, held or ended; `step` (from 0) comes at `due_ms`."""
-
-    state: str
-    step: int
-    rounds: int
-    due_ms: int | None
-    person: str
-    action: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """An alarm put aside, by whom, why, until when. `ended_ms` None: it still is; `how` it ended."""
-
-    id: int
-    alarm: str
-    person: str
-    second: str
-    reason: str
-    from_ms: int
-    until_ms: int
-    ended_ms: int | None
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """What became of the blood that was exposed from since_ms to until_ms: keep, quarantine or discard."""
-
-    id: int
-    alarm: str
-    appliance: str
-    what: str
-    person: str
-    second: str
-    reason: str
-    since_ms: int
-    until_ms: int
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutOfService:
-    """An appliance that is not for blood; `back_ms` None: still."""
-
-    id: int
-    appliance: str
-    person: str
-    reason: str
-    from_ms: int
-    back_ms: int | None
-    back_person: str
-    back_reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One appliance of a site's alarm. minutes: until its limit, with its interval; None: unknown."""
-
-    place: int
-    appliance: str
-    minutes: int | None
-    low_min: int | None
-    high_min: int | None
-    refuge: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """Blood that somebody moved, and its exposure clock: times beyond its limits within the last day [ms].
-
-    before_ms   at the source and before; out_ms in all, as of looked_ms (0: not yet)
-    allowed_ms  the budget of the profile that the source carried; None: it has none
-    exposure    the alarm when that was used up; ended_ms None: the clock runs
-    """
-
-    id: int
-    alarm: str
-    source: str
-    target: str
-    person: str
-    at_ms: int
-    before_ms: int
-    out_ms: int
-    allowed_ms: int | None
-    looked_ms: int
-    exposure: str | None
-    ended_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Integers over everything in the file.
-
-    alarms         ever raised; alarms_open: not closed; alarms_standing: the condition is still true
-    excursions     high and low, retrospective ones included
-    notices_due    not yet handed over: all but sent, given_up and cancelled
-    notices_sent   taken by the carrier
-    position       journal position up to which everything is judged and written
-    """
-
-    alarms: int = 0
-    alarms_open: int = 0
-    alarms_standing: int = 0
-    excursions: int = 0
-    retrospective: int = 0
-    notices_due: int = 0
-    notices_sent: int = 0
-    notices_given_up: int = 0
-    position: int = 0
-
+__all__ = [
+    "FACT_KINDS",
+    "OPEN_STATES",
+    "PUT_ASIDE",
+    "TEMPERATURE_KINDS",
+    "Alarm",
+    "AlarmEvent",
+    "AlarmsReader",
+    "Counts",
+    "Disposition",
+    "DrillRow",
+    "Excursion",
+    "Listed",
+    "Moved",
+    "Notice",
+    "OutOfService",
+    "Shelf",
+    "Standing",
+]
 
 Row = TypeVar("Row")
 
@@ -357,6 +157,25 @@ class AlarmsReader:
             " AND (?2 IS NULL OR alarm = ?2 OR exposure = ?2) ORDER BY id DESC LIMIT 1000"
         )
         return self._all(Moved, sql, (running, alarm))
+
+    def drills(self, *, appliance: str | None = None) -> list[DrillRow]:
+        """Tests of alarms, newest first; of one appliance if named."""
+        sql = "SELECT * FROM drill WHERE ?1 IS NULL OR appliance = ?1 ORDER BY from_ms DESC"
+        return self._all(DrillRow, sql, (appliance,))
+
+    def heard(self, start_ms: int, end_ms: int) -> list[tuple[int, str, str, str]]:
+        """What telephones sent in that span: (instant, kind: sms or ring, sender, what came of it)."""
+        sql = "SELECT at_ms, kind, sender, outcome FROM incoming WHERE at_ms >= ? AND at_ms < ? ORDER BY 1, id"
+        return self._rows(sql, (start_ms, end_ms))
+
+    def reached(self) -> tuple[dict[str, int], dict[str, int]]:
+        """person -> when a message surely arrived last, and when one was first sent to them."""
+        rows = self._rows(
+            "SELECT n.person, max(d.delivered_ms), min(n.sent_ms) FROM notice n"
+            " LEFT JOIN delivery d ON d.notice = n.id WHERE n.sent_ms IS NOT NULL GROUP BY n.person"
+        )
+        delivered = {person: last for person, last, _ in rows if last is not None}
+        return delivered, {person: first for person, _, first in rows}
 
     def children(self, alarm: str) -> list[Alarm]:
         """Alarms that are shown under the one with that id."""

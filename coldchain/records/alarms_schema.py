@@ -189,4 +189,13 @@ CREATE TABLE held (
     room_c INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE)
+DRILLS = """
+-- Tests of an appliance's alarm. `trip_ms`, `trip_value` (thousandths), `limit_value`, `kind`: where its limits
+-- tripped, null while they have not; `told_ms`: when people began to be told; `alarm`: of kind drill.
+CREATE TABLE drill (
+    appliance TEXT NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, person TEXT NOT NULL,
+    alarm TEXT, trip_ms INTEGER, trip_value INTEGER, limit_value INTEGER, kind TEXT, told_ms INTEGER,
+    ended_ms INTEGER, PRIMARY KEY (appliance, from_ms)) WITHOUT ROWID;
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE, DRILLS)

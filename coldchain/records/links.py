@@ -14,7 +14,7 @@ from typing import Literal
 
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.records.registry import DESK_MIGRATIONS
+from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_reader, open_writer, transaction
 
 Kind = Literal["calendar", "delivery"]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.words import Quantity
-from coldchain.records.accounts_schema import ACCOUNTS
+from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.duty import Channel, Policy, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
 from coldchain.settings.profile_files import PROFILES
@@ -57,6 +57,14 @@ class Assignment(Part):
     until_ms: int | None = None
 
 
+class Drill(Part):
+    """A test of an appliance's alarm: its readings from from_ms until until_ms are marked as one [ms UTC]."""
+
+    from_ms: int
+    until_ms: int
+    by: str
+
+
 class Appliance(Part):
     """A refrigerator, freezer, incubator or transport box.
 
@@ -64,6 +72,7 @@ class Appliance(Part):
     hold_over_min  minutes within limits without power, by its maker
     tau_s          the time constant of its load against its air [s], where it was measured
     service        `out`: it enters the registry out of service, until the return-to-service gate lets it
+    drills         tests of its alarm, oldest first
     """
 
     id: Name
@@ -78,6 +87,7 @@ class Appliance(Part):
     hold_over_min: Annotated[float, Field(gt=0)] | None = None
     tau_s: Annotated[float, Field(gt=0)] | None = None
     service: Literal["in", "out"] = "in"
+    drills: tuple[Drill, ...] = ()
 
     @property
     def fed_by(self) -> str:
@@ -266,25 +276,6 @@ def _known(who: str, what: str, name: str, names: set[str]) -> None:
         raise ValueError(f"{who}: {what} {name!r} is not known; known: {', '.join(sorted(names)[:12])}")
 
 
-DESK_MIGRATIONS = (
-    """
--- Whole versions of the registry. Append only.
-CREATE TABLE registry (version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, author TEXT NOT NULL,
-                       reason TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL);
--- Requests to change an alarm, applied once by alerts.
-CREATE TABLE command (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, person TEXT NOT NULL, verb TEXT NOT NULL,
-                      alarm TEXT, body TEXT NOT NULL);
-""",
-    """
--- Addresses that are secrets: whoever has one may read a rota's calendar (kind calendar, subject the rota) or
--- report deliveries (kind delivery, subject the provider). Kept is a hash of the secret, never the secret.
-CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL,
-                   made_ms INTEGER NOT NULL, revoked_ms INTEGER);
-""",
-    ACCOUNTS,
-)
-
-
 class Desk:
     """`desk.db` for those who change it: the console and the command line, in short transactions."""
 
@@ -365,6 +356,13 @@ class RegistryReader:
             return None
         row = self._db.execute("SELECT body FROM registry WHERE version = ?", (version,)).fetchone()
         return Registry.model_validate_json(row[0]) if row else None
+
+    def first_ms(self) -> int:
+        """When the first version was published; 0 while there is none."""
+        if self._db is None:
+            return 0
+        row = self._db.execute("SELECT coalesce(min(at_ms), 0) FROM registry").fetchone()
+        return int(row[0])
 
     def commands(self, limit: int = 200) -> list[Command]:
         """The newest commands, newest first; none while there is no desk."""

@@ -58,7 +58,22 @@ def examine(settings: Settings, wall_ms: Callable[[], int]) -> Iterator[Line]:
     yield from _processes(settings, wall_ms())
     yield from _guard(settings)
     yield _notifier(settings)
+    yield _ready(settings, wall_ms())
     yield _influx(settings)
+
+
+def _ready(settings: Settings, now_ms: int) -> Line:
+    """`coldchain readiness` in one line."""
+    from coldchain.wiring.readiness import readiness
+
+    try:
+        found = readiness(settings, now_ms)
+    except (ColdChainError, sqlite3.Error) as bad:
+        return Line("readiness", "warning", f"cannot be told: {bad}", "mend what stands above")
+    urgent = [one for one in found if one.level == "now"]
+    if not urgent:
+        return Line("readiness", "ok", f"{len(found)} things to look at in time")
+    return Line("readiness", "warning", f"{len(urgent)} now; first: {urgent[0].says}", "coldchain readiness")
 
 
 def _clock(now_ms: int) -> Line:

@@ -15,7 +15,8 @@ from coldchain.kernel.errors import ConfigError
 from coldchain.kernel.guard import Rules
 from coldchain.kernel.link import Batch
 from coldchain.ports.guard import Accepted
-from coldchain.records.registry import DESK_MIGRATIONS, Registry
+from coldchain.records.desk_schema import DESK_MIGRATIONS
+from coldchain.records.registry import Registry
 from coldchain.records.sql import open_writer, transaction
 from coldchain.settings.profile_files import take_up
 

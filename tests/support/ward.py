@@ -336,6 +336,10 @@ class Ward:
     def _sensor(self, name: str) -> str:
         return name if "/" in name else f"{name}/load"
 
+    def mark(self, at_ms: int) -> Flag:
+        """What ingest would mark a reading of that instant with, besides. For stories that need it."""
+        return Flag.NONE
+
     def _record(self, readings: list[tuple[int, str, float | None]]) -> None:
         if not readings:
             return
@@ -345,6 +349,7 @@ class Ward:
             flags = Flag.LATE if self.now_ms - at > 600_000 else Flag.NONE
             if at - self.now_ms > 120_000:
                 flags |= Flag.FUTURE
+            flags |= self.mark(at)
             row["series"], row["seq"], row["at_ms"] = self._series[sensor], self._seq, at
             row["value"] = NO_VALUE if celsius is None else round(celsius * 1000)
             row["status"] = Status.OK if celsius is not None else Status.OPEN

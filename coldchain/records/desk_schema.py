@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of accounts in `desk.db`. Formats are numbered: append only."""
+"""The tables of `desk.db`, which console and command line write. Formats are numbered: append only."""
 
 from __future__ import annotations
 
@@ -19,3 +19,21 @@ CREATE TABLE api_token (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, accou
 CREATE TABLE sign_in (at_ms INTEGER NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL, right INTEGER NOT NULL);
 CREATE INDEX sign_in_at ON sign_in (at_ms);
 """
+
+DESK_MIGRATIONS = (
+    """
+-- Whole versions of the registry. Append only.
+CREATE TABLE registry (version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, author TEXT NOT NULL,
+                       reason TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL);
+-- Requests to change an alarm, applied once by alerts.
+CREATE TABLE command (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, person TEXT NOT NULL, verb TEXT NOT NULL,
+                      alarm TEXT, body TEXT NOT NULL);
+""",
+    """
+-- Addresses that are secrets: whoever has one may read a rota's calendar (kind calendar, subject the rota) or
+-- report deliveries (kind delivery, subject the provider). Kept is a hash of the secret, never the secret.
+CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL,
+                   made_ms INTEGER NOT NULL, revoked_ms INTEGER);
+""",
+    ACCOUNTS,
+)
