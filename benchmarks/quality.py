@@ -16,8 +16,8 @@ from benchmarks import quality_page, quality_real, quality_run
 from benchmarks.quality_plan import EVALUATION_SEEDS, TUNING_SEEDS
 from firmware_sim.physics.designs import ApplianceType as Type
 
-CLOSE_COUNT, CLOSE_DAYS = 96, 38
-"""Appliances and days of a fleet that is looked at closely: 10 appliance-years."""
+CLOSE_COUNT, CLOSE_DAYS = 64, 29
+"""Appliances and days of a fleet that is looked at closely: 5 appliance-years."""
 PAGE = Path(__file__).parents[1] / "docs" / "quality.md"
 
 

@@ -182,6 +182,12 @@ def _close(close: dict[str, Any]) -> list[str]:
         lines.append(f"* blind clock no later than the truth: {_rate(sum(close['blind']), len(close['blind']))} "
                      f"of {len(close['blind'])} cuts")  # fmt: skip
     lines += _leave(close["leave"]) + _causes(close["causes"])
+    if order := close.get("order"):
+        lines.append(
+            f"* readings shuffled within a day and 5 % of them twice: {order['differ_shuffled']} of {order['messages']} "
+            f"messages differ; 5 % of them lost: {order['lost_same']} the same to the minute, {order['lost_near']} "
+            f"within ten"
+        )
     return lines + _variants(close.get("variants", {}))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import quality_cause, quality_detail, quality_score, quality_sim
+from benchmarks import quality_cause, quality_detail, quality_score, quality_sim, quality_variants
 from benchmarks.quality_detail import Kept, Watch
 from alerts.rules.terms import Part
 from benchmarks.quality_engine import Judge, profile_of
@@ -105,6 +105,8 @@ def close_look(
             "blind": quality_detail.blind_clock(truth, kept, quality_cause.held_of(kind, kept, truth)),
             "leave": quality_cause.leaves(truth, unseeing, kept),
             "causes": quality_cause.diagnoses(truth, judge.messages(), asked),
+            "variants": quality_variants.variants(truth, kept, kind),
+            "order": quality_variants.any_order(kept, kind, seed),
         },
     }
 
