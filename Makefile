@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted reliability grafana-types format bench servers lock clean
+.PHONY: help setup demo test check soak planted reliability grafana-types format bench quality servers lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -67,6 +67,11 @@ format: setup ## let ruff format and mend what it can
 bench: setup servers ## print the figures of benchmarks/, or of one: make bench ARGS=benchmarks/bench_ingest.py
 	@set -e; for script in $(or $(ARGS),$(sort $(wildcard benchmarks/bench_*.py) benchmarks/speed.py)); do \
 	  echo "== $$script"; PYTHONPATH=.:tests/support $(PY) $$script; done
+
+YEARS ?= 20
+
+quality: setup ## missed, nuisance, causes on simulated fleets, with a bar: make quality YEARS=1000 ARGS=--write
+	@PYTHONPATH=. nice -n 15 $(PY) -m benchmarks.quality --years $(YEARS) $(ARGS)
 
 servers: $(VENV)/.python ## install the real servers that the tests use, where that is allowed
 	@$(PY) tools/install_servers.py

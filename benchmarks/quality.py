@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "quality.md"
 
 
 def work(given: argparse.Namespace, kinds: list[Type]) -> None:
-    """Fleets in turns of all types, until each has its years; what the file holds already is not done again."""
+    """Fleets in turns of all types, until each has its years; what the file holds is not done again."""
     seeds = TUNING_SEEDS if given.tuning else EVALUATION_SEEDS
     first = seeds[0] if given.seed_from is None else given.seed_from
     done = {(r["type"], r["seed"], bool(r.get("close"))) for r in quality_run.read(given.into)}

@@ -76,12 +76,13 @@ class Asked:
 
     def known(self, row: int, t_s: float, *, contacts: bool, probe: bool) -> causes.Known:
         nothing = causes.Track()
-        names = ("mains", "door", "compressor")
-        told = [self.track(n, row, t_s, BACK_S) if contacts else nothing for n in names]
-        return causes.Known(
-            self.track("air", row, t_s, BACK_S), self.track("load", row, t_s, BACK_S), *told,
-            self.row_at(row + self.watch.n, t_s), self.siblings(row, t_s), probe,
-        )  # fmt: skip
+        mains, door, compressor = (
+            self.track(name, row, t_s, BACK_S) if contacts else nothing
+            for name in ("mains", "door", "compressor")
+        )
+        air, load = (self.track(name, row, t_s, BACK_S) for name in ("air", "load"))
+        record, siblings = self.row_at(row + self.watch.n, t_s), self.siblings(row, t_s)
+        return causes.Known(air, load, mains, door, compressor, record, siblings, probe)
 
     def siblings(self, row: int, t_s: float) -> float:
         """Part of the others on the supply whose cooling stopped, as their airs' cycles say."""
@@ -122,7 +123,7 @@ def diagnoses(truth: Truth, messages: list[Message], asked: Asked) -> dict[str, 
 
 
 def held_of(kind: Type, kept: Kept, truth: Truth) -> Any:
-    """The blind clock as the product has it: learns from each appliance's own outages, asked in order of time."""
+    """The blind clock as the product has it: it learns from each appliance's own outages, in order."""
     table = hold_over.blank(truth.count)
     worst = warming.DESIGNS[str(kind)].worst
 
@@ -158,7 +159,7 @@ def _learn(table: Any, row: int, from_s: float, kept: Kept, truth: Truth) -> Non
 
 
 def leaves(truth: Truth, watch: Watch, kept: Kept) -> dict[str, int]:
-    """Asked every ten minutes for 90: of repairs that hold, and of those claimed in vain, how many said yes."""
+    """Asked every ten minutes for 90: after repairs that hold, and after those claimed in vain."""
     h = _Cycles(watch)
     found: dict[str, int] = {}
     for p in truth.planned:

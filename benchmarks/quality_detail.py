@@ -56,7 +56,7 @@ class Kept:
         """(instants [s after the start], values) of one appliance in that span."""
         first, last = max(0, int(from_s // 60)), int(to_s // 60) + 1
         values = self.whole[name][first:last, row]
-        return 60.0 * np.arange(first, first + len(values)), values
+        return 60.0 * np.arange(first, first + len(values), dtype=np.float64), values
 
 
 class Watch:
@@ -172,7 +172,7 @@ def _air_crossing(profile: Profile, kept: Kept, row: int, start: float, end: flo
 
 def blind_clock(truth: Truth, kept: Kept, held_of: Any) -> list[int]:
     """For each cut that passed the limit: was the blind clock's time, from the last reading on, not later?"""
-    found = []
+    found: list[int] = []
     high = truth.profile.limits.high_c
     if high is None:
         return found

@@ -114,7 +114,7 @@ def lines() -> list[str]:
         "",
         "Every message on them is a nuisance. *After three* counts from the third defrost on.",
         "",
-        "| record | judged by | days | plain limit: messages (a month) | engine: messages (a month) | after three |",
+        "| record | judged by | days | plain limit: messages (a month) | engine (a month) | after three |",
         "|---|---|---|---|---|---|",
     ]
     notes = []

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from alerts.rules.terms import Part
 from benchmarks import quality_cause, quality_detail, quality_score, quality_sim, quality_variants
 from benchmarks.quality_detail import Kept, Watch
-from alerts.rules.terms import Part
 from benchmarks.quality_engine import Judge, profile_of
 from benchmarks.quality_plan import Rate, plan
 from benchmarks.quality_truth import Truth

@@ -160,7 +160,7 @@ def faults_met(truth: Truth, messages: list[Message]) -> Tally:
 
 
 def defrosts_passed(truth: Truth, told: Told, rows: set[int] | None = None) -> Tally:
-    """After the third of each appliance and clear of faults; and excursions that a defrost may have hidden."""
+    """After the third of each appliance, clear of faults; and excursions that a defrost may have hidden."""
     seen: dict[int, int] = defaultdict(int)
     total = passed = 0
     starts: dict[int, list[float]] = defaultdict(list)

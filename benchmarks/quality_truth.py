@@ -70,7 +70,7 @@ class Truth:
         self.end_s = float(chunk.at_s[-1]) + 60.0
 
     def close(self) -> None:
-        """Make the lists: out (any length), excursions (at least the critical delay), defrosts, busy spans."""
+        """Make the lists: out (of any length), excursions (no shorter than the delay), defrosts, busy."""
         self.out = self.beyond.close(self.end_s)
         delay = self.profile.on_delay.total_seconds()
         learnt = QUIET_DAYS * DAY_S

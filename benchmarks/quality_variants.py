@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same readings judged otherwise: each rule left out, other set-points and delays, readings lost or twice."""
+"""The same readings judged otherwise: rules left out, other set-points and delays, readings lost or twice."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def judged(profile: Profile, kind: Type, kept: Kept, part: Part, *, insight: boo
     )
     for first in range(0, len(milli), MINUTES):
         day = milli[first : first + MINUTES].astype(np.int64)
-        judge.feed(60.0 * np.arange(first, first + len(day)), day)
+        judge.feed(60.0 * np.arange(first, first + len(day), dtype=np.float64), day)
     return judge.messages()
 
 
@@ -121,7 +121,7 @@ def variants(truth: Truth, kept: Kept, kind: Type) -> dict[str, Any]:
 
 
 def any_order(kept: Kept, kind: Type, seed: int) -> dict[str, int]:
-    """Messages of some appliances: in order; each day's block shuffled with duplicates; with readings lost."""
+    """Messages of some appliances: in order; each day shuffled with duplicates; with readings lost."""
     rng = np.random.default_rng(seed)
     milli = kept.whole["load"][:, :BLOCK].astype(np.int64)
     told: dict[str, list[Message]] = {}
