@@ -24,7 +24,7 @@ from alerts.recording import (
 from alerts.rules import CONDITIONS, rule_of
 from alerts.rules.flat import Block, Bools, Ints, segments_of
 from alerts.rules.silence import NOT_YET, silent_spans
-from alerts.rules.terms import AT_BITS, of_one_profile
+from alerts.rules.terms import AT_BITS, Part, of_one_profile
 from alerts.rules.validity import MOST, UNKNOWN
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile
@@ -54,9 +54,11 @@ def judge_profile(
     *,
     room: Room | None = None,
     insight: bool = True,
+    part: Part = Part.PROBE,
 ) -> list[Told]:
     """Every line of a replay. interval_s: how often readings are due, where the profile is not to say.
 
+    part     what every sensor of the recording is to its appliance
     insight  False: validity by codes, limits, silence, time; no forecasts, causes, defrosts, chatter
     Every reading counts as live: alarms are those that would have notified, had each arrived at its instant.
     """
@@ -65,7 +67,7 @@ def judge_profile(
     interval_ms = round(1000 * (interval_s or profile.expected_every.total_seconds()))
     profile = replace(profile, expected_every=timedelta(milliseconds=interval_ms))
     sensors = len(recording.sensors)
-    rules = of_one_profile(sensors, profile, interval_ms, FAULT_AFTER_MS, insight=insight)
+    rules = of_one_profile(sensors, profile, interval_ms, FAULT_AFTER_MS, part=part, insight=insight)
     recording, block = _block_of(recording)
     did = step(EngineState.fresh(sensors), block, rules, give=True, room=room)
     assert did.view is not None

@@ -30,6 +30,7 @@ def replay(
     ] = 0,
     ambient: Annotated[Path | None, typer.Option(help="CSV of the room's temperature.")] = None,
     interval: Span = None,
+    probe: Annotated[str | None, typer.Option(help="What was measured: load or air, if it is known.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
     """Judge recordings with the code of the live engine: alarms, excursions, faults, and sums by sensor.
@@ -49,5 +50,5 @@ def replay(
     else:
         if (high, low) != (None, None) or on_delay or deadband:
             raise BadData("--high, --low, --on-delay and --deadband go with --rules limits")
-        told = replay_profile_of(files, profile or "", ambient, interval)
+        told = replay_profile_of(files, profile or "", ambient, interval, probe)
     print_told(told, sys.stdout, words=sys.stdout.isatty() and not json_)

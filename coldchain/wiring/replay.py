@@ -38,13 +38,21 @@ def replay_limits_of(
 
 
 def replay_profile_of(
-    files: Sequence[Path], profile: str, ambient: Path | None, interval_s: float | None
+    files: Sequence[Path],
+    profile: str,
+    ambient: Path | None,
+    interval_s: float | None,
+    probe: str | None = None,
 ) -> list[Told]:
-    """The lines of `replay --profile`."""
+    """The lines of `replay --profile`. probe: load, air, or nobody says."""
     from alerts.recording import recording_of
+    from alerts.rules.terms import Part
     from alerts.verdicts import judge_profile
     from coldchain.settings.profile_files import PROFILES
 
+    parts = {None: Part.PROBE, "load": Part.LOAD, "air": Part.AIR_ALONE}
+    if probe not in parts:
+        raise BadData(f"no probe {probe!r}; there are: load, air")
     if profile not in PROFILES:
         raise BadData(f"no profile {profile!r}; there are: {', '.join(sorted(PROFILES))}")
     recordings = [read_columns(path, as_written=True) for path in files]
@@ -55,7 +63,7 @@ def replay_profile_of(
         order = sound[np.argsort(beside.at_ms[sound], kind="stable")]
         room = (beside.at_ms[order], beside.celsius[order])
     recording = recording_of(recordings, by_value=True)
-    return judge_profile(recording, PROFILES[profile], interval_s, room=room)
+    return judge_profile(recording, PROFILES[profile], interval_s, room=room, part=parts[probe])
 
 
 def print_told(told: Iterable[Told], out: TextIO, *, words: bool) -> None:

@@ -94,3 +94,18 @@ def test_what_cannot_be_judged_is_refused_with_what_to_do(tmp_path: Path, argume
     assert refused.returncode == 65
     assert words in refused.stderr
     assert refused.stdout == ""
+
+
+def test_a_probe_of_which_it_is_known_what_it_measures(tmp_path: Path) -> None:
+    """Air at 9 °C for ten minutes: a load would be out of range, a bag behind that air is not yet."""
+    rows = [f"a,{T0 + 60 * n},{9.0 if 300 <= n < 310 else 4.0}" for n in range(400)]
+    path = written(tmp_path / "a.csv", rows)
+
+    def highs(*more: str) -> list[str]:
+        told = lines(path, "--profile", "red-cells@eu", *more)
+        return [t["severity"] for t in told if t["event"] == "alarm.raised" and t["kind"] == "high"]
+
+    assert "critical" in highs()
+    assert "critical" in highs("--probe", "load")
+    assert "critical" not in highs("--probe", "air")
+    assert "there are: load, air" in replay(path, "--profile", "red-cells@eu", "--probe", "soup").stderr
