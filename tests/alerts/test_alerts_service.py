@@ -186,10 +186,11 @@ def test_ingest_may_drop_only_what_the_saved_state_has_passed(tmp_path) -> None:
     assert position == judged == ward.journal.position
 
 
-def test_a_checkpoint_of_each_format_still_loads() -> None:
+@pytest.mark.parametrize("format_", range(1, engine.FORMAT + 1))
+def test_a_checkpoint_of_each_format_still_loads(format_) -> None:
     """Saved once, by the version of its time; it stays."""
-    saved = EngineState.load((CHECKPOINTS / "engine-1.bin").read_bytes())
-    told = json.loads((CHECKPOINTS / "engine-1.json").read_text())
+    saved = EngineState.load((CHECKPOINTS / f"engine-{format_}.bin").read_bytes())
+    told = json.loads((CHECKPOINTS / f"engine-{format_}.json").read_text())
     assert len(told) == len(saved.table)
     for row, expected in zip(saved.table, told, strict=True):
         for name, was in expected.items():
