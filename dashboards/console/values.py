@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from coldchain.kernel.words import NO_VALUE, Quantity
-from dashboards.console.words import ENGLISH, t, word
+from dashboards.console.english import ENGLISH
+from dashboards.console.words import t, word
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"

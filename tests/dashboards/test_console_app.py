@@ -18,8 +18,8 @@ from coldchain.settings import Settings
 from dashboards.console.app import create_app
 from dashboards.console.assets import load_assets
 from dashboards.console.console import Console
+from dashboards.console.english import ENGLISH
 from dashboards.console.security import trusted_peer
-from dashboards.console.words import ENGLISH
 
 REG = registry(12)
 WARM, QUIET, BROKEN, NEVER = (REG.appliances[i].id for i in (0, 1, 3, 11))

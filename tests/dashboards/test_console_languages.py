@@ -14,7 +14,8 @@ from console_seed import NOW_MS, Seed, Story, registry
 from coldchain.records.accounts import Accounts
 from dashboards.console.accounts.gate import COOKIE
 from dashboards.console.app import create_app
-from dashboards.console.words import ENGLISH, LANGUAGES, LOCALE, Coded, Joined, choose, said, t, word
+from dashboards.console.english import ENGLISH
+from dashboards.console.words import LANGUAGES, LOCALE, Coded, Joined, choose, said, t, word
 
 PASSWORD = "a long sentence of words"
 WARM = "vte-br-000"
