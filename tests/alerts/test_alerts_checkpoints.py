@@ -24,6 +24,7 @@ OF_ARRIVAL = ("live_at", "late_from", "late_until", "rough", "announced")
 
 
 def ward_of(folder: Path, days: int) -> Ward:
+    folder.mkdir(exist_ok=True)
     ward = Ward(folder, f"+{days} 00:00")
     ward.fridge("br-1")
     ward.fridge("br-2", probes=2)
@@ -247,3 +248,26 @@ def test_what_stood_at_the_checkpoint_ends_when_the_record_says(tmp_path, beyond
     assert len(found) == (1 if beyond else 2)
     assert found[-1][1] is None
     assert began + hour < start.at_ms
+
+
+def test_a_checkpoint_knows_nothing_of_a_late_value_of_its_own_instant(tmp_path) -> None:
+    days = 3
+    truth = dict.fromkeys(SENSORS, walk(11, START, days))
+    ward = ward_of(tmp_path / "late", days)
+    for piece in pieces(truth[SENSORS[0]], list(range(0, 5000, 90))):
+        for sensor in SENSORS:
+            record(ward, sensor, piece)
+        ward.settle()
+        ward.now_ms += 700_000
+        ward.settle()
+    more = dict(truth)
+    for number, sensor in enumerate(SENSORS, start=1):
+        start = ward.service._revision.checkpoints.before(number, START + 2 * DAY)
+        assert start is not None
+        again = [(start.at_ms, int(start.rows.table["value"][0]) / 1000 - 0.5)]
+        record(ward, sensor, again)
+        more[sensor] = sorted([*truth[sensor], *again], key=lambda r: (r[0], -1e9 if r[1] is None else r[1]))
+    rest(ward)
+    found = told(ward)
+    close(ward)
+    assert found == in_order(tmp_path / "order", more, days)
