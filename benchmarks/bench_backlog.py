@@ -72,7 +72,11 @@ class SlowLink:
         self._thread.join(5)
 
     def cut(self) -> None:
-        self._loop.call_soon_threadsafe(lambda: [w.transport.abort() for w in list(self._writers)])
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

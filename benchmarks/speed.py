@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-import prometheus_rules
+import prometheus_rules  # type: ignore[import-not-found]
 from scalar_engine import Terms
 from scalar_engine import judge as plain_judge
 from scalar_judge import Plain

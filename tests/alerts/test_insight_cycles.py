@@ -136,7 +136,7 @@ def test_the_cut_test_can_fail(monkeypatch):
     at = EPOCH_MS + MINUTE_MS * np.arange(300)
     columns = (np.zeros(300, np.int64), at, np.rint(sawtooth(300) * 1000).astype(np.int64))
     whole = ordered(in_pieces(fresh, run, columns, []))
-    plain = cycles.played
+    plain = cycles.played  # type: ignore[attr-defined]
     monkeypatch.setattr(cycles, "played", lambda v, h, a, s, p: plain(v, h, a, s, np.zeros_like(p)))
     with pytest.raises(AssertionError):
         same(whole, ordered(in_pieces(fresh, run, columns, list(range(0, 300, 3)))))

@@ -48,7 +48,8 @@ steps = st.lists(
 def test_many_sensors_and_any_cut_agree_with_one_step_after_the_other(sensors, cut):
     at = [np.cumsum([gap for gap, _ in one]) * DAY for one in sensors]
     rises = [[rise for _, rise in one] for one in sensors]
-    table, out = regular.blank(len(sensors)), [[] for _ in sensors]
+    table = regular.blank(len(sensors))
+    out: list[list] = [[] for _ in sensors]
     for part in (slice(0, cut), slice(cut, None)):
         series = np.concatenate([np.full(len(a[part]), n) for n, a in enumerate(at)])
         if not len(series):

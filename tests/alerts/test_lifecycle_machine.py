@@ -27,7 +27,7 @@ class Life(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.shop = Shop(Path(self.folder.name))
-        self.shop.aside.missing = lambda _appliance, _scene: []  # type: ignore[method-assign]
+        self.shop.aside.missing = lambda _appliance, _scene: []  # type: ignore[method-assign, assignment]
         self.reader = AlarmsReader(self.shop.store_path)
         self.true: set[str] = set()
         self.outage = ""

@@ -29,7 +29,8 @@ class Slow:
     """A channel that takes its time and notes who was in it at once."""
 
     def __init__(self, takes_s: float) -> None:
-        self.takes_s, self.sent_at_s, self.inside, self.most = takes_s, [], 0, 0
+        self.takes_s, self.inside, self.most = takes_s, 0, 0
+        self.sent_at_s: list[float] = []
 
     def send(self, to: str, text: str) -> Sent:
         self.inside += 1

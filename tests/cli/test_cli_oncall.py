@@ -174,7 +174,7 @@ def test_moved_blood_is_listed_with_its_clock(ward: Ward, tmp_path: Path) -> Non
     assert "no exposure clock runs" in run(tmp_path, "alarm", "moved").stderr
     ward.fridge("vte-br-04")
     ward.temperature("vte-br-04", 4.0).run_until("08:08")
-    body = {"action": "moved", "target": "vte-br-04"}
+    body: dict[str, object] = {"action": "moved", "target": "vte-br-04"}
     ward._desk.command("m-1", "acknowledge", person="technician", alarm="1", body=body)
     ward.run_until("08:10")
     said = run(tmp_path, "alarm", "moved").stdout

@@ -65,7 +65,7 @@ def fields(text: str) -> set[str]:
 def test_a_catalogue_is_whole_and_keeps_every_field(language: str) -> None:
     path = LOCALE / language / "LC_MESSAGES" / "console.po"
     with path.open("rb") as file:
-        told = {m.context: str(m.string) for m in read_po(file) if m.id}
+        told = {str(m.context): str(m.string) for m in read_po(file) if m.id}
     assert sorted(ENGLISH.keys() - told.keys()) == []
     assert sorted(told.keys() - ENGLISH.keys()) == []
     assert {key for key in told if fields(told[key]) != fields(ENGLISH[key])} == set()

@@ -147,11 +147,11 @@ def _said(module: object) -> set[str]:
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
-            found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+            found |= {str(a.value) for a in node.args if isinstance(a, ast.Constant)}
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             names = [t.id for t in node.targets if isinstance(t, ast.Name)]
             if names == ["head"]:
-                found |= {e.value for e in node.value.elts if isinstance(e, ast.Constant)}
+                found |= {str(e.value) for e in node.value.elts if isinstance(e, ast.Constant)}
     return found
 
 

@@ -8,6 +8,7 @@ import json
 import shutil
 from datetime import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lonely_site import GATEWAY, GATEWAY_NUMBER, Site, quiet_site
@@ -354,7 +355,7 @@ def test_a_new_limit_reaches_the_guard_and_a_copy_that_is_not_sound_does_not(sit
 # --- what the hub does not take
 
 
-REFUSED = (
+REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"alarm": {"state": "shelved"}}, "refused: version 1, state 'shelved'"),
     ({"alarm": {"since_ms": "soon"}}, "refused: malformed"),
     ({"alarm": {"appliance": "nobody"}}, "refused: nobody is not in the registry"),

@@ -59,7 +59,9 @@ class Site(Ward):
         self._said_power: dict[int, int] = {}
         super().__init__(folder / "hub", start, policies=DEFAULTS, channels=("sms", "call"))
         self._boot, self._seqs = 1, 0
-        own = GuardSettings(**({"file": folder / "none", "hub_number": HUB_NUMBER, "alive_at": None} | guard))
+        own = GuardSettings.model_validate(
+            {"file": folder / "none", "hub_number": HUB_NUMBER, "alive_at": None} | guard
+        )
         self.own = Settings(
             data_dir=folder / "gw", zone="Asia/Vientiane", gateway=GatewaySettings(id=GATEWAY, guard=own)
         )

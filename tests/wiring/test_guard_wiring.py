@@ -23,7 +23,7 @@ NOW_MS = 1_800_000_000_000
 
 
 def settings_with(folder: Path, **guard: object) -> Settings:
-    return Settings(data_dir=folder, gateway=GatewaySettings(guard=GuardSettings(**guard)))
+    return Settings(data_dir=folder, gateway=GatewaySettings(guard=GuardSettings.model_validate(guard)))
 
 
 def said(settings: Settings) -> list[tuple[str, str]]:
