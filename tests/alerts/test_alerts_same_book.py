@@ -113,9 +113,9 @@ def roughly(seed: int, folder: Path, truth: dict[str, list[Reading]], hours: int
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_order_across_sensors_doubles_cuts_and_kills_change_no_excursion_and_no_alarm(seed) -> None:
-    hours = 20
+    hours = 26
     truth = truth_of(seed, hours)
     with tempfile.TemporaryDirectory(dir=MEMORY) as one, tempfile.TemporaryDirectory(dir=MEMORY) as other:
         excursions, alarms = plainly(Path(one), truth, hours)
