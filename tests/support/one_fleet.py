@@ -97,5 +97,7 @@ def raised_by(values: dict[int, list[float]], one: Fleet) -> list[tuple[str, int
 def cycling(minutes: int, seed: int = 5, mean: float = 4.0, swing: float = 0.4) -> list[float]:
     """A load that swings a little every 40 minutes, with a probe's noise."""
     noise = np.random.default_rng(seed).normal(0, 0.03, minutes)
-    told: list[float] = np.round(mean + swing * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2).tolist()
+    told: list[float] = np.round(
+        mean + swing * np.sin(np.arange(minutes) * 2 * math.pi / 40) + noise, 2
+    ).tolist()
     return told
