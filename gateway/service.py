@@ -132,7 +132,7 @@ class GatewayService:
         self._tell("gateway_stopped", {"gateway": self._gateway.id})
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
-        around = Surroundings(self.take, self._wall_ms, self._steady_s, self._tell)
+        around = Surroundings(self.take, self._wall_ms, self._steady_s, self._tell, self._gateway.id)
         maps = self._gateway.register_maps
         self._drivers = [DRIVERS[line.driver](line, maps, around) for line in self._gateway.lines]
         if self._gateway.mqtt_nodes:

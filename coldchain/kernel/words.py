@@ -6,6 +6,7 @@ The codes travel on the wire and lie on disk (docs/wire-format.md): never renumb
 
 from __future__ import annotations
 
+from datetime import date
 from enum import IntEnum, IntFlag, StrEnum
 from typing import NewType
 
@@ -87,3 +88,15 @@ FUTURE_TOLERANCE_MS = 120_000
 
 NO_VALUE = -(2**31)
 """Stands in the value column of a failed reading. Never a temperature: it would be -2,147,483.648."""
+
+CANARY_NODE = "canary-"
+"""The node of a gateway's canary is this and the gateway's name."""
+
+
+def canary_value(day: date) -> int:
+    """What the canary reads on that day [thousandths of a degree]: the days since 2000, a plausible room.
+
+    >>> canary_value(date(2026, 1, 1))
+    9497
+    """
+    return day.toordinal() - date(2000, 1, 1).toordinal()

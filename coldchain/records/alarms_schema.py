@@ -198,4 +198,22 @@ CREATE TABLE drill (
     ended_ms INTEGER, PRIMARY KEY (appliance, from_ms)) WITHOUT ROWID;
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE, DRILLS)
+WATCHER = """
+-- The daily messages: which went to whom on which local day, so that each goes once. `notice`: the `alarm` of its
+-- row there; nothing when there was nothing to say. `fate`: nothing while it is not known, proven (a delivery report),
+-- sent (that channel gives no reports), failed.
+CREATE TABLE daily (
+    day TEXT NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL, at_ms INTEGER NOT NULL, notice TEXT NOT NULL,
+    fate TEXT NOT NULL DEFAULT '', PRIMARY KEY (day, what, who)) WITHOUT ROWID;
+-- The canary: a reading that travels the whole chain once a day. `begun_ms`: it was expected from then on; `judged_ms`:
+-- the engine has it; `heard_ms`: its SMS has come back; `ended_ms`: all of it that is set up has worked; `broken`: the
+-- link that had not worked in time.
+CREATE TABLE canary (
+    day TEXT NOT NULL, sensor TEXT NOT NULL, begun_ms INTEGER NOT NULL, judged_ms INTEGER, token TEXT NOT NULL DEFAULT '',
+    heard_ms INTEGER, ended_ms INTEGER, broken TEXT NOT NULL DEFAULT '', PRIMARY KEY (day, sensor)) WITHOUT ROWID;
+-- What broke, by the subject of its alarm of kind chain: the link, as a word, and what is known of it.
+CREATE TABLE broken (subject TEXT PRIMARY KEY, link TEXT NOT NULL, detail TEXT NOT NULL, at_ms INTEGER NOT NULL)
+    WITHOUT ROWID;
+"""
+
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE, DRILLS, WATCHER)

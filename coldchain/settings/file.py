@@ -98,7 +98,7 @@ def _rooted(settings: Settings, base: Path) -> Settings:
 
     whole: Settings = rooted(settings)
     lines = tuple(
-        line.model_copy(update={"device": str(base / line.device)}) if line.driver != "modbus-tcp" else line
+        line.model_copy(update={"device": str(base / line.device)}) if line.driver not in NO_FILE else line
         for line in whole.gateway.lines
     )
     modem, second = whole.notify.modem, whole.notify.second
@@ -176,6 +176,8 @@ def _line_checks(settings: Settings) -> Iterator[Fault]:
             yield (*at, "driver"), "a Modbus line needs `devices = [{ node, unit, map }, ...]`", None
         if line.driver == "modbus-tcp" and not TCP_PLACE.fullmatch(line.device):
             yield (*at, "device"), f"{line.device!r} is not HOST:PORT, e.g. 192.0.2.10:502", None
+        if line.driver == "canary" and not CANARY_TIME.fullmatch(line.device):
+            yield (*at, "device"), f"{line.device!r} is no time with its offset, e.g. 06:30+07:00", None
         for index, device in enumerate(line.devices):
             if device.map not in maps:
                 problem = f"no register map {device.map!r}; there are: {', '.join(maps) or 'none'}"
@@ -186,6 +188,9 @@ def _line_checks(settings: Settings) -> Iterator[Fault]:
             nodes.add(device.node)
 
 
+NO_FILE = frozenset({"modbus-tcp", "canary"})
+"""Drivers whose `device` is no file."""
+CANARY_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d([+-](0\d|1[0-4]):[0-5]\d|Z)")
 TCP_PLACE = re.compile(r"[^\s:]+(:\d{1,5})?|\[[0-9a-fA-F:]+\]:\d{1,5}")
 HTTP_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 

@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Span = Annotated[timedelta, Field(ge=timedelta(milliseconds=1), le=timedelta(days=36_525))]
 """A time that passes: with none, or less, a loop would know no pause, and a record would keep nothing."""
+Number = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 Linger = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))]
 """How long something waits for company; it need not wait."""
 
@@ -75,10 +76,13 @@ class ModbusDevice(Section):
 
 
 class LineSettings(Section):
-    """One line of the gateway. `device` may be a pattern (`/dev/serial/by-id/*`): every match is a line."""
+    """One line of the gateway. `device` may be a pattern (`/dev/serial/by-id/*`): every match is a line.
+
+    Of the driver `canary` it is the time of day with its offset, e.g. `06:30+07:00`.
+    """
 
     device: str
-    driver: Literal["serial", "modbus-rtu", "modbus-tcp"] = "serial"
+    driver: Literal["serial", "modbus-rtu", "modbus-tcp", "canary"] = "serial"
     codec: Literal["binary", "ascii"] = "binary"
     baud: int = Field(115200, gt=0, le=4_000_000)
     poll_every: Span = Field(timedelta(seconds=60), description="Modbus: how often each device is read")
@@ -99,6 +103,9 @@ class ModemSettings(Section):
     )
     ussd: str | None = Field(None, description="How to ask the operator for the credit, e.g. *123#")
     reserve: float = Field(0, ge=0, description="With less credit than this only critical messages leave")
+    own_number: Number | None = Field(
+        None, description="The number of its own SIM: the canary's message goes there and comes back"
+    )
 
 
 class GuardSettings(Section):
@@ -250,6 +257,24 @@ class NotifySettings(Section):
         120, ge=0, description="Beyond so many messages an hour only first critical ones leave; 0: no bound"
     )
     file: Path | None = None
+    morning: time = Field(
+        time(7, 0), ge=time(5), le=time(12), description="When the daily messages leave, in each site's zone"
+    )
+    digest_to: tuple[Name, ...] = Field(
+        (), description="Who gets the morning's list of what to mend; else all supervisors and managers"
+    )
+    digest_always: bool = Field(default=False, description="Also on mornings with nothing to mend")
+    all_well: tuple[Name, ...] = Field(
+        (), description="Who gets a line for each of their sites every morning, which proves their telephone"
+    )
+    canary_at: time = Field(
+        time(6, 30), description="When the canary's reading is due, in `zone`; its line says the same"
+    )
+    ping_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/.*)?$",
+        description="Fetched once a minute while alerts makes progress: a dead-man's switch elsewhere",
+    )
 
 
 class ConsoleSettings(Section):

@@ -194,7 +194,7 @@ def _broker(settings: Settings) -> Line:
 
 def _lines(settings: Settings) -> Iterator[Line]:
     for line in settings.gateway.lines:
-        if line.driver == "modbus-tcp":
+        if line.driver in ("modbus-tcp", "canary"):
             continue
         found = glob.glob(line.device)  # noqa: PTH207 -- the pattern may be absolute
         if not found:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from coldchain.settings import LineSettings
 from gateway.drivers.base import Driver, Maps, Surroundings
+from gateway.drivers.canary import Canary
 from gateway.drivers.modbus import ModbusBus
 from gateway.drivers.serial_line import SerialLines
 
@@ -22,4 +23,5 @@ DRIVERS: dict[str, Callable[[LineSettings, Maps, Surroundings], Driver]] = {
     "serial": _serial,
     "modbus-rtu": ModbusBus,
     "modbus-tcp": ModbusBus,
+    "canary": Canary,
 }

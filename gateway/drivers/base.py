@@ -47,13 +47,15 @@ class LineFigures:
 class Surroundings:
     """What every driver is handed.
 
-    log  (event word, details): rare happenings, for structlog
+    log      (event word, details): rare happenings, for structlog
+    gateway  whose drivers these are
     """
 
     sink: Sink
     wall_ms: WallClock
     steady_s: SteadyClock
     log: Callable[[str, dict[str, Any]], None] = field(default=lambda _event, _details: None)
+    gateway: str = ""
 
 
 class Driver(Protocol):
