@@ -18,7 +18,7 @@ from alerts.insight.scan import Floats, decay
 LINEAR, NEWTON, FREE, BENT = 0, 1, 2, 3
 NAMES = ("linear", "newton", "free", "bent")
 
-BEND_S, BEND_LEAST, BEND_MOST = 2700.0, 0.3, 2.5
+BEND_S, BEND_LEAST, BEND_MOST = 2700.0, 0.8, 2.5
 """The slope goes on bending for so long; it ends between these parts of what it is."""
 BEND_APART_S = 150.0
 

@@ -189,8 +189,8 @@ def may_leave(
     healthy, since  (S, 6) figures of cycles: before the failure (kept by the caller), and the usual since
     counted         (S,) cycles since the repair; age_s (S,) [s] since then
     in_range        (S,) the load is inside its set-points or cools towards them; fresh: readings arrive
-    fall            (S,) `first_fall` since the repair, over the falling part of a healthy cycle [K/s]: it speaks
-                    where the load is too warm for cycles
+    fall            (S,) `first_fall` since the repair, over the falling part of a healthy cycle [K/s]: it
+                    speaks where the load is too warm for cycles
     """
     known = np.isfinite(healthy).all(axis=1) & np.isfinite(since).all(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

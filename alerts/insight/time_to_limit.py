@@ -51,8 +51,10 @@ OFF_MOVE_K, OFF_AGE_S = 0.06, 300.0
 """Enough where cooling is known to be off."""
 BACKTEST = 6
 """Slots between two looks back: what did each estimator say half an hour ago?"""
-PRIOR_K = np.array([0.10, 0.08, 0.12, 0.06])
+PRIOR_K = np.array([0.10, 0.08, 0.35, 0.06])
 """Error that each estimator is thought to have over half an hour before it was seen [K]; by simulation."""
+CURVED, STRAIGHT = 1.3, 0.8
+"""Width of the interval where a curve is carried on; where a line or a known room's law is. By simulation."""
 DOUBT = 0.35
 """Weight of a new half hour in the mean of errors."""
 HORIZON_MAX_S = 48 * 3600.0
@@ -337,15 +339,23 @@ def _chosen(
     chosen = np.where(usable[best], seconds[best], np.inf)
     chosen[chosen > HORIZON_MAX_S] = np.inf
     chosen = np.where(passed, 0.0, np.round(chosen, 1))
-    spread = _spread(chosen, age, seconds, usable, error[best], slope)
+    spread = _spread(
+        chosen, age, seconds, usable, error[best], slope, np.where(way >= FREE, CURVED, STRAIGHT)
+    )
     return chosen, np.round(chosen / spread, 1), np.round(chosen * spread, 1), way
 
 
 def _spread(
-    chosen: Floats, age: Floats, seconds: Floats, usable: Bools, error: Floats, slope: Floats
+    chosen: Floats,
+    age: Floats,
+    seconds: Floats,
+    usable: Bools,
+    error: Floats,
+    slope: Floats,
+    width: Floats,
 ) -> Floats:
     """(M,) factor above and below the middle that holds 90 %: grows with how far it looks beyond what it saw,
-    with its errors so far and with how the estimators disagree.
+    with its errors so far and with how the estimators disagree. width: CURVED or STRAIGHT.
     """
     ratio = np.where(np.isfinite(chosen), chosen / age, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -354,4 +364,4 @@ def _spread(
     apart = np.where(apart > 0, apart, 0.0)
     relative = np.minimum(error / np.maximum(np.abs(slope) * 1800.0, 0.05), 1.0)
     sigma = 0.05 + 0.07 * np.sqrt(ratio) + 0.15 * np.minimum(apart, 1.5) + 0.25 * relative
-    return np.asarray(np.exp(Z90 * np.minimum(sigma, 1.2)))
+    return np.asarray(np.exp(Z90 * width * np.minimum(sigma, 1.2)))
