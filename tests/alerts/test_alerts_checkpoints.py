@@ -153,9 +153,12 @@ def test_a_late_reading_is_judged_from_a_checkpoint(tmp_path, monkeypatch) -> No
     assert len(kept) >= 7
     asked = []
     readings = ward.service._revision._readings
-    monkeypatch.setattr(
-        ward.service._revision, "_readings", lambda s, a, b: asked.append(a) or readings(s, a, b)
-    )
+
+    def noted(sensor, a, b):
+        asked.append(a)
+        return readings(sensor, a, b)
+
+    monkeypatch.setattr(ward.service._revision, "_readings", noted)
     record(ward, "br-1/load", truth[yesterday : yesterday + 1])
     rest(ward)
     assert len(asked) == 1
@@ -182,8 +185,13 @@ def test_calm_late_readings_wait_for_others_and_the_rest_do_not(tmp_path, monkey
     record(ward, "br-1/load", [(t, 4.0 + (t // MINUTE) % 7 / 10) for t in at if t != at[300]])
     ward.settle()
     again = []
-    judge = late.judge_again
-    monkeypatch.setattr(late, "judge_again", lambda tasks, *more: again.append(tasks) or judge(tasks, *more))
+    judge = late.judge_again  # type: ignore[attr-defined]
+
+    def noted(tasks, *more):
+        again.append(tasks)
+        return judge(tasks, *more)
+
+    monkeypatch.setattr(late, "judge_again", noted)
     record(ward, "br-1/load", [(at[300], 4.2 if calm else 9.0)])
     for _ in range(4):
         ward.now_ms += 5_000
@@ -212,9 +220,12 @@ def test_changed_rules_judge_the_last_day_again_and_forget_nothing_learnt(tmp_pa
     monkeypatch.setattr("alerts.late.rules_digest", lambda _: "others")
     ward.restart_alerts()
     readings = ward.service._revision._readings
-    monkeypatch.setattr(
-        ward.service._revision, "_readings", lambda s, a, b: asked.append(a) or readings(s, a, b)
-    )
+
+    def noted(sensor, a, b):
+        asked.append(a)
+        return readings(sensor, a, b)
+
+    monkeypatch.setattr(ward.service._revision, "_readings", noted)
     rest(ward)
     after, again = told(ward)
     assert len(asked) == 1
@@ -264,7 +275,9 @@ def test_a_checkpoint_knows_nothing_of_a_late_value_of_its_own_instant(tmp_path)
     for number, sensor in enumerate(SENSORS, start=1):
         start = ward.service._revision.checkpoints.before(number, START + 2 * DAY)
         assert start is not None
-        again = [(start.at_ms, int(start.rows.table["value"][0]) / 1000 - 0.5)]
+        again: list[tuple[int, float | None]] = [
+            (start.at_ms, int(start.rows.table["value"][0]) / 1000 - 0.5)
+        ]
         record(ward, sensor, again)
         more[sensor] = sorted([*truth[sensor], *again], key=lambda r: (r[0], -1e9 if r[1] is None else r[1]))
     rest(ward)

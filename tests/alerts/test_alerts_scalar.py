@@ -194,8 +194,8 @@ def test_late_readings_and_checkpoints(drawn, wobble, insight, data) -> None:
     plain.hears([(n, r) for n, mine in enumerate(truth) for r in mine])
     for n in range(SENSORS):
         assert station.told(n) == expected(truth[n], insight=insight)
-        for mine, theirs in ((station, plain), (plain, station)):
-            rows, others = mine.state.rows(n), theirs.state.rows(n)
+        for this, other in ((station, plain), (plain, station)):
+            rows, others = this.state.rows(n), other.state.rows(n)
             assert rows.insight.tobytes() == others.insight.tobytes()
             for name in ("at", "value", "since", "standing", "peak", "plain"):
                 assert rows.table[name].tobytes() == others.table[name].tobytes()

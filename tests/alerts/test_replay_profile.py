@@ -32,6 +32,9 @@ milli = st.one_of(
 drawn = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(0, 2), milli), max_size=60)
 
 
+PLAIN = ("high", "low", "sensor_fault")
+
+
 def columns(readings) -> FileColumns:
     return FileColumns(
         NAMES,
@@ -57,7 +60,7 @@ def told_of(told, name: str) -> dict[str, Any]:
             found["excursions"][t["kind"]].append((start, end, *ms, area))
         elif t["event"] == "silence":
             found["silences"].append(instants(t["since"], t["end"]))
-        elif t["event"].startswith("alarm.") and t["rule"].partition("@")[0] in ("high", "low", "sensor_fault"):
+        elif t["event"].startswith("alarm.") and t["rule"].partition("@")[0] in PLAIN:
             at, since = instants(t["at"], t["since"])
             found["events"].append((at, t["event"], t["kind"], since))
         elif t["event"] == "summary":

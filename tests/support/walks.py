@@ -2,6 +2,7 @@
 """Random walks of temperatures that have everything: cycles, defrosts, openings, codes, spikes, holes."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -32,15 +33,15 @@ def walk(seed: int, start: int, days: float, *, every_min: int = 5, defrost_h: f
         told[int(rng.integers(n))] = round(float(4.0 + rng.choice([-9.0, 9.0, 14.0])), 3)
     readings = [(start + int(m) * MINUTE, v) for m, v in zip(minute.tolist(), told, strict=True)]
     for _ in range(rng.poisson(0.5 * days)):  # holes
-        at, long = rng.integers(n), int(rng.integers(2, 80))
-        del readings[at : at + long]
+        hole, long = int(rng.integers(n)), int(rng.integers(2, 80))
+        del readings[hole : hole + long]
     if rng.random() < 0.5 and readings:  # two values of one instant
-        at, _ = readings[int(rng.integers(len(readings)))]
-        readings += [(at, 4.2), (at, 9.1)]
+        instant, _ = readings[int(rng.integers(len(readings)))]
+        readings += [(instant, 4.2), (instant, 9.1)]
     return sorted(set(readings), key=lambda r: (r[0], -1e9 if r[1] is None else r[1]))
 
 
-def pieces(readings: list[Reading], edges: list[int]) -> list[list[Reading]]:
+def pieces(readings: list[Any], edges: list[int]) -> list[list[Any]]:
     """The list cut at those places."""
     bounds = [0, *sorted(min(e, len(readings)) for e in edges), len(readings)]
     return [readings[a:b] for a, b in pairwise(bounds) if b > a]
