@@ -11,6 +11,7 @@ from coldchain.cli import (
     account,
     alarm,
     appliance,
+    audit,
     backup,
     config,
     data,
@@ -65,6 +66,7 @@ app.add_typer(oncall.app, name="oncall")
 app.add_typer(trial.app, name="test")
 app.add_typer(report.app, name="report")
 app.add_typer(account.app, name="account")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command("version")

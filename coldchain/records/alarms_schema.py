@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from coldchain.records.audit_schema import ALARMS_AUDIT
+
 FIRST = """
 -- One row: the engine's state and the journal position it stands at. `judged` is the position up to which
 -- everything that was caused is in the tables below; from `position` to `judged` a restart judges again and
@@ -216,4 +218,4 @@ CREATE TABLE broken (subject TEXT PRIMARY KEY, link TEXT NOT NULL, detail TEXT N
     WITHOUT ROWID;
 """
 
-ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE, DRILLS, WATCHER)
+ALARMS_MIGRATIONS = (FIRST, ON_CALL, LIFECYCLE, CHECKPOINTS, GUARD, TELLING, SITE, DRILLS, WATCHER, ALARMS_AUDIT)

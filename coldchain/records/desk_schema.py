@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from coldchain.records.audit_schema import DESK_AUDIT
+
 ACCOUNTS = """
 -- People who sign in at the console. sites: JSON, ids of sites or `province:NAME`; [] is the nation.
 -- password: Argon2id. fresh: made by somebody else, to be changed at the first use.
@@ -36,4 +38,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
                    made_ms INTEGER NOT NULL, revoked_ms INTEGER);
 """,
     ACCOUNTS,
+    DESK_AUDIT,
 )

@@ -15,9 +15,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coldchain.kernel.errors import SchemaTooNew, StoreUnavailable
+from coldchain.records import audit_seal
 
 Migrations = Sequence[str]
 """SQL scripts; script i brings a file from format i to i + 1."""
+
+
+class Writer(sqlite3.Connection):
+    """A writer's handle. chained: its file has an audit chain, which each transaction seals."""
+
+    chained = False
+
 
 BUSY_TIMEOUT_MS = 5_000
 WAL_CHECKPOINT_PAGES = 1_000
@@ -32,7 +40,11 @@ def open_writer(path: Path, migrations: Migrations, *, page_bytes: int = 4096) -
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         db = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            factory=Writer,
         )
         db.execute(f"PRAGMA page_size={page_bytes}")
         db.execute("PRAGMA journal_mode=WAL")
@@ -46,6 +58,7 @@ def open_writer(path: Path, migrations: Migrations, *, page_bytes: int = 4096) -
         ) from bad
     try:
         _migrate(db, path, migrations)
+        db.chained = audit_seal.has_chain(db)
     except BaseException:
         db.close()  # a forgotten handle would hold the WAL of a file that may be renamed next
         raise
@@ -63,6 +76,8 @@ def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None
                 continue
             for statement in statements(migrations[number]):
                 db.execute(statement)
+            if audit_seal.has_chain(db):
+                audit_seal.seal(db)
             db.execute(f"PRAGMA user_version={number + 1}")
 
 
@@ -106,10 +121,15 @@ def open_reader(path: Path, supported: int) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK and the exception."""
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK and the exception. Seals the audit chain, if there is one."""
     db.execute("BEGIN IMMEDIATE")
+    chained = isinstance(db, Writer) and db.chained
     try:
+        if chained:
+            audit_seal.note_foreign(db)
         yield db
+        if chained:
+            audit_seal.seal(db)
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
