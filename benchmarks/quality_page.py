@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import quality_cause
+from benchmarks import quality_aims, quality_cause
 from benchmarks.quality_engine import PROFILE
 from benchmarks.quality_score import add, digest_of
 from firmware_sim.physics.designs import ApplianceType as Type
@@ -47,7 +47,9 @@ def merged(results: Iterable[Result], kind: Type, *, close: bool) -> tuple[float
 
 def page(results: list[Result], real: list[str], limits: list[str]) -> str:
     """The whole document."""
-    lines = [*HEAD, *_run(results), *_targets(results)]
+    broad = {kind: tally for kind in Type if (tally := merged(results, kind, close=False)[1])}
+    near = {kind: tally for kind in Type if (tally := merged(results, kind, close=True)[1])}
+    lines = [*HEAD, *_run(results), *_targets(results), *quality_aims.table(broad, near)]
     for kind in Type:
         lines += _section(results, kind)
     return "\n".join([*lines, *real, *limits]) + "\n"

@@ -142,8 +142,9 @@ POWER_LEAST, DUTY_MOST = 0.85, 0.85
 CYCLES_WANTED, CYCLES_S = 3, 2700.0
 """Cycles after the repair, beside its pull-down; of an appliance whose cycles are long as many as fill this
 time, and one at least."""
-FALL_LEAST = 1.1
-"""Of the usual pull-down: a warm cabinet's first fall below its load is quicker, or cooling is not whole."""
+FALL_LEAST, FALL_S = 1.2, 1200.0
+"""Of the usual pull-down: a warm cabinet's first fall below its load is quicker, or cooling is not whole; and
+it counts only so long after the repair, when quick cycles would have come."""
 REASONS = (
     "",
     "no cycles yet",
@@ -206,9 +207,8 @@ def may_leave(
     )
     few = (counted < wanted) | ~known
     if fall is not None:
-        few &= ~(
-            fall >= FALL_LEAST * np.where(np.isfinite(healthy[:, PULL_DOWN]), healthy[:, PULL_DOWN], np.inf)
-        )
+        usual = np.where(np.isfinite(healthy[:, PULL_DOWN]), healthy[:, PULL_DOWN], np.inf)
+        few &= ~((fall >= FALL_LEAST * usual) & (age_s >= FALL_S))
     weak, long = known & (power < POWER_LEAST), known & (since[:, DUTY] > DUTY_MOST)
     odd = known & ((period < 0.6) | (period > 1.7) | (off > 0.5 * swing) | (drift > 2.5) | (duty < 0.6))
     conditions = [~fresh, few, ~in_range, weak, long, odd]
