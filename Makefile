@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted reliability grafana-types format bench quality servers lock clean
+.PHONY: help setup demo test check soak planted reliability grafana-types format bench compare quality servers lock clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -67,6 +67,10 @@ format: setup ## let ruff format and mend what it can
 bench: setup servers ## print the figures of benchmarks/, or of one: make bench ARGS=benchmarks/bench_ingest.py
 	@set -e; for script in $(or $(ARGS),$(sort $(wildcard benchmarks/bench_*.py) benchmarks/speed.py)); do \
 	  echo "== $$script"; PYTHONPATH=.:tests/support $(PY) $$script; done
+
+compare: setup servers ## a pipeline of Mosquitto and Node-RED 4 (from npm) beside ours, under the same faults
+	@npm install --silent --no-fund --no-audit --prefix build/node-red node-red@4 node-red-contrib-influxdb
+	@PYTHONPATH=.:tests/support $(PY) -m benchmarks.compare $(ARGS)
 
 YEARS ?= 20
 
