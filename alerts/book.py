@@ -283,12 +283,16 @@ class Book:
         if alarm is not None and alarm.state in ends:
             self.resume(alarm, ends[alarm.state], scene, detail=RELEASED)
 
-    def acknowledge(self, name: str, person: str, scene: Scene, *, action: str = "", target: str = "") -> str:
+    def acknowledge(
+        self, name: str, person: str, scene: Scene, *, action: str = "", target: str = "", reason: str = ""
+    ) -> str:
         """One alarm, by number or id. What came of it, in words.
 
         action  what the person does about it: door, power, moved, coming, work; or nothing said
         target  of `moved`: the appliance that holds the blood now, where its time outside is counted on
+        reason  in the person's own words, for who reads it later
         """
+        said = " ".join(word for word in (person, action, target) if word)
         alarm = self._store.alarm_named(name)
         if alarm is None:
             return f"refused: there is no alarm {name}"
@@ -299,7 +303,7 @@ class Book:
             Event.ACKNOWLEDGE,
             scene,
             note="acknowledged",
-            detail=" ".join(word for word in (person, action, target) if word),
+            detail=f"{said}: {reason}" if reason else said,
             changes={"acknowledged_ms": scene.now_ms, "acknowledged_by": person},
         )
         if target:

@@ -61,8 +61,9 @@ class Commands:
             action = said.get("action", "")
             if action not in ACTIONS:
                 return f"refused: {action!r} is no action; one of {', '.join(a for a in ACTIONS if a)}"
+            target, reason = said.get("target", ""), said.get("reason", "")
             return self._book.acknowledge(
-                command.alarm, command.person, scene, action=action, target=said.get("target", "")
+                command.alarm, command.person, scene, action=action, target=target, reason=reason
             )
         if command.verb == "pass":
             alarm = self._store.alarm_named(command.alarm)

@@ -170,7 +170,7 @@ def _now(routes: APIRouter, console: Console) -> None:
     def alarms() -> AlarmsOut:
         open_, closed, _ = console.records.alarms()
         registry, sees = console.records.registry(), visitor().sees
-        told = [[_alarm_out(a) for a in some if sees(a.site, registry)] for some in (open_, closed)]
+        told = [[alarm_out(a) for a in some if sees(a.site, registry)] for some in (open_, closed)]
         return AlarmsOut(open=told[0], closed=told[1])
 
     @routes.get("/health")
@@ -306,7 +306,8 @@ def _appliance_out(row: Row) -> ApplianceOut:
     )  # fmt: skip
 
 
-def _alarm_out(alarm: Alarm) -> AlarmOut:
+def alarm_out(alarm: Alarm) -> AlarmOut:
+    """One alarm for programs."""
     return AlarmOut(
         number=alarm.number, id=alarm.id, scope=alarm.scope, appliance=alarm.appliance, sensor=alarm.sensor,
         site=alarm.site, kind=alarm.kind, severity=alarm.severity, state=alarm.state,

@@ -17,6 +17,8 @@ from dashboards.console import api, pages, problems
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.store import Store
+from dashboards.console.alarms.programs import router as for_programs
+from dashboards.console.alarms.routes import router as for_people
 from dashboards.console.console import Console
 from dashboards.console.security import SafeHeaders
 from dashboards.console.site import OnDuty, nobody
@@ -51,7 +53,10 @@ def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms, on_duty:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.stop_streams = console.hub.stop_streams
-    routers = [pages.router(console), api.router(console), account_pages.router(console, store.open)]
+    routers = [
+        pages.router(console), api.router(console), account_pages.router(console, store.open),
+        for_people(console), for_programs(console),
+    ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from dashboards.console.english_alarm import ALARM_WORDS
+
 ENGLISH: dict[str, str] = {
+    **ALARM_WORDS,
     # states of an appliance
     "state.alarm": "Alarm",
     "state.silent": "Silent",

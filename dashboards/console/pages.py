@@ -191,6 +191,8 @@ def _acknowledge(console: Console, alarm: str, command: str, name: str) -> None:
     if found is None:
         raise Problem(404, "unknown-alarm")
     check_site(found.site, console.records.registry())
+    if found.product:
+        raise Problem(422, "action-missing")
     known = command if len(command) == 32 and command.isalnum() else uuid.uuid4().hex
     console.records.acknowledge(known, alarm, name)
 

@@ -25,11 +25,13 @@ from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records.alarms import Alarm, Excursion, Listed, Notice
+from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.health import Beat, beats
 from coldchain.records.journal import JournalReader, Latest, merge_latest
 from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
 from coldchain.records.site import Blind, SiteReader
 from coldchain.settings import Settings
+from dashboards.console.alarms.told import Told, read
 from dashboards.console.series import Series, series_of, steps
 from dashboards.console.times import clock, zone_named
 from dashboards.console.views import LOST_PROBE, Fleet, fleet_view
@@ -207,6 +209,30 @@ class Records:
                 return desk.command(
                     command, "acknowledge", person=person, alarm=alarm, body={"by": "console"}
                 )
+            finally:
+                desk.close()
+
+    def told(self, number: int) -> Told | None:
+        """All that is known of one alarm; None when there is none of that number."""
+        with self._lock, _plain_errors():
+            alarm = self._alarms.alarm(number)
+            if alarm is None:
+                return None
+            about = AskedReader(self.settings.desk_db).about(alarm.id, number, alarm.appliance)
+            return read(self._alarms, alarm, about)
+
+    def asked(self, command: str) -> tuple[Asked | None, str]:
+        """What was asked under that id, and what came of it; empty while alerts has not taken it up."""
+        with self._lock, _plain_errors():
+            found = AskedReader(self.settings.desk_db).of(command)
+            return found, self._alarms.outcome(command) or ""
+
+    def ask(self, command: str, verb: str, person: str, alarm: str | None, body: dict[str, str]) -> bool:
+        """Ask alerts for a change; False when a command of that id was written before."""
+        with _plain_errors():
+            desk = Desk(self.settings.desk_db, self.wall_ms)
+            try:
+                return desk.command(command, verb, person=person, alarm=alarm, body=dict(body))
             finally:
                 desk.close()
 
