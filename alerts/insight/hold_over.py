@@ -137,7 +137,7 @@ class Leave(IntEnum):
 
 
 WATCH_S = 90 * 60.0
-POWER_LEAST, DUTY_MOST = 0.85, 0.85
+POWER_LEAST, DUTY_MOST = 0.92, 0.85
 """Part of the healthy cooling power; part of the time that it may run (a warm load keeps it busy)."""
 CYCLES_WANTED, CYCLES_S = 3, 2700.0
 """Cycles after the repair, beside its pull-down; of an appliance whose cycles are long as many as fill this
