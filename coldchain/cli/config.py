@@ -51,6 +51,14 @@ def schema() -> None:
     typer.echo(json.dumps(Settings.model_json_schema(), indent=2))
 
 
+@app.command("openapi")
+def openapi() -> None:
+    """The console's interface for programs, as OpenAPI: docs/openapi.json is this."""
+    from coldchain.wiring.process import described
+
+    typer.echo(json.dumps(described(), indent=1, ensure_ascii=False, sort_keys=True))
+
+
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("coldchain.toml"),
     gateway: Annotated[str | None, typer.Option(help="The gateway's name: a-z 0-9 -.")] = None,

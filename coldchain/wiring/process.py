@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from coldchain.kernel.errors import ColdChainError
 from coldchain.settings import Settings, load
@@ -70,6 +70,17 @@ def build_console(settings: Settings) -> Service:
     app = create_app(settings, on_duty=on_duty)
     add_links(app, settings)
     return WebService(app, settings.console.host, settings.console.port)
+
+
+def described() -> dict[str, Any]:
+    """The console's interface for programs as OpenAPI. Nothing is started, no file is made."""
+    from coldchain.wiring.links import add_links
+    from dashboards.console.app import create_app
+
+    settings = Settings()
+    app = create_app(settings)
+    add_links(app, settings)
+    return app.openapi()
 
 
 PROCESSES: dict[str, Callable[[Settings], Service]] = {

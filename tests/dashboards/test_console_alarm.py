@@ -19,6 +19,7 @@ from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.asked import AskedReader
 from coldchain.records.registry import Person, Registry
 from coldchain.records.sql import open_writer, transaction
+from coldchain.wiring.links import add_links
 from dashboards.console.alarms.told import ACTIONS, Told
 from dashboards.console.alarms.wish import VERBS
 from dashboards.console.app import create_app
@@ -38,7 +39,7 @@ def people() -> Registry:
 @pytest.fixture
 def seed(tmp_path: Path) -> Seed:
     made = Seed(tmp_path, people(), Story(warm={WARM: 90}))
-    made.history(hours=1)
+    made.history(hours=0.2)
     made.opened = made.alarm(WARM)
     made.alarm(OTHER, "rate", severity="warning", peak=None)
     made.close()
@@ -57,7 +58,8 @@ def change(seed: Seed, sql: str, values: tuple[object, ...] = ()) -> None:
 def note(seed: Seed, event: str, detail: str, alarm: int = 1) -> None:
     change(
         seed,
-        "INSERT INTO alarm_event (alarm, at_ms, event, detail) SELECT id, ?, ?, ? FROM alarm WHERE number = ?",
+        "INSERT INTO alarm_event (alarm, at_ms, event, detail)"
+        " SELECT id, ?, ?, ? FROM alarm WHERE number = ?",
         (NOW_MS - 9 * MINUTE, event, detail, alarm),
     )
 
@@ -74,8 +76,9 @@ def words(client: Client, path: str = "/alarm/1") -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text).replace("\u00a0", " "))
 
 
-def send(client: Client, verb: str, number: int = 1, **fields: str) -> int:
-    body = {"name": NOY, "command": "c" * 32} | fields
+def send(client: Client, verb: str, **fields: str) -> int:
+    body = {"name": NOY, "command": "c" * 32, "number": "1"} | fields
+    number = body.pop("number")
     answer = client.post(f"/alarm/{number}/{verb}", data=body, headers=HERE, follow_redirects=False)
     if answer.status_code == 303:
         assert answer.headers["location"] == f"/alarm/{number}"
@@ -109,7 +112,7 @@ def test_a_warning_takes_one_tap_and_the_list_leads_to_each(client: Client, seed
     page = client.get("/alarm/2", headers=HERE).text
     form = page[page.index('id="do-acknowledge"') : page.index("</form>", page.index('id="do-acknowledge"'))]
     assert "radio" not in form
-    assert send(client, "acknowledge", 2) == 303
+    assert send(client, "acknowledge", number="2") == 303
     assert "Acknowledge: asked by On-call, Vientiane" in words(client, "/alarm/2")
     listed = client.get("/alarms", headers=HERE).text
     assert 'href="/alarm/1#answers"' in listed
@@ -249,3 +252,20 @@ def test_no_such_alarm(client: Client, path: str) -> None:
     assert client.get(path, headers=HERE).status_code in (400, 404, 422)
 
 
+def test_the_description_in_the_repository_is_what_is_served(seed: Seed) -> None:
+    kept = Path(__file__).parents[2] / "docs" / "openapi.json"
+    app = create_app(seed.settings, lambda: NOW_MS)
+    add_links(app, seed.settings)
+    with browsing(app) as client:
+        served = client.get("/api/v1/openapi.json").json()
+    assert "/api/v1/alarms/{number}/{verb}" in served["paths"]
+    assert json.loads(kept.read_text("utf-8")) == served, "coldchain config openapi > docs/openapi.json"
+
+
+def test_every_answer_of_programs_is_described(seed: Seed) -> None:
+    """What comes back is what the description says: no field more, none less."""
+    described = create_app(seed.settings, lambda: NOW_MS).openapi()["components"]["schemas"]
+    with browsing(create_app(seed.settings, lambda: NOW_MS)) as client:
+        one = client.get("/api/v1/alarms/1").json()
+    assert set(one) == set(described["OneAlarmOut"]["properties"])
+    assert set(one["notices"][0]) == set(described["NoticeOut"]["properties"])
