@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from coldchain.kernel.audit import Anchors
 from coldchain.kernel.errors import BatchError
 from coldchain.kernel.guard import decode_command, word_json
 from coldchain.ports.guard import Guard
@@ -29,6 +30,7 @@ class GuardLink:
     def __init__(self, guard: Guard | None, gateway: str, log: Callable[[str, dict[str, Any]], None]) -> None:
         self._guard, self._gateway, self._log = guard, gateway, log
         self._up_s = -GATE_S
+        self.on_anchors: Callable[[Anchors], None] = lambda _: None
 
     def connected(self, now_s: float) -> None:
         self._up_s = now_s
@@ -50,7 +52,10 @@ class GuardLink:
         except BatchError as bad:
             self._log("command_refused", {"why": str(bad)[:200]})
             return
-        if self._guard is not None and gateway == self._gateway:
+        if isinstance(command, Anchors):
+            if gateway == self._gateway:
+                self.on_anchors(command)
+        elif self._guard is not None and gateway == self._gateway:
             self._guard.command(command)
 
     def word(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 
+from coldchain.kernel.audit import Anchors
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import BatchError
 from coldchain.kernel.link import MAX_PAYLOAD, Batch, Receipt, decode_receipt, encode_batch, topic
@@ -69,6 +70,7 @@ class HubLink:
         self._status, self._wall_ms, self._steady_s, self._log = status, wall_ms, steady_s, log
         self._name = str(gateway.id)
         self._side = side or GuardLink(None, self._name, log)
+        self._side.on_anchors = self._keep_anchors
         self._epoch = ""
         self.state = LinkState(
             window=gateway.in_flight,
@@ -227,6 +229,16 @@ class HubLink:
                 loop.call_soon_threadsafe(self._owed.extend, receipts)
 
         self._writer.call(forget).add_done_callback(done)
+
+    def _keep_anchors(self, told: Anchors) -> None:
+        """If the disk is full they are not kept: newer ones come."""
+        now_ms = self._wall_ms()
+
+        def keep(spool: Spool) -> None:
+            for chain in spool.keep_anchors(told, now_ms):
+                self._log("anchor_contradicts", {"chain": chain, "head": str(told.heads[chain])})
+
+        self._writer.call(keep)
 
     async def _send_all(self) -> None:
         """Send whatever is due; sleep until something is."""

@@ -200,6 +200,7 @@ def render(
             for line in lines
         ),
     ]
+    rows += [(f"Audit chain of the hub, {name}", head) for name, head in figures.get("anchors", {}).items()]
     table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in rows)
     ranked = sorted((_section(place, now_ms) for place in places(day, registry, now_ms)), key=lambda s: s[0])
     sections = "".join(html for _, html in ranked)

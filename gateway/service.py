@@ -353,4 +353,5 @@ def _spool_figures(spool: Spool) -> dict[str, Any]:
         "bytes": spool.bytes_used(),
         "full": spool.full(),
         "lost": spool.gaps.lost,
+        "anchors": spool.anchors(),
     }

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from coldchain.kernel.audit import Anchors
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.ranges import RangeSet
 from coldchain.kernel.readings import SPOOLED, Rows, empty
 from coldchain.records.sql import open_writer, transaction
+from gateway import anchors
 from gateway.blocks import READINGS_MAX, pack_block, unpack_block
 from gateway.codecs.frames import Pairs, Report
 from gateway.gap_book import GapBook
@@ -303,6 +305,14 @@ class Spool:
         self._db.execute("DELETE FROM block WHERE first = ?", (first,))
         self.pending.remove(first, first + n - 1)
         self.gaps.add_nameless("spool-damaged", n, self._wall_ms())
+
+    def keep_anchors(self, told: Anchors, now_ms: int) -> list[str]:
+        """The hub's word on its audit chains; returns the chains in which it contradicts an earlier word."""
+        return anchors.keep(self._db, told, now_ms)
+
+    def anchors(self) -> dict[str, str]:
+        """The newest of each chain, NUMBER:HASH."""
+        return anchors.newest(self._db)
 
     def bytes_used(self) -> int:
         """Bytes of the file that hold something. Pages of forgotten rows are used again."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coldchain.kernel.ranges import RangeSet
 from coldchain.records.sql import open_reader
+from gateway.anchors import TABLE
 
 MIGRATIONS = (
     """
@@ -29,6 +30,7 @@ CREATE TABLE gap (id INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT, boot INTEGER,
 -- Blocks whose bytes changed on disk: kept for people, counted as a gap.
 CREATE TABLE damaged (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, rows BLOB NOT NULL);
 """,
+    TABLE,
 )
 
 CHECK_MAX_BYTES = 64 * 1024 * 1024

@@ -28,6 +28,7 @@ from coldchain.records.health import Heart
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from ingest.admission import Reason, why_refused
+from ingest.anchors import AnchorDesk
 from ingest.consumers import consumed
 from ingest.guards import GuardDesk
 from ingest.inbox import Inbox, Item, Message
@@ -86,6 +87,7 @@ class IngestService:
             registry = RegistryReader(settings.desk_db)
             closing.callback(registry.close)
             self._guards = GuardDesk(registry, settings.data_dir)
+            self._anchors = AnchorDesk(settings.data_dir, self._wall_ms)
             self._duties = _Duties(self, journal, registry)
             self._duties.refresh_registry()
             self._client = self._connect()
@@ -183,14 +185,13 @@ class IngestService:
         for same in by_link.values():
             self._send(same[0] if len(same) == 1 else merged(same))
         for arrival in arrivals:
-            if isinstance(arrival, StatusWord) and arrival.guard is not None:
-                self._answer_guard(arrival)
+            if isinstance(arrival, StatusWord) and self._client is not None:
+                self._answer(arrival, self._client)
 
-    def _answer_guard(self, word: StatusWord) -> None:
-        assert word.guard is not None
-        for payload in self._guards.commands(word.gateway, word.guard):
-            if self._client is not None:
-                self._client.publish(topic(word.gateway, "cmd"), payload, qos=1)
+    def _answer(self, word: StatusWord, client: Client) -> None:
+        kept = () if word.guard is None else self._guards.commands(word.gateway, word.guard)
+        for payload in (*kept, *self._anchors.commands(word.gateway)):
+            client.publish(topic(word.gateway, "cmd"), payload, qos=1)
 
     def _acknowledge(self, message: Message) -> None:
         # A message id belongs to its connection: on another one it would acknowledge some other message.

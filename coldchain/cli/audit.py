@@ -87,3 +87,19 @@ def show(
         return
     for entry in found:
         typer.echo(f"{entry.number}\t{rfc3339(entry.at_ms)}\t{entry.kind}\t{entry.body}")
+
+
+@app.command("anchors")
+def anchors(config: Config = None, directory: Dir = None, json_: Json = False) -> None:
+    """On a gateway's machine: the heads that the hub told, oldest first, for `audit verify --anchor FILE`."""
+    from coldchain.kernel.instants import rfc3339
+    from gateway.anchors import read_all
+    from gateway.spool_file import MIGRATIONS
+
+    rows = read_all(settings_of(config, directory).spool_db, len(MIGRATIONS))
+    if json_:
+        typer.echo(json.dumps([{"chain": chain, "head": head, "got_ms": ms} for chain, head, ms in rows]))
+        return
+    for chain, head, got_ms in rows:
+        typer.echo(f"{chain} {head} {rfc3339(got_ms)}")
+    say(f"{len(rows)} anchors")

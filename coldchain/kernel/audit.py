@@ -49,6 +49,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchors:
+    """Chain -> its head, as the hub tells its gateways at hub_ms [ms UTC]."""
+
+    heads: Mapping[str, Head]
+    hub_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Altered:
     """Where a chain is first not what was written, and how that shows."""
 

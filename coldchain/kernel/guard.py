@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coldchain.kernel.errors import BatchError
+from coldchain.kernel.audit import Anchors, read_head
+from coldchain.kernel.errors import BadData, BatchError
 from coldchain.kernel.link import MAX_PAYLOAD, name_of, number_of
 
 REPORTS_BYTES = 40_000
@@ -107,10 +108,13 @@ def read_word(found: object) -> GuardWord:
     return GuardWord(rules[:64], tuple(reports))
 
 
-def encode_command(gateway: str, command: Kept | Rules) -> bytes:
+def encode_command(gateway: str, command: Kept | Rules | Anchors) -> bytes:
     """The payload for the topic `cmd`."""
     if isinstance(command, Kept):
         told: dict[str, Any] = {"cmd": "kept", "ids": list(command.ids)}
+    elif isinstance(command, Anchors):
+        heads = {chain: str(head) for chain, head in command.heads.items()}
+        told = {"cmd": "anchor", "heads": heads, "hub_ms": command.hub_ms}
     else:
         inner = json.dumps([command.registry, dict(command.profiles)]).encode()
         body = base64.b64encode(zlib.compress(inner, 9)).decode()
@@ -119,7 +123,7 @@ def encode_command(gateway: str, command: Kept | Rules) -> bytes:
     return json.dumps({**told, "crc": _crc(told)}, separators=(",", ":")).encode()
 
 
-def decode_command(payload: bytes) -> tuple[str, Kept | Rules]:
+def decode_command(payload: bytes) -> tuple[str, Kept | Rules | Anchors]:
     """(gateway, command), or BatchError with the reason. Never anything else, whatever the bytes."""
     if len(payload) > MAX_PAYLOAD:
         raise BatchError(f"oversize: {len(payload)} bytes, at most {MAX_PAYLOAD}")
@@ -131,10 +135,13 @@ def decode_command(payload: bytes) -> tuple[str, Kept | Rules]:
         gateway = name_of(told["gateway"])
         if told["cmd"] == "kept":
             return gateway, Kept(tuple(str(id_) for id_ in told["ids"]))
+        if told["cmd"] == "anchor":
+            heads = {name_of(chain): read_head(text) for chain, text in told["heads"].items()}
+            return gateway, Anchors(heads, number_of(told["hub_ms"]))
         if told["cmd"] == "rules":
             return gateway, _rules(told)
         raise BatchError(f"command {str(told['cmd'])[:40]!r} is not known")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error) as bad:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error, BadData) as bad:
         raise BatchError(f"malformed command: {bad}") from bad
 
 
