@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks import quality_page, quality_real, quality_run
 from benchmarks.quality_plan import EVALUATION_SEEDS, TUNING_SEEDS
@@ -61,13 +60,11 @@ def main(argv: list[str] | None = None) -> None:
     given.into.parent.mkdir(parents=True, exist_ok=True)
     work(given, [kind for kind in Type if given.type in (None, str(kind))])
     results = quality_run.read(given.into)
-    text = quality_page.page(results, quality_real.lines(), LIMITS)
+    text = quality_page.page(results, quality_real.lines(), quality_page.LIMITS)
     print(text)
     if given.write:
         PAGE.write_text(text, encoding="utf-8")
 
-
-LIMITS: list[Any] = []
 
 if __name__ == "__main__":
     main()

@@ -131,7 +131,7 @@ AIMS: tuple[tuple[str, bool, Callable[[Tally], float | None], Callable[[float], 
         "{:.2f}",
     ),
     (
-        "excursions hidden by a defrost: 0",
+        "missed near a defrost: 0",
         False,
         lambda t: float(t["faults"]["hidden_by_defrosts"]) if t["faults"]["defrosts"] else None,
         lambda x: x == 0,
