@@ -178,7 +178,7 @@ BEGINNINGS: Mapping[Event, State] = {_E.RAISE: _S.UNACKNOWLEDGED, _E.SUPPRESS: _
 """A new alarm; suppressed from the start where a site's outage explains it."""
 
 CLEARS_BY_ITSELF = frozenset(
-    {"silence", "sensor_fault", "rota_gap", "backlog", "loss", "power", "rate", "forecast", "drill"}
+    {"silence", "sensor_fault", "rota_gap", "backlog", "loss", "power", "rate", "forecast", "drill", "chain"}
 )
 """Kinds that say something of the system or of what may come, not of what the blood has been through: back in
 order, they close without a person."""

@@ -29,6 +29,11 @@ class Present:
             return None
         return int(table["value"][series]), int(table["at"][series])
 
+    def last_heard(self, sensor: str) -> int:
+        """The instant of its newest live reading [ms], judged or not; NEVER: none."""
+        series, table = self._series().get(sensor), self._table()
+        return NEVER if series is None or series >= len(table) else int(table["live_at"][series])
+
     def left(self, sensor: str, at_ms: int) -> int | None:
         """Until its limit on the present course [ms], at least 0; None: not on its way, or not known."""
         series, table = self._series().get(sensor), self._table()

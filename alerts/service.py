@@ -23,15 +23,14 @@ from alerts.book import Book, Scene
 from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
-from alerts.drills import Drills
-from alerts.duty import DutyWatch
+from alerts.daily import Ready
 from alerts.engine import FORMAT, EngineState, all_late, rules_digest, step
 from alerts.guard.hub import Guards
 from alerts.keeping import Keeper
 from alerts.late import HOUR_MS, Pace, Record, Revision
-from alerts.moved import Clocks
 from alerts.outbox import Budget, Outbox
 from alerts.present import Present
+from alerts.rounds import Rounds
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table
 from alerts.site.watch import SiteWatch
@@ -70,6 +69,7 @@ class AlertService:
     notifier  the channels by name, or one that is `sms`; None: alarms are kept, nobody is told
     draw      where codes come from
     credit    asks what is left on the SIM
+    ready     what is to be mended, for the morning's message
     The outbox has a thread of its own while `run` runs; otherwise call `outbox.send_one`.
     """
 
@@ -82,6 +82,7 @@ class AlertService:
         steady_s: SteadyClock = system_steady_s,
         draw: Draw = secrets.randbelow,
         credit: Callable[[], float | None] | None = None,
+        ready: Ready | None = None,
     ) -> None:
         self._settings, self._wall_ms, self._steady_s = settings, wall_ms, steady_s
         self._lateness_ms = round(settings.alerts.lateness.total_seconds() * 1000)
@@ -98,9 +99,7 @@ class AlertService:
         self._book = Book(self._store, self._teller, now.newest)
         self._answers = Answers(self._store, self._book, chains)
         self._guards = Guards(self._store, self._book, chains)
-        self._duty = DutyWatch(self._store, self._book)
-        self._moves = Clocks(self._store, self._book, Record(settings.readings_db))
-        self._drills = Drills(self._store, self._book, Record(settings.readings_db))
+        self._rounds = Rounds(self._store, self._book, settings, now.last_heard, draw, ready)
         self._record = Record(settings.readings_db)
         self._keeper = Keeper(self._store, self._book, self._record, settings)
         self._commands = Commands(settings.desk_db, self._store, self._book, self._keeper.aside)
@@ -253,9 +252,10 @@ class AlertService:
             return
         self._people_at_s = now_s + PEOPLE_EVERY_S
         self._commands.apply(self._scene)
-        heard = self._guards.hear(self._scene) | self._answers.apply(self._scene)
+        heard = self._guards.hear(self._scene) | self._rounds.hear(self._scene)
+        heard |= self._answers.apply(self._scene)
         scene = self._scene
-        heard |= self._duty.look(scene) | self._moves.look(scene) | self._drills.look(scene)
+        heard |= self._rounds.look(scene)
         if self._teller.run(scene) | heard:
             self._wake_outbox()
 

@@ -23,7 +23,7 @@ Left = Callable[[str, int], int | None]
 """(sensor, instant) -> ms until its limit on the present course; None: unknown, or not on its way there."""
 
 NEAREST_EVERY_MS = 60_000
-POWER = "power"
+POWER, CHAIN = "power", "chain"
 
 
 def nobody_knows(_sensor: str, _at_ms: int) -> int | None:
@@ -81,6 +81,7 @@ class Speech:
             target=moved.target if moved else "",
             out_ms=moved.out_ms if moved else None,
             allowed_ms=moved.allowed_ms if moved else None,
+            link=self._link(alarm.appliance) if alarm.kind == CHAIN else "",
         )
 
     def latest(self, sensor: str) -> int | None:
@@ -93,6 +94,11 @@ class Speech:
             "SELECT appliance, minutes, refuge FROM alarm_list WHERE alarm = ? ORDER BY place", (alarm,)
         )
         return [CardLine(*row) for row in found.fetchall()]
+
+    def _link(self, subject: str) -> str:
+        """Which link of the chain broke."""
+        row = self._store.db.execute("SELECT link FROM broken WHERE subject = ?", (subject,)).fetchone()
+        return str(row[0]) if row else ""
 
     def moved_of(self, alarm: str) -> Moved | None:
         """The move that an alarm is about: in answer to it, or because its budget has ended."""

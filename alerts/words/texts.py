@@ -13,7 +13,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from alerts.notifiers.gsm7 import fit_gsm7, is_gsm7
-from alerts.words import GSM_LANGUAGES, compose, fits
+from alerts.words import GSM_LANGUAGES, compose, fits, say
 from coldchain.kernel.instants import EPOCH
 
 TEMPERATURES = ("high", "low")
@@ -22,12 +22,24 @@ FORETOLD = (*TEMPERATURES, "rate", "forecast", "cumulative")
 LETTERS_MAX = 160
 LISTED_MAX = 12
 _RAISED = frozenset(
-    {"sensor_fault", "rota_gap", "rate", "cumulative", "agitator", "loss", "exposure", "power", "drill"}
+    {
+        "sensor_fault",
+        "rota_gap",
+        "rate",
+        "cumulative",
+        "agitator",
+        "loss",
+        "exposure",
+        "power",
+        "drill",
+        "chain",
+    }
 )
 _BACK = {
     "sensor_fault": "probe_back", "silence": "heard", "cumulative": "budget_back",
     "agitator": "agitator_back",
     "power": "power_back", "rota_gap": "rota_filled", "drill": "drill_over",
+    "chain": "chain_whole",
 }  # fmt: skip
 
 
@@ -38,6 +50,7 @@ class Facts:
     left_ms     until the limit, if anybody knows; of an alarm that is over: the least that it was
     site        its id, for where the place's name cannot be written
     bound       what the profile permits on that side, where the set-point is inside it
+    link        of a broken chain: which link broke, a word of the templates `link_...`
     target      of blood that was moved: where it is; `allowed_ms` its budget, `out_ms` what it has used
     """
 
@@ -61,6 +74,7 @@ class Facts:
     target: str = ""
     out_ms: int | None = None
     allowed_ms: int | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +163,7 @@ def digest(
     '4 alarms at Vientiane: vte-br-01, vte-br-02, vte-pf-01. Reply ALL 483126'
     """
     named = list(dict.fromkeys(appliances))
-    fields: dict[str, object] = {"count": count, "place": _written(place, site, language), "code": code}
+    fields: dict[str, object] = {"count": count, "place": written(place, site, language), "code": code}
     key, tail = ("digest_over" if over else "digest"), ("reply_all" if code else "")
     most, used = 0, 0
     while most < len(named) and (used := used + len(named[most]) + 2) <= LETTERS_MAX:
@@ -238,7 +252,8 @@ def _fields(f: Facts, language: str, code: str) -> dict[str, object]:
         "count": f.appliances,
         "kind": f.kind,
         "number": f.number,
-        "place": _written(f.place, f.site or f.appliance, language),
+        "link": say(language, f"link_{f.link}", {}) if f.link else "?",
+        "place": written(f.place, f.site or f.appliance, language),
         "code": code,
     }
 
@@ -271,7 +286,7 @@ def _where(f: Facts) -> str:
     return ", ".join(part for part in (f.name, f.place) if part and is_gsm7(fit_gsm7(part)))
 
 
-def _written(name: str, instead: str, language: str) -> str:
+def written(name: str, instead: str, language: str) -> str:
     """The name, or what stands for it where its letters would make the message too dear."""
     return name if name and (language not in GSM_LANGUAGES or is_gsm7(fit_gsm7(name))) else instead
 

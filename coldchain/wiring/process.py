@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,9 +55,15 @@ def build_ingest(settings: Settings) -> Service:
 def build_alerts(settings: Settings) -> Service:
     from alerts.service import AlertService
     from coldchain.wiring.notify import build_channels, build_credit
+    from coldchain.wiring.readiness import readiness
 
     channels = build_channels(settings)
-    return AlertService(settings, channels or None, credit=build_credit(settings, channels))
+    return AlertService(
+        settings,
+        channels or None,
+        credit=build_credit(settings, channels),
+        ready=partial(readiness, settings),
+    )
 
 
 def build_console(settings: Settings) -> Service:

@@ -37,7 +37,8 @@ LONGEST = {
     "state": "ALARM 99999", "value": "-127.99C", "limit": "-127.99C", "peak": "-127.99C", "span": "46 h 59",
     "clock": "23:59", "left": "46 h 59", "count": 99_999, "number": 99_999, "code": "999999",
     "list": f"{LONG}, {LONG}",
-    "bound": "-127.99C", "allowed": "46 h 59",
+    "bound": "-127.99C", "allowed": "46 h 59", "low": "-127.99C", "high": "-127.99C",
+    "link": "readings wait at gateway",
 }  # fmt: skip
 assert len(LONG) == 48
 
@@ -81,7 +82,7 @@ def test_every_sentence_at_its_longest_is_one_segment(language: str, key: str) -
 
 KINDS = [
     "high", "low", "sensor_fault", "rate", "forecast", "cumulative", "agitator", "silence", "power", "loss",
-    "exposure", "rota_gap", "something-new",
+    "exposure", "rota_gap", "chain", "something-new",
 ]  # fmt: skip
 FACTS = st.builds(
     Facts,
@@ -106,6 +107,7 @@ FACTS = st.builds(
     appliances=st.integers(0, 100_000),
     left_ms=st.none() | st.integers(0, 10**9),
     site=st.just("vte"),
+    link=st.sampled_from([key.removeprefix("link_") for key in TEMPLATES if key.startswith("link_")]),
 )
 
 

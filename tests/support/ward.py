@@ -10,6 +10,7 @@ ward.phone("technician").expect_sms("vte-br-03", "7.2C")
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from coldchain.kernel.words import NO_VALUE, Flag, Status
 from coldchain.ports.notifier import Delivery, Heard, Kind, Sent
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.duty import Policy, Step
+from coldchain.records.readiness import Finding
 from coldchain.records.registry import (
     Appliance,
     Assignment,
@@ -169,9 +171,10 @@ class Ward:
         lateness_min: int = 10,
         policies: tuple[Policy, ...] = ONCE,
         channels: tuple[str, ...] = ("sms",),
+        **settings: Any,
     ) -> None:
         self.settings = Settings(
-            data_dir=folder, alerts=AlertSettings(lateness=timedelta(minutes=lateness_min))
+            data_dir=folder, alerts=AlertSettings(lateness=timedelta(minutes=lateness_min)), **settings
         )
         self.now_ms = instant(start)
         self.phones = Phones()
@@ -326,12 +329,17 @@ class Ward:
             wall_ms=lambda: self.now_ms,
             steady_s=lambda: self.now_ms / 1000,
             draw=self._random.randrange,
+            ready=self.ready,
         )
         assert service.outbox is not None
         for db in (service._store.db, service.outbox._db, self.journal.db):
             db.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
         service._beat_at_s = float("inf")
         return service
+
+    def ready(self, now_ms: int) -> Sequence[Finding]:
+        """What is to be mended. For stories that need it."""
+        return ()
 
     def _sensor(self, name: str) -> str:
         return name if "/" in name else f"{name}/load"

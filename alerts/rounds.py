@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the service looks after besides temperatures: each part knows by itself when it is its turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alerts.answers.codes import Draw
+from alerts.book import Book, Scene
+from alerts.broken import Broken
+from alerts.canary import Canaries, LastHeard
+from alerts.daily import Daily, Ready
+from alerts.drills import Drills
+from alerts.duty import DutyWatch
+from alerts.late import Record
+from alerts.moved import Clocks
+from alerts.store import AlarmStore
+from coldchain.settings import Settings
+
+
+class Rounds:
+    """Each call writes in transactions of its own, and says whether anything changed."""
+
+    def __init__(
+        self,
+        store: AlarmStore,
+        book: Book,
+        settings: Settings,
+        last_heard: LastHeard,
+        draw: Draw,
+        ready: Ready | None,
+    ) -> None:
+        self._store = store
+        self._broken = Broken(store, book)
+        self._canaries = Canaries(store, book, self._broken, settings, last_heard, draw)
+        self._daily = Daily(store, book, self._broken, settings, ready)
+        self._parts = (
+            DutyWatch(store, book),
+            Clocks(store, book, Record(settings.readings_db)),
+            Drills(store, book, Record(settings.readings_db)),
+            self._canaries,
+            self._daily,
+        )
+        self._version = -1
+
+    def hear(self, scene: Scene) -> bool:
+        """Before people's answers: what our own modem sent itself is no answer."""
+        return self._canaries.hear(scene)
+
+    def look(self, scene: Scene) -> bool:
+        changed = self._forget(scene)
+        for part in self._parts:
+            changed |= part.look(scene)
+        return changed
+
+    def figures(self) -> dict[str, Any]:
+        took_ms = self._canaries.took_ms
+        return {} if took_ms is None else {"canary_s": round(took_ms / 1000, 1)}
+
+    def _forget(self, scene: Scene) -> bool:
+        """With each version of the registry: what is no longer there is broken no longer."""
+        if scene.version in (0, self._version):  # 0: the registry has not been read yet
+            return False
+        self._version = scene.version
+        known = self._canaries.subjects(scene.registry) | self._daily.subjects(scene.registry)
+        with self._store.transaction():
+            return self._broken.forget(known, scene)

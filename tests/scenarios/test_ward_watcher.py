@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who watches the watcher: the morning's messages, the canary, and what says that the chain is broken.
+
+The site is in Vientiane, the clock of the stories is UTC: 07:00 there is 00:00 here, the day after.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ward import Ward, instant
+
+from alerts.oncall.rota import local_of
+from coldchain.kernel.words import canary_value
+from coldchain.ports.notifier import Delivery, Kind
+from coldchain.records.health import Heart
+from coldchain.records.readiness import Finding
+from coldchain.records.registry import GatewayEntry, Quiet, Sensor, Site
+from coldchain.records.sql import transaction
+from coldchain.settings.model import ModemSettings, NotifySettings
+
+OWN = "+8562099000001"
+
+
+def silent(name: str) -> Finding:
+    return Finding("now", "silent", name, "", "")
+
+
+class Watched(Ward):
+    def __init__(
+        self, folder: Path, start: str = "23:50", *, own: str | None = OWN, **notify: object
+    ) -> None:
+        self.to_mend: list[Finding] = []
+        self.asked = 0
+        modem = ModemSettings(own_number=own)
+        wishes = NotifySettings.model_validate({"modem": modem, **notify})
+        super().__init__(folder, start, notify=wishes, zone="Asia/Vientiane")
+        self.person("manager", "+8562000000009", "manager")
+
+    def ready(self, now_ms: int) -> Sequence[Finding]:
+        self.asked += 1
+        return self.to_mend
+
+    def sleeps_until(self, clock: str) -> None:
+        """Nothing happens until then; it is looked at once."""
+        self.now_ms = instant(clock)
+        self.settle()
+
+    def hears_itself(self) -> None:
+        """The modem gets what it has sent to its own number."""
+        inbox = self.phones.phone(OWN).inbox
+        while inbox:
+            self.phones.incoming(Kind.SMS, OWN, inbox.popleft())
+        self.settle()
+
+    def chain(self) -> list[str]:
+        return [f"{a.appliance} {a.state}" for a in self.alarms.open_alarms() if a.kind == "chain"]
+
+
+# --- the morning's list
+
+
+def test_what_is_to_be_mended_is_told_once_in_the_morning(tmp_path: Path) -> None:
+    ward = Watched(tmp_path)
+    ward.to_mend = [silent("vte-br-03"), Finding("soon", "drill", "vte-br-01", "", "")]
+    ward.run_until("23:59:50")
+    ward.phone("manager").expect_nothing()
+    ward.run_until("+1 00:01")
+    ward.phone("manager").expect_sms("2 to mend: silent vte-br-03, test alarm of vte-br-01")
+    ward.restart_alerts()
+    ward.run_until("+1 00:10")
+    for hour in range(1, 24):
+        ward.sleeps_until(f"+1 {hour:02}:59")
+    ward.phone("manager").expect_nothing()
+    ward.phone("technician").expect_nothing()
+    ward.run_until("+2 00:01")
+    ward.phone("manager").expect_sms("2 to mend")
+
+
+def test_nothing_is_sent_when_there_is_nothing_and_nobody_is_asked_twice(tmp_path: Path) -> None:
+    ward = Watched(tmp_path)
+    ward.to_mend = [Finding("note", "disposition", "vte-br-01", "", "")]
+    ward.run_until("+1 01:00")
+    ward.phone("manager").expect_nothing()
+    assert ward.asked == 1
+
+
+def test_whoever_wants_it_is_told_that_there_is_nothing(tmp_path: Path) -> None:
+    ward = Watched(tmp_path, digest_always=True, digest_to=("technician",))
+    ward.run_until("+1 00:01")
+    ward.phone("technician").expect_sms("Nothing to mend")
+    ward.phone("manager").expect_nothing()
+
+
+def test_a_hub_that_comes_back_in_the_night_tells_nobody(tmp_path: Path) -> None:
+    ward = Watched(tmp_path, "16:00")  # 23:00 at the site
+    ward.to_mend = [silent("vte-br-03")]
+    for hour in range(17, 23):
+        ward.sleeps_until(f"{hour}:00")
+    ward.phone("manager").expect_nothing()
+
+
+def test_who_sleeps_in_the_morning_is_told_afterwards(tmp_path: Path) -> None:
+    ward = Watched(tmp_path)
+    ward.to_mend = [silent("vte-br-03")]
+    ward.person("head", "+8562000000010", "supervisor", quiet=Quiet(start="22:00", end="08:30"))
+    ward.run_until("+1 01:29")
+    ward.phone("head").expect_nothing()
+    ward.run_until("+1 01:31")
+    ward.phone("head").expect_sms("1 to mend: silent vte-br-03")
+
+
+def test_people_hear_of_their_own_sites(tmp_path: Path) -> None:
+    ward = Watched(tmp_path)
+    ward._publish(sites=(*ward.registry.sites, Site(id="skt", name="Savannakhet")))
+    ward.fridge("skt-br-01", site="skt")
+    ward.person("south", "+8562000000011", "manager", sites=("skt",))
+    ward.to_mend = [silent("vte-br-03"), silent("skt-br-01"), Finding("now", "shift", "vte", "", "")]
+    ward.fridge("vte-br-03")
+    ward.run_until("+1 00:01")
+    text = ward.phone("south").expect_sms("1 to mend: silent skt-br-01")
+    assert "vte" not in text
+    ward.phone("manager").expect_sms("3 to mend")
+
+
+# --- the line that proves chain and telephone
+
+
+def lined(tmp_path: Path) -> Watched:
+    ward = Watched(tmp_path, all_well=("manager",))
+    ward.phones.reports = True
+    return ward
+
+
+def well(tmp_path: Path) -> Watched:
+    ward = lined(tmp_path)
+    ward.fridge("vte-br-01")
+    ward.temperature("vte-br-01", 3.9).at("23:55").temperature("vte-br-01", 4.2)
+    return ward
+
+
+def test_all_well(tmp_path: Path) -> None:
+    ward = well(tmp_path)
+    ward.run_until("+1 00:01")
+    ward.phone("manager").expect_sms("Vientiane: all well, 3.9C to 4.2C. On call tonight: technician.")
+    ward.run_until("+1 01:00")
+    assert ward.chain() == []
+    assert fates(ward) == ["proven"]
+
+
+def test_not_well_is_not_called_well(tmp_path: Path) -> None:
+    ward = Watched(tmp_path, "23:30", all_well=("manager",))
+    ward.fridge("vte-br-01")
+    ward.temperature("vte-br-01", 4.0).at("23:32").temperature("vte-br-01", 9.0)
+    ward.run_until("+1 00:01")
+    texts = list(ward.phone("manager").inbox)
+    assert any("Vientiane: 1 ALARMS OPEN, 4.0C to 9.0C" in text for text in texts), texts
+
+
+def test_no_delivery_report_is_a_broken_chain_until_the_next_line_arrives(tmp_path: Path) -> None:
+    ward = lined(tmp_path)
+    number = ward.phone("manager").number
+    ward.phones.swallowed.add(number)
+    ward.run_until("+1 00:29")
+    assert ward.chain() == []
+    ward.run_until("+1 00:32")
+    assert ward.chain() == ["manager-vte unacknowledged"]
+    ward.phone("technician").expect_sms("manager-vte: no delivery report")
+    ward.phones.swallowed.clear()
+    ward.sleeps_until("+1 23:59")
+    ward.run_until("+2 00:02")
+    assert ward.chain() == []
+    ward.phone("technician").expect_sms("The chain works again, manager-vte")
+
+
+def test_a_report_that_comes_late_clears_it(tmp_path: Path) -> None:
+    ward = lined(tmp_path)
+    ward.phones.swallowed.add(ward.phone("manager").number)
+    ward.run_until("+1 00:40")
+    assert ward.chain() == ["manager-vte unacknowledged"]
+    with transaction(ward.outbox._db) as db:
+        db.execute(
+            "UPDATE delivery SET delivered_ms = 1 WHERE notice IN"
+            " (SELECT id FROM notice WHERE about = 'line')"
+        )
+    ward.run_until("+1 00:41")
+    assert ward.chain() == []
+
+
+def test_a_line_that_cannot_be_sent_says_so(tmp_path: Path) -> None:
+    ward = lined(tmp_path)
+    ward.phones.dead.add(ward.phone("manager").number)
+    ward.run_until("+1 01:00")
+    assert ward.chain() == ["manager-vte unacknowledged"]
+    ward.phone("technician").expect_sms("manager-vte: SMS not sent")
+
+
+def test_where_a_channel_gives_no_reports_sent_is_all_that_is_known(tmp_path: Path) -> None:
+    ward = lined(tmp_path)
+    ward.phones.reports = False
+    ward.run_until("+1 01:00")
+    assert (ward.chain(), fates(ward)) == ([], ["sent"])
+
+
+def test_who_no_longer_gets_a_line_keeps_no_broken_chain(tmp_path: Path) -> None:
+    ward = lined(tmp_path)
+    ward.phones.dead.add(ward.phone("manager").number)
+    ward.run_until("+1 01:00")
+    assert ward.chain()
+    ward._publish(people=tuple(p for p in ward.registry.people if p.id != "manager"))
+    ward.run_until("+1 01:01")
+    assert ward.chain() == []
+
+
+def fates(ward: Watched) -> list[str]:
+    return [row[0] for row in ward.service._store.db.execute("SELECT fate FROM daily WHERE what = 'line'")]
+
+
+# --- the canary
+
+
+CANARY = "canary-gw-1/reading"
+
+
+def with_canary(tmp_path: Path, **more: object) -> Watched:
+    """It is due at 06:30 at the site: 23:30."""
+    ward = Watched(tmp_path, "23:20", **more)  # type: ignore[arg-type]
+    ward._series[CANARY] = 1
+    with transaction(ward.journal.db) as db:
+        db.execute("INSERT INTO series (id, sensor, quantity) VALUES (1, ?, 1)", (CANARY,))
+    sensor = Sensor(id=CANARY, node="canary-gw-1", channel=0, every_s=86_400)
+    ward._publish(sensors=(sensor,), gateways=(GatewayEntry(id="gw-1", site="vte"),))
+    return ward
+
+
+def sings(ward: Watched, clock: str) -> None:
+    """Its reading reaches the record at that moment."""
+    ward.run_until(clock)
+    day = local_of(ward.now_ms, "Asia/Vientiane").date()
+    ward._record([(ward.now_ms, CANARY, canary_value(day) / 1000)])
+    ward.settle()
+
+
+def heard(ward: Watched, clock: str, *, pending: int = 0) -> None:
+    """The gateway says of itself how many readings wait in it."""
+    with transaction(ward.journal.db) as db:
+        status = f'{{"spool": {{"pending": {pending}, "oldest_ms": 1}}}}'
+        db.execute("INSERT OR REPLACE INTO gateway_status VALUES ('gw-1', ?, ?)", (instant(clock), status))
+
+
+def test_the_canary_comes_back(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    sings(ward, "23:30:20")
+    ward.run_until("23:31")
+    ward.hears_itself()
+    assert ward.service._rounds.figures() == {"canary_s": pytest.approx(60, abs=11)}
+    ward.run_until("+1 02:00")
+    assert ward.chain() == []
+    assert [(kind, outcome) for _, kind, _, outcome in ward.alarms.heard(0, 2**60)] == [("sms", "canary")]
+    tried = ward.phones.tries
+    ward.restart_alerts()
+    ward.run_until("+1 03:00")
+    assert ward.phones.tries == tried, "once a day"
+
+
+@pytest.mark.parametrize("link", ["gateway", "spool", "driver", "judging", "unsent", "unheard"])
+def test_a_canary_that_falls_names_the_link(tmp_path: Path, link: str) -> None:
+    """The planted faults: each link of the chain is cut in turn."""
+    ward = with_canary(tmp_path)
+    told = {
+        "gateway": "gateway not heard", "spool": "readings wait at gateway", "driver": "no reading came",
+        "judging": "reading not judged", "unsent": "SMS not sent", "unheard": "SMS did not come back",
+    }  # fmt: skip
+    if link in ("spool", "driver"):
+        ward.run_until("23:30:10")
+        heard(ward, "23:44", pending=3 if link == "spool" else 0)
+    if link == "judging":
+        ward.service._rounds._canaries._last_heard = lambda _sensor: 0
+    if link == "unsent":
+        ward.phones.dead.add(OWN)
+    if link in ("judging", "unsent", "unheard"):
+        sings(ward, "23:30:20")
+    ward.run_until("23:44:50")
+    assert ward.chain() == []
+    ward.run_until("23:46")
+    assert ward.chain() == ["canary-gw-1 unacknowledged"]
+    ward.phone("technician").expect_sms(f"canary-gw-1: {told[link]}")
+    ((_, broken),) = ward.service._store.db.execute("SELECT subject, link FROM broken")
+    assert broken == link
+
+
+def test_ingest_that_stands_still_is_named(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    Heart(tmp_path, "ingest", lambda: ward.now_ms).beat({}, now=True)
+    ward.run_until("23:46")
+    ward.phone("technician").expect_sms("ingest stands still")
+
+
+def test_the_next_canary_clears_it(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    ward.run_until("23:50")
+    assert ward.chain() == ["canary-gw-1 unacknowledged"]
+    ward.sleeps_until("+1 23:25")
+    ward.phone("technician").forget()
+    sings(ward, "+1 23:30:20")
+    ward.run_until("+1 23:31")
+    assert ward.chain(), "it has not come back yet"
+    ward.hears_itself()
+    assert ward.chain() == []
+    ward.phone("technician").expect_sms("The chain works again, canary-gw-1")
+
+
+def test_one_that_comes_back_late_clears_it_too(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    sings(ward, "23:30:20")
+    ward.run_until("23:50")
+    assert ward.chain()
+    ward.hears_itself()
+    assert ward.chain() == []
+
+
+def test_nobody_else_can_sing(tmp_path: Path) -> None:
+    """The right words from another telephone, the wrong ones from our own: neither answered nor believed."""
+    ward = with_canary(tmp_path)
+    sings(ward, "23:30:20")
+    ward.run_until("23:31")
+    text = ward.phones.phone(OWN).inbox.popleft()
+    ward.phones.incoming(Kind.SMS, "+8562055555555", text)
+    ward.phones.incoming(Kind.SMS, OWN, "COLDCHAIN CANARY 000000")
+    ward.phones.incoming(Kind.SMS, OWN, "OK 123456")
+    tried = ward.phones.tries
+    ward.run_until("23:44")
+    assert ward.phones.tries == tried
+    ward.run_until("23:46")
+    assert ward.chain() == ["canary-gw-1 unacknowledged"]
+
+
+def test_without_a_number_of_its_own_it_ends_at_the_engine(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path, own=None)
+    sings(ward, "23:30:20")
+    ward.run_until("+1 01:00")
+    assert (ward.chain(), ward.phones.tries) == ([], 0)
+
+
+def test_a_canary_is_judged_by_nobody(tmp_path: Path) -> None:
+    """It is silent for nearly a day, and reads 9.5 C: no alarm."""
+    ward = with_canary(tmp_path, own=None)
+    sings(ward, "23:30:20")
+    for hour in range(23):
+        ward.sleeps_until(f"+1 {hour:02}:29")
+        ward.run_until(f"+1 {hour:02}:30")
+    assert ward.alarms.open_alarms() == []
+
+
+def test_a_hub_that_was_down_at_the_time_waits_its_quarter_of_an_hour(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    ward.now_ms = instant("+1 02:00")
+    ward.restart_alerts()
+    ward.run_until("+1 02:14")
+    assert ward.chain() == []
+    ward.run_until("+1 02:16")
+    assert ward.chain() == ["canary-gw-1 unacknowledged"]
+
+
+def test_an_unknown_answer_of_the_network_is_tried_again_and_counts_once(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    ward.phones.answers.append(Delivery.UNKNOWN)
+    sings(ward, "23:30:20")
+    ward.run_until("23:32")
+    ward.hears_itself()
+    assert [outcome for *_, outcome in ward.alarms.heard(0, 2**60)] == [
+        "canary",
+        "our own number: nothing done",
+    ]
+    ward.run_until("23:50")
+    assert ward.chain() == []
