@@ -31,6 +31,7 @@ from coldchain.records.journal import JournalReader, Latest, merge_latest
 from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
 from coldchain.records.site import Blind, SiteReader
 from coldchain.settings import Settings
+from dashboards.console.alarms.marks import Marks, marked, marks
 from dashboards.console.alarms.told import Told, read
 from dashboards.console.series import Series, series_of, steps
 from dashboards.console.times import clock, zone_named
@@ -98,6 +99,7 @@ class Records:
         self._alarms = SiteReader(settings.alarms_db)
         self._journal = _Journal(settings.readings_db)
         self._open: tuple[Alarm, ...] = ()
+        self._marks: Marks = {}
         self._troubles: dict[str, str] = {}
 
     def look(self) -> Look:
@@ -109,6 +111,7 @@ class Records:
                 self._journal.follow()
             with self._told("alarms"):
                 self._open = self._open_alarms()
+                self._marks = marks(self._alarms, self._open, lambda at: clock(at, now_ms, self.zone))
             fleet = fleet_view(
                 self._desk.registry,
                 self._journal.latest,
@@ -122,7 +125,9 @@ class Records:
             troubles: tuple[Text, ...] = tuple(said(f"trouble.{what}", why=why) for what, why in told)
         heard = tuple(beats(self.settings.data_dir))
         troubles += tuple(self._stale(heard, now_ms))
-        return Look(fleet, self._desk.registry, self._open, gateways, heard, counters, troubles)
+        return Look(
+            marked(fleet, self._marks), self._desk.registry, self._open, gateways, heard, counters, troubles
+        )
 
     def _stale(self, heard: tuple[Beat, ...], now_ms: int) -> Iterator[Text]:
         """Without ingest nothing is new; without alerts nobody is told."""

@@ -66,6 +66,7 @@ class Row:
     reason   one line: why it is in this state
     at_ms    instant of the newest reading of its main sensor, None before the first
     sensor   the sensor that the value and the sparkline are of
+    marks    what is said beside its state: `alarms.marks`
     """
 
     id: str
@@ -84,6 +85,7 @@ class Row:
     rank: tuple[float, float, str]
     beyond: bool = False
     value: int | None = None
+    marks: tuple[Text, ...] = ()
 
     @property
     def place(self) -> str:

@@ -16,7 +16,10 @@ from coldchain.records.alarms import Listed
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.site import Blind
 from coldchain.records.sql import open_writer, transaction
+from dashboards.console.alarms.marks import marked, without_power
 from dashboards.console.app import create_app
+from dashboards.console.live import changes
+from dashboards.console.source import Records
 
 LISTED = (
     Listed(0, "vte-br-001", 0, 0, 0, "skt-br-001", "beyond its limit"),
@@ -59,3 +62,48 @@ def test_another_site_shows_nothing_of_it(client: Client) -> None:
     text = client.get("/site/skt").text
     assert "Without power" not in text
     assert "Not heard" not in text
+
+
+def test_the_fleet_and_the_wall_say_how_long_each_bears_it(tmp_path: Path) -> None:
+    """And what silence may hide, and what is put aside or out of service, on the row itself."""
+    seed = Seed(tmp_path, registry(6), Story())
+    seed.history(hours=0.2)
+    cut, quiet = seed.alarm("vte-br-000"), seed.alarm("skt-br-001", state="shelved")
+    db = open_writer(seed.settings.alarms_db, ALARMS_MIGRATIONS)
+    with transaction(db):
+        db.execute(
+            "UPDATE alarm SET scope = 'site', appliance = 'vte', kind = 'power', sensor = '' WHERE id = ?",
+            (cut,),
+        )
+        keeping.put_list(
+            db, cut, (Listed(0, "vte-br-000", 0, 0, 0, "", ""), Listed(1, "vte-pf-003", 95, 7, 13, "", ""))
+        )
+        keeping.put_blind(db, [Blind("kys-br-002", "kys", NOW_MS, NOW_MS + 1_800_000, 6000, "")])
+        shelf = "INSERT INTO shelf (alarm, person, second, reason, from_ms, until_ms) VALUES (?,?,?,?,?,?)"
+        db.execute(shelf, (quiet, "ana", "", "restocking", NOW_MS, NOW_MS + 1_200_000))
+        out = "INSERT INTO out_of_service (appliance, person, reason, from_ms) VALUES (?,?,?,?)"
+        db.execute(out, ("kys-pf-005", "ana", "seal", NOW_MS))
+    db.close()
+    seed.close()
+    with browsing(create_app(seed.settings, lambda: NOW_MS)) as client:
+        for path in ("/", "/wall"):
+            rows = dict(re.findall(r'<li id="a-([^"]*)"(.*?)</li>', client.get(path).text, re.DOTALL))
+            assert "no mains: beyond its limit" in rows["vte-br-000"]
+            assert "no mains: 95 min left" in rows["vte-pf-003"]
+            assert "if power is out: beyond its limit from 05:43" in rows["kys-br-002"]
+            assert "put aside until 05:33" in rows["skt-br-001"]
+            assert "out of service" in rows["kys-pf-005"]
+            assert "marks" not in rows["skt-pf-004"]
+        assert "no mains: 95 min left" in client.get("/site/vte").text
+
+
+def test_a_new_mark_is_a_change_that_viewers_are_sent(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, registry(2), Story())
+    seed.no_alarms()
+    seed.close()
+    records = Records(seed.settings, lambda: NOW_MS)
+    plain = records.look().fleet
+    records.close()
+    fleet = marked(plain, {"vte-br-000": (without_power(Listed(0, "vte-br-000", 9, 7, 13, "", "")),)})
+    assert [row[0] for row in changes(plain, fleet, lambda row: row.id)["rows"]] == ["vte-br-000"]
+    assert changes(fleet, fleet, lambda row: row.id) == {}
