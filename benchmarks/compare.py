@@ -30,6 +30,7 @@ from rig.influx import Influx
 from benchmarks.compare_check import Account, Fate, Meter, await_still, in_influx, in_journal, judge
 from benchmarks.compare_nodes import Field, make_nodes
 from benchmarks.compare_parts import PIPELINES, Part, Pipeline, missing
+from coldchain.ports.clock import wall_ms
 from coldchain.wiring.broker import BrokerProgram, EmbeddedBroker, find_program
 
 BROKER_AWAY_S, MIDDLE_AWAY_S, DATABASE_AWAY_S, FROZEN_S = 3.0, 1.0, 30.0, 10.0
@@ -104,6 +105,7 @@ class Trial:
         self.broker = EmbeddedBroker(folder / "broker", program=BrokerProgram(kind, program))
         self.influx = Influx(folder / "influx")
         self.parts: list[Part] = []
+        self.struck: list[tuple[int, str]] = []
 
     def run(self) -> Outcome:
         field_, warm = Field(self.nodes, self.asked.every), Field(self.warm, 1.0)
@@ -164,8 +166,8 @@ class Trial:
             self.pipeline.says,
             measured / calm_s,
             dict(faults),
-            judge(self.nodes, in_influx(self.influx, self.nodes)),
-            judge(self.nodes, in_journal(journal, self.nodes)) if journal.exists() else None,
+            judge(self.nodes, in_influx(self.influx, self.nodes), self.struck),
+            judge(self.nodes, in_journal(journal, self.nodes), self.struck) if journal.exists() else None,
             settled_s,
             calm,
             {name: (end[name] - before[name]) / (total - first) * 1e6 for name in accounts},
@@ -184,6 +186,7 @@ class Trial:
         for fault in schedule(self.asked.seed, span_s):
             time.sleep(max(0.0, began_s + fault.at_s - time.monotonic()))
             say(f"  {time.monotonic() - began_s:5.0f} s  {fault.kind}")
+            self.struck.append((wall_ms(), fault.kind))
             self._apply(fault.kind)
             struck[fault.kind] += 1
         time.sleep(max(0.0, began_s + span_s - time.monotonic()))
@@ -229,6 +232,8 @@ def table(outcomes: list[Outcome]) -> str:
     row("in InfluxDB at the end", *(f"{o.influx.there}" for o in outcomes))
     for name in ("lost", "held", "doubled", "altered", "invented"):
         row(f"{name}, InfluxDB", *(f"{getattr(o.influx, name)}" for o in outcomes))
+    for kind in ("none yet", *FAULTS):
+        row(f"lost after: {kind}", *(f"{o.influx.lost_after.get(kind, 0)}" for o in outcomes))
     for name in ("lost", "doubled", "altered"):
         row(f"{name}, journal", *(f"{getattr(o.journal, name)}" if o.journal else "–" for o in outcomes))
     row("last reading in InfluxDB after the end [s]", *(f"{o.settled_s:.0f}" for o in outcomes))
@@ -259,6 +264,7 @@ def main(arguments: list[str] | None = None) -> int:
     if lacks := missing(asked.node_red, asked.pipelines):
         say("compare: missing here:\n  " + "\n  ".join(lacks))
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is then ended too
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="coldchain-compare-") as scratch:
         for name in asked.pipelines:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -26,7 +27,8 @@ Found = dict[tuple[str, int], list[tuple[int, int]]]
 @dataclass(slots=True)
 class Fate:
     """What became of the readings. lost: acknowledged to the node and not there. held: neither
-    acknowledged nor there, the node still has it. invented: there, and never measured.
+    acknowledged nor there, the node still has it. invented: there, and never measured. lost_after: the lost,
+    by the last fault that had struck when they were measured.
     """
 
     measured: int = 0
@@ -36,10 +38,12 @@ class Fate:
     doubled: int = 0
     altered: int = 0
     invented: int = 0
+    lost_after: dict[str, int] = field(default_factory=dict)
 
 
-def judge(nodes: list[Node], found: Found) -> Fate:
-    """Every reading of the ledger against every row of the far end."""
+def judge(nodes: list[Node], found: Found, struck: Sequence[tuple[int, str]] = ()) -> Fate:
+    """Every reading of the ledger against every row of the far end. struck: (instant [ms], fault)."""
+    instants = [at_ms for at_ms, _ in struck]
     fate, known = Fate(), 0
     for node in nodes:
         for seq, kept in enumerate(node.reports):
@@ -48,7 +52,11 @@ def judge(nodes: list[Node], found: Found) -> Fate:
                 rows = found.get((f"{node.name}/{channel}", seq), [])
                 known += bool(rows)
                 fate.there += bool(rows)
-                fate.lost += not rows and kept.acknowledged
+                if kept.acknowledged and not rows:
+                    fate.lost += 1
+                    last = bisect_right(instants, kept.at_ms)
+                    kind = struck[last - 1][1] if last else "none yet"
+                    fate.lost_after[kind] = fate.lost_after.get(kind, 0) + 1
                 fate.held += not rows and not kept.acknowledged
                 fate.doubled += len(rows) > 1
                 fate.altered += any(row != (kept.at_ms, value) for row in rows)
