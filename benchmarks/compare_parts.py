@@ -11,7 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from rig.influx import Influx
 
@@ -85,8 +87,22 @@ class Pipeline:
     make: Callable[[Path, int, Influx, list[Node], Path], list[Part]]
 
 
-def flow(broker_port: int, influx: Influx, *, retry: bool) -> list[dict[str, object]]:
-    """mqtt in -> function -> influxdb out; with `retry` what failed goes back after 5 s, from memory."""
+Writes = Literal["1", "1-retry", "2"]
+"""The node's client of InfluxDB 1, which tries once; the same, and the flow hands what failed back to it
+after 5 s; its client of InfluxDB 2, which tries again by itself. All from memory.
+"""
+
+
+def engine(influx: Influx, writes: Writes) -> dict[str, object]:
+    """The flow's configuration node of the database."""
+    if writes == "2":
+        return {"url": influx.url, "influxdbVersion": "2.0", "timeout": "10", "rejectUnauthorized": True}
+    where = {"hostname": "127.0.0.1", "port": str(influx.engine_port), "protocol": "http"}
+    return {**where, "database": influx.bucket, "influxdbVersion": "1.x"}
+
+
+def flow(broker_port: int, influx: Influx, writes: Writes) -> list[dict[str, object]]:
+    """mqtt in -> function -> influxdb out."""
     nodes: list[dict[str, object]] = [
         {"id": "tab", "type": "tab", "label": "cold chain"},
         {
@@ -101,15 +117,7 @@ def flow(broker_port: int, influx: Influx, *, retry: bool) -> list[dict[str, obj
             "keepalive": "60",
             "cleansession": False,
         },
-        {
-            "id": "engine",
-            "type": "influxdb",
-            "hostname": "127.0.0.1",
-            "port": str(influx.engine_port),
-            "protocol": "http",
-            "database": influx.bucket,
-            "influxdbVersion": "1.x",
-        },
+        {"id": "engine", "type": "influxdb", **engine(influx, writes)},
         {
             "id": "in",
             "type": "mqtt in",
@@ -130,10 +138,13 @@ def flow(broker_port: int, influx: Influx, *, retry: bool) -> list[dict[str, obj
             "measurement": "reading",
             "precision": "ms",
             "retentionPolicy": "",
+            "precisionV18FluxV20": "ms",
+            "org": influx.org,
+            "bucket": influx.bucket,
             "wires": [],
         },
     ]
-    if retry:
+    if writes == "1-retry":
         delay = {"pauseType": "delay", "timeout": "5", "timeoutUnits": "seconds"}
         nodes += [
             {"id": "catch", "type": "catch", "z": "tab", "scope": ["out"], "wires": [["wait"]]},
@@ -143,11 +154,11 @@ def flow(broker_port: int, influx: Influx, *, retry: bool) -> list[dict[str, obj
 
 
 def node_red(
-    folder: Path, broker_port: int, influx: Influx, _nodes: list[Node], home: Path, *, retry: bool
+    folder: Path, broker_port: int, influx: Influx, _nodes: list[Node], home: Path, writes: Writes
 ) -> list[Part]:
     """Node-RED with its default settings, but for loopback, no telemetry."""
     folder.mkdir(parents=True)
-    (folder / "flows.json").write_text(json.dumps(flow(broker_port, influx, retry=retry), indent=1))
+    (folder / "flows.json").write_text(json.dumps(flow(broker_port, influx, writes), indent=1))
     port = free_port()
     (folder / "settings.js").write_text(
         f'module.exports = {{uiHost: "127.0.0.1", uiPort: {port}, flowFile: "flows.json", '
@@ -158,14 +169,6 @@ def node_red(
     program = str(home.resolve() / NODE_RED)
     words = ["--userDir", str(folder), "--settings", str(folder / "settings.js")]
     return [Part("node-red", [node, program, *words], folder)]
-
-
-def with_retry(*around: object) -> list[Part]:
-    return node_red(*around, retry=True)  # type: ignore[arg-type]
-
-
-def without_retry(*around: object) -> list[Part]:
-    return node_red(*around, retry=False)  # type: ignore[arg-type]
 
 
 def coldchain(folder: Path, broker_port: int, influx: Influx, nodes: list[Node], _home: Path) -> list[Part]:
@@ -204,8 +207,21 @@ def registry(nodes: list[Node]) -> Registry:
 PIPELINES = {
     pipeline.name: pipeline
     for pipeline in (
-        Pipeline("node-red", "Mosquitto, Node-RED", "mosquitto", "puback", without_retry),
-        Pipeline("node-red-retry", "the same, failed writes tried again", "mosquitto", "puback", with_retry),
+        Pipeline("node-red", "Mosquitto, Node-RED", "mosquitto", "puback", partial(node_red, writes="1")),
+        Pipeline(
+            "node-red-2",
+            "the same, its client of InfluxDB 2",
+            "mosquitto",
+            "puback",
+            partial(node_red, writes="2"),
+        ),
+        Pipeline(
+            "node-red-retry",
+            "the same, failed writes tried again",
+            "mosquitto",
+            "puback",
+            partial(node_red, writes="1-retry"),
+        ),
         Pipeline("coldchain", "Mosquitto, gateway and ingest", "mosquitto", "answer", coldchain),
         Pipeline("coldchain-nats", "nats-server, gateway and ingest", "nats", "answer", coldchain),
         Pipeline("coldchain-puback", "the same, nodes forget at PUBACK", "mosquitto", "puback", coldchain),
