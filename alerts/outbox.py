@@ -20,7 +20,7 @@ from typing import cast
 
 import structlog
 
-from alerts.bundle import Due, bundle, told_in
+from alerts.bundle import UNWANTED, Due, bundle, let_go, told_in
 from alerts.lease import Lease
 from alerts.senders import Senders
 from coldchain.kernel.clocks import WallClock
@@ -44,7 +44,7 @@ STOP_S = 1.5
 SHARED = frozenset({"sms", "call"})
 """Channels of one modem."""
 HOUR_MS = 3_600_000
-CREDIT_EVERY_S = 6 * 3600.0
+CREDIT_EVERY_S, SIGNAL_EVERY_S = 6 * 3600.0, 3600.0
 BUSY_MS = 30_000
 """How long the outcome of a try may wait for the judge to finish writing."""
 REPORT_MAX_MS = 3 * 86_400_000
@@ -61,16 +61,23 @@ class Budget:
     hourly   beyond so many messages within an hour only first critical ones leave; 0: no bound
     reserve  with less credit than this on the SIM only critical messages leave
     ask      what is left, or None when nobody can say; asked between sends
+    ask_signal  how strong the network is [dBm], or None
     """
 
     hourly: int = 0
     reserve: float = 0.0
     ask: Callable[[], float | None] | None = None
+    ask_signal: Callable[[], int | None] | None = None
     credit: float | None = None
+    signal_dbm: int | None = None
     _again_s: float = 0.0
+    _signal_again_s: float = 0.0
 
     def look(self, now_s: float) -> None:
         """Ask when it is time."""
+        if self.ask_signal is not None and now_s >= self._signal_again_s:
+            self._signal_again_s = now_s + SIGNAL_EVERY_S
+            self.signal_dbm = self.ask_signal()
         if self.ask is not None and now_s >= self._again_s:
             self._again_s = now_s + CREDIT_EVERY_S
             self.credit = self.ask()
@@ -108,7 +115,7 @@ class Outbox:
     ) -> None:
         self._db: sqlite3.Connection = open_writer(path, ALARMS_MIGRATIONS)
         self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        self.broken: sqlite3.Error | None = None
+        self.broken: Exception | None = None
         self.channels: dict[str, Notifier] = (
             dict(channels) if isinstance(channels, Mapping) else {"sms": channels}
         )
@@ -126,7 +133,7 @@ class Outbox:
         return thread
 
     def run(self) -> None:
-        """Until `stop`. A store that fails ends it; `broken` then says why."""
+        """Until `stop`. Whatever fails ends it; `broken` then says why."""
         senders = Senders(self.channels, self._try, self.wake)
         try:
             while not self._stopping.is_set():
@@ -146,7 +153,7 @@ class Outbox:
                     self._wake.wait(max(left_s, 0.0))
             for done in senders.stop(STOP_S):
                 self._settle(*done)
-        except sqlite3.Error as bad:
+        except Exception as bad:  # whoever runs us looks at `broken`: nobody would be told any more
             log.exception("outbox_broke")
             self.broken = bad
         finally:
@@ -174,9 +181,13 @@ class Outbox:
         """
         self._db.execute(
             "UPDATE notice SET state = 'unknown', due_ms = ?, detail = 'cut off by a restart',"
-            " tries = max(tries - 1, 1) WHERE state = 'sending'",
-            (self._wall_ms(),),
+            " tries = max(tries - 1, 1) WHERE state = 'sending' AND detail <> ?",
+            (self._wall_ms(), UNWANTED),
         )
+        unwanted = self._db.execute("SELECT id FROM notice WHERE state = 'sending'").fetchall()
+        for (id_,) in unwanted:
+            self._db.execute("UPDATE notice SET state = 'cancelled' WHERE id = ?", (id_,))
+            let_go(self._db, id_)
         log.info("lease", fence=fence)
 
     # --- sending
@@ -220,6 +231,8 @@ class Outbox:
         now = self._wall_ms()
         while (due := self._first(now, busy)) is not None:
             with transaction(self._db) as db:
+                if not _still_due(db, due.id):
+                    continue  # cancelled while we waited for the judge to finish writing
                 chosen = bundle(db, due, now, self._persona)
                 if chosen is None:
                     continue  # held back until later: there may be another
@@ -265,6 +278,8 @@ class Outbox:
         now, tries = self._wall_ms(), due.tries + 1
         state, due_ms = verdict(sent.delivery, tries, now)
         with transaction(self._db) as db:
+            if state in ("failed", "unknown") and _is_unwanted(db, due.id):
+                state = "cancelled"
             done = db.execute(
                 "UPDATE notice SET state = ?, due_ms = ?, detail = ?, sent_ms = ?"
                 " WHERE id = ? AND state = 'sending'"
@@ -273,6 +288,8 @@ class Outbox:
             )
             if not done.rowcount:  # another sender took over meanwhile: its word counts
                 return
+            if state == "cancelled":
+                let_go(db, due.id)
             if state in ("sent", "given_up"):  # what was told in it shares its fate
                 db.execute(
                     "UPDATE notice SET state = ?, sent_ms = ? WHERE state = 'bundled' AND detail = ?",
@@ -307,7 +324,10 @@ class Outbox:
             if heard:
                 any_ = True
                 self._keep(heard)
-                listener.forget(heard)
+                try:
+                    listener.forget(heard)  # heard again, it is known by its name
+                except Exception:
+                    log.exception("listener_broke")
         return any_
 
     def _keep(self, heard: list[Heard]) -> None:
@@ -343,6 +363,17 @@ class Outbox:
                 "UPDATE delivery SET fate = 'failed', receipt_due_ms = ? WHERE notice = ? AND chased = 0",
                 (now, row[0]),
             )
+
+
+def _still_due(db: sqlite3.Connection, notice: int) -> bool:
+    row = db.execute("SELECT state FROM notice WHERE id = ?", (notice,)).fetchone()
+    return row is not None and row[0] in ("due", "failed", "unknown")
+
+
+def _is_unwanted(db: sqlite3.Connection, notice: int) -> bool:
+    """Was it cancelled while it was being tried?"""
+    row = db.execute("SELECT detail FROM notice WHERE id = ?", (notice,)).fetchone()
+    return row is not None and row[0] == UNWANTED
 
 
 def verdict(delivery: Delivery, tries: int, now_ms: int) -> tuple[str, int]:

@@ -14,6 +14,8 @@ from alerts.drills import Drills
 from alerts.duty import DutyWatch
 from alerts.late import Record
 from alerts.moved import Clocks
+from alerts.outbox import Outbox
+from alerts.ping import Ping
 from alerts.store import AlarmStore
 from coldchain.settings import Settings
 
@@ -41,6 +43,7 @@ class Rounds:
             self._canaries,
             self._daily,
         )
+        self._ping = Ping(settings.notify.ping_url)
         self._version = -1
 
     def hear(self, scene: Scene) -> bool:
@@ -53,9 +56,16 @@ class Rounds:
             changed |= part.look(scene)
         return changed
 
-    def figures(self) -> dict[str, Any]:
-        took_ms = self._canaries.took_ms
-        return {} if took_ms is None else {"canary_s": round(took_ms / 1000, 1)}
+    def beat(self, now_s: float, position: int, behind: int, outbox: Outbox | None) -> dict[str, Any]:
+        """Show that we live, and give our figures. `position`, `behind`: see Ping.look."""
+        self._ping.look(now_s, position, behind)
+        took_ms, budget = self._canaries.took_ms, outbox.budget if outbox else None
+        figures = {
+            "canary_s": None if took_ms is None else round(took_ms / 1000, 1),
+            "credit": budget.credit if budget else None,
+            "signal_dbm": budget.signal_dbm if budget else None,
+        }
+        return {name: value for name, value in figures.items() if value is not None} | self._ping.figures()
 
     def _forget(self, scene: Scene) -> bool:
         """With each version of the registry: what is no longer there is broken no longer."""

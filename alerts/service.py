@@ -69,6 +69,7 @@ class AlertService:
     notifier  the channels by name, or one that is `sms`; None: alarms are kept, nobody is told
     draw      where codes come from
     credit    asks what is left on the SIM
+    signal    asks how strong the modem's network is [dBm]
     ready     what is to be mended, for the morning's message
     The outbox has a thread of its own while `run` runs; otherwise call `outbox.send_one`.
     """
@@ -82,6 +83,7 @@ class AlertService:
         steady_s: SteadyClock = system_steady_s,
         draw: Draw = secrets.randbelow,
         credit: Callable[[], float | None] | None = None,
+        signal: Callable[[], int | None] | None = None,
         ready: Ready | None = None,
     ) -> None:
         self._settings, self._wall_ms, self._steady_s = settings, wall_ms, steady_s
@@ -107,7 +109,7 @@ class AlertService:
         self._watch = self._keeper.watch
         self._beside = Beside(self._store, self._book, self._silent_after_ms)
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
-        budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit)
+        budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit, signal)
         self.outbox = Outbox(settings.alarms_db, channels, wall_ms, now.persona, budget) if channels else None
         self._figures = AlarmsReader(settings.alarms_db)
         self._heart = Heart(settings.data_dir, "alerts", wall_ms)
@@ -382,14 +384,16 @@ class AlertService:
     def _beat(self) -> None:
         counts = self._figures.counts()
         newest = self._journal.last_position() if self._journal is not None else self._position
+        behind = max(0, newest - self._position) + self._pace.waiting
         self._heart.beat(
             {
                 "position": self._position,
-                "behind": max(0, newest - self._position) + self._pace.waiting,
+                "behind": behind,
                 "judged": self._n_judged,
                 "alarms_open": counts.alarms_open,
                 "notices_due": counts.notices_due,
                 "notices_sent": counts.notices_sent,
+                **self._rounds.beat(self._steady_s(), self._position, behind, self.outbox),
             },
             now=True,
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -63,6 +64,23 @@ def build_credit(settings: Settings, channels: dict[str, Notifier]) -> Callable[
     modem = getattr(caller, "modem", None) or channels.get("sms")
     ask = getattr(modem, "credit", None)
     return (lambda: ask(code)) if code and callable(ask) else None
+
+
+def build_signal(channels: dict[str, Notifier]) -> Callable[[], int | None] | None:
+    """How to ask how strong the first modem's network is [dBm]; None without a modem."""
+    caller = channels.get("call")
+    check = getattr(getattr(caller, "modem", None) or channels.get("sms"), "check", None)
+    return (lambda: dbm_in(check().detail)) if callable(check) else None
+
+
+def dbm_in(detail: str) -> int | None:
+    """Of a modem's own figure, 0..31 in steps of 2 dB from -113 dBm (3GPP TS 27.007, +CSQ).
+
+    >>> dbm_in("modem ready at /dev/ttyUSB0, signal 19 of 31"), dbm_in("no answer")
+    (-75, None)
+    """
+    found = re.search(r"signal (\d+) of 31", detail)
+    return 2 * int(found[1]) - 113 if found else None
 
 
 def _modem(modem: ModemSettings, pin_guard: Path) -> ModemNotifier:

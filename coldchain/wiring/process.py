@@ -54,7 +54,7 @@ def build_ingest(settings: Settings) -> Service:
 
 def build_alerts(settings: Settings) -> Service:
     from alerts.service import AlertService
-    from coldchain.wiring.notify import build_channels, build_credit
+    from coldchain.wiring.notify import build_channels, build_credit, build_signal
     from coldchain.wiring.readiness import readiness
 
     channels = build_channels(settings)
@@ -62,6 +62,7 @@ def build_alerts(settings: Settings) -> Service:
         settings,
         channels or None,
         credit=build_credit(settings, channels),
+        signal=build_signal(channels),
         ready=partial(readiness, settings),
     )
 

@@ -4,20 +4,25 @@
 The site is in Vientiane, the clock of the stories is UTC: 07:00 there is 00:00 here, the day after.
 """
 
+import threading
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from ward import Ward, instant
 
 from alerts.oncall.rota import local_of
+from alerts.ping import Ping
 from coldchain.kernel.words import canary_value
 from coldchain.ports.notifier import Delivery, Kind
-from coldchain.records.health import Heart
+from coldchain.records.health import Heart, beats
 from coldchain.records.readiness import Finding
 from coldchain.records.registry import GatewayEntry, Quiet, Sensor, Site
 from coldchain.records.sql import transaction
 from coldchain.settings.model import ModemSettings, NotifySettings
+from coldchain.wiring.readiness import readiness
 
 OWN = "+8562099000001"
 
@@ -253,7 +258,7 @@ def test_the_canary_comes_back(tmp_path: Path) -> None:
     sings(ward, "23:30:20")
     ward.run_until("23:31")
     ward.hears_itself()
-    assert ward.service._rounds.figures() == {"canary_s": pytest.approx(60, abs=11)}
+    assert beat(ward)["canary_s"] == pytest.approx(60, abs=11)
     ward.run_until("+1 02:00")
     assert ward.chain() == []
     assert [(kind, outcome) for _, kind, _, outcome in ward.alarms.heard(0, 2**60)] == [("sms", "canary")]
@@ -261,6 +266,12 @@ def test_the_canary_comes_back(tmp_path: Path) -> None:
     ward.restart_alerts()
     ward.run_until("+1 03:00")
     assert ward.phones.tries == tried, "once a day"
+
+
+def beat(ward: Watched) -> dict[str, Any]:
+    ward.service._beat()
+    (alerts,) = [one for one in beats(ward.settings.data_dir) if one.name == "alerts"]
+    return alerts.figures
 
 
 @pytest.mark.parametrize("link", ["gateway", "spool", "driver", "judging", "unsent", "unheard"])
@@ -374,3 +385,88 @@ def test_an_unknown_answer_of_the_network_is_tried_again_and_counts_once(tmp_pat
     ]
     ward.run_until("23:50")
     assert ward.chain() == []
+
+
+# --- the dead-man's switch, and what the modem tells
+
+
+def test_another_host_is_told_while_judging_goes_on_and_no_longer(tmp_path: Path) -> None:
+    with Heard200() as there:
+        ward = Watched(tmp_path, ping_url=there.url)
+        ward.fridge("vte-br-01")
+        ward.temperature("vte-br-01", 4.0).run_until("23:52")
+        for clock in ("23:52:00", "23:52:30", "23:53:10"):
+            ward.run_until(clock)
+            beat(ward)
+            ward.service._rounds._ping.wait()
+        assert there.paths == ["/ping/abc", "/ping/abc"], "once a minute"
+        ward.service._fetch = list  # the planted fault: alerts reads nothing any more
+        beat(ward)
+        ward.run_until("23:57")
+        for _ in range(3):
+            beat(ward)
+            ward.service._rounds._ping.wait()
+        assert len(there.paths) == 2
+        assert beat(ward)["pings"] == 2
+
+
+def test_a_host_that_does_not_answer_is_counted_and_holds_nothing_up(tmp_path: Path) -> None:
+    ward = Watched(tmp_path, ping_url="http://127.0.0.1:9/")
+    ward.run_until("23:51")
+    beat(ward)
+    ward.service._rounds._ping.wait()
+    assert (beat(ward)["pings"], beat(ward)["pings_failed"]) == (0, 1)
+
+
+def test_a_fetch_that_hangs_is_not_doubled() -> None:
+    let_go, calls = threading.Event(), []
+
+    def hang(url: str) -> None:
+        calls.append(url)
+        let_go.wait(5.0)
+
+    ping = Ping("http://192.0.2.1/", hang)
+    for now_s in (0.0, 61.0, 122.0):
+        ping.look(now_s, 0, 0)
+    let_go.set()
+    ping.wait()
+    assert len(calls) == 1
+    ping.look(183.0, 0, 0)
+    ping.wait()
+    assert len(calls) == 2
+
+
+def test_what_the_modem_tells_is_in_the_figures(tmp_path: Path) -> None:
+    ward = Watched(tmp_path)
+    assert not {"credit", "signal_dbm"} & beat(ward).keys()
+    budget = ward.outbox.budget
+    budget.ask, budget.ask_signal = lambda: 4200.0, lambda: -105
+    budget.look(1.0)
+    assert (beat(ward)["credit"], beat(ward)["signal_dbm"]) == (4200.0, -105)
+    assert {one.what for one in readiness(ward.settings, ward.now_ms)} >= {"signal"}
+
+
+class Heard200:
+    """Another host, which answers 200."""
+
+    def __enter__(self) -> Self:
+        self.paths: list[str] = []
+        paths = self.paths
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                paths.append(self.path)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/ping/abc"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
