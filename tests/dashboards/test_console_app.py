@@ -26,8 +26,8 @@ WARM, QUIET, BROKEN, NEVER = (REG.appliances[i].id for i in (0, 1, 3, 11))
 STORY = Story(
     warm={WARM: 70}, silent={QUIET: 47}, failed={BROKEN}, never={NEVER}, door={REG.appliances[4].id}
 )
-PAGES = ("/", f"/appliance/{WARM}", f"/appliance/{NEVER}?range=1y", "/alarms", "/waiting", "/health",
-         "/wall", "/site/vte")  # fmt: skip
+PAGES = ("/", f"/appliance/{WARM}", f"/appliance/{NEVER}?range=1y", "/alarms", "/alarm/1", "/waiting",
+         "/health", "/wall", "/site/vte")  # fmt: skip
 HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
 VOID = {"meta", "link", "input", "img", "br", "path", "circle", "rect", "use"}
 

@@ -60,7 +60,8 @@ def phone(tmp_path: Path) -> Iterator[Chromium]:
 
 def test_pages_fit_a_phone_and_break_no_policy(served: Served, phone: Chromium) -> None:
     """The browser reports each refused script, style and request; too wide a page scrolls sideways."""
-    for path in ("/", f"/appliance/{WARM}", "/alarms", "/waiting", "/health", "/site/vte", "/wall"):
+    pages = ("/", f"/appliance/{WARM}", "/alarms", "/alarm/1", "/waiting", "/health", "/site/vte", "/wall")
+    for path in pages:
         phone.open(served.url + path)
         phone.wait(f"location.pathname === '{path}' && document.readyState === 'complete'")
         assert phone.eval("document.documentElement.scrollWidth") <= 360, path

@@ -25,6 +25,7 @@ PAGES = [
     f"/appliance/{WARM}",
     "/site/vte",
     "/alarms",
+    "/alarm/1",
     "/waiting",
     "/health",
     "/signin",
