@@ -44,7 +44,7 @@ from coldchain.ports.notifier import Notifier
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.health import BEAT_EVERY_S, Heart
 from coldchain.records.journal import JournalReader, LogBatch
-from coldchain.records.registry import Registry, RegistryReader
+from coldchain.records.registry import Registry, RegistryReader, bring_up
 from coldchain.settings import Settings
 
 log = structlog.get_logger()
@@ -89,6 +89,7 @@ class AlertService:
         self._settings, self._wall_ms, self._steady_s = settings, wall_ms, steady_s
         self._lateness_ms = round(settings.alerts.lateness.total_seconds() * 1000)
         self._silent_after_ms = round(settings.alerts.silent_after.total_seconds() * 1000)
+        bring_up(settings.desk_db)
         self._store = AlarmStore(settings.alarms_db)
         channels: dict[str, Notifier] = (
             dict(notifier) if isinstance(notifier, Mapping) else {"sms": notifier} if notifier else {}

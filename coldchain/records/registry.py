@@ -276,6 +276,15 @@ def _known(who: str, what: str, name: str, names: set[str]) -> None:
         raise ValueError(f"{who}: {what} {name!r} is not known; known: {', '.join(sorted(names)[:12])}")
 
 
+def bring_up(path: Path) -> None:
+    """Bring a desk that an older version wrote to the present form. Nothing where there is none yet.
+
+    Before anybody reads: a reader refuses an older form, and alerts without a registry judge nothing.
+    """
+    if path.exists():
+        open_writer(path, DESK_MIGRATIONS).close()
+
+
 class Desk:
     """`desk.db` for those who change it: the console and the command line, in short transactions."""
 

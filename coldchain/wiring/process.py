@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from coldchain.kernel.errors import ColdChainError
+from coldchain.records.registry import bring_up
 from coldchain.settings import Settings, load
 from coldchain.wiring.logs import set_up_logs
 from coldchain.wiring.sound import make_sound
@@ -71,11 +72,12 @@ def build_console(settings: Settings) -> Service:
     from alerts.oncall.rota import on_duty
     from coldchain.wiring.accounts import first_admin
     from coldchain.wiring.links import add_links
+    from coldchain.wiring.readiness import readiness
     from coldchain.wiring.web import WebService
     from dashboards.console.app import create_app
 
     first_admin(settings)
-    app = create_app(settings, on_duty=on_duty)
+    app = create_app(settings, on_duty=on_duty, ready=partial(readiness, settings))
     add_links(app, settings)
     return WebService(app, settings.console.host, settings.console.port)
 
@@ -104,6 +106,7 @@ def run_process(name: str, settings: Settings) -> None:
     """Build the process and run it until SIGTERM or SIGINT. AlreadyRunning beside another of its kind."""
     with alone(name, settings.data_dir):
         make_sound(name, settings)
+        bring_up(settings.desk_db)
         service = PROCESSES[name](settings)
 
         def stop(_signal: int, _frame: object) -> None:

@@ -25,6 +25,7 @@ from coldchain.records.registry import (
     RegistryReader,
     Sensor,
     Site,
+    bring_up,
 )
 from coldchain.settings import Settings, load
 from coldchain.wiring.child import free_port
@@ -178,6 +179,7 @@ def publish_registry(
     plan: DemoPlan, settings: Settings, fleet: Fleet, replay: list[ReplaySensor], wall_ms: int
 ) -> Registry:
     """The fleet and the replayed sensors, added to what the folder's registry holds already."""
+    bring_up(settings.desk_db)
     reader = RegistryReader(settings.desk_db)
     reader.refresh()
     old, new, trial = reader.registry, registry_of(fleet, replay), synthetic_registry(plan.synthetic)
