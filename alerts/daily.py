@@ -22,7 +22,7 @@ from alerts.store import AlarmStore
 from alerts.words.morning import how_it_is, to_mend
 from coldchain.kernel.errors import ColdChainError
 from coldchain.records.journal import JournalReader
-from coldchain.records.readiness import Finding
+from coldchain.records.readiness import Finding, site_of
 from coldchain.records.registry import Person, Registry, Sensor, Site
 from coldchain.settings import Settings
 
@@ -231,23 +231,8 @@ def fate_of(state: str, report: str, *, refs: str, delivered: bool, late: bool) 
 
 def concerns(finding: Finding, person: Person, registry: Registry) -> bool:
     """Is it about a site of theirs, or about everybody?"""
-    if not person.sites:
-        return True
-    name = finding.subject
-    sensor, appliance = registry.sensor_by_id.get(name), registry.appliance_by_id.get(name)
-    if sensor is not None and sensor.appliance:
-        appliance = registry.appliance_by_id.get(sensor.appliance)
-    gateway = next((g for g in registry.gateways if g.id == name), None)
-    of_site = (
-        appliance.site
-        if appliance
-        else gateway.site
-        if gateway
-        else name
-        if name in registry.site_by_id
-        else None
-    )
-    return of_site is None or of_site in person.sites
+    site = site_of(finding, registry)
+    return site is None or not person.sites or site in person.sites
 
 
 def _carries(sensor: Sensor, scene: Scene) -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dead-man's switch on another host: an address that is fetched while alerts makes progress.
 
-What watches there says so when it has not been fetched for a while; here nobody is told, failures are counted.
+What watches there says so when it has not been fetched for a while; here failures are counted, no more.
 """
 
 from __future__ import annotations

@@ -207,6 +207,19 @@ def _backlogs(known: Known) -> Iterator[Finding]:
             yield Finding("soon", "backlog", gateway, says, "look at its link: credit, antenna, broker")
 
 
+def site_of(finding: Finding, registry: Registry) -> str | None:
+    """The site that it is about; None: it is about everybody, or about a person."""
+    name = finding.subject
+    sensor = registry.sensor_by_id.get(name)
+    appliance = registry.appliance_by_id.get(sensor.appliance or "" if sensor else name)
+    if appliance is not None:
+        return appliance.site
+    gateway = next((one for one in registry.gateways if one.id == name), None)
+    if gateway is not None:
+        return gateway.site
+    return name if name in registry.site_by_id else None
+
+
 def line_of(found: Sequence[Finding]) -> str:
     """The morning's message in a line: how many of what, the urgent ones first.
 

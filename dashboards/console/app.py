@@ -20,16 +20,23 @@ from dashboards.console.accounts.store import Store
 from dashboards.console.alarms.programs import router as for_programs
 from dashboards.console.alarms.routes import router as for_people
 from dashboards.console.console import Console
+from dashboards.console.ready import Ready
 from dashboards.console.security import SafeHeaders
 from dashboards.console.site import OnDuty, nobody
 
 
-def create_app(settings: Settings, wall_ms: WallClock = system_wall_ms, on_duty: OnDuty = nobody) -> FastAPI:
-    """The whole console. It needs no file of the record to be there yet. `on_duty` reads the rotas.
+def create_app(
+    settings: Settings,
+    wall_ms: WallClock = system_wall_ms,
+    on_duty: OnDuty = nobody,
+    ready: Ready | None = None,
+) -> FastAPI:
+    """The whole console. It needs no file of the record to be there yet. `on_duty` reads the rotas,
+    `ready` lists what is to be mended.
 
     `app.state.stop_streams()` ends the open event streams; call it when the server is to stop.
     """
-    console = Console(settings, wall_ms, on_duty)
+    console = Console(settings, wall_ms, on_duty, ready)
     store = Store(settings.desk_db, wall_ms)
     answer = problems.answering(console.problem_page)
 

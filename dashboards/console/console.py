@@ -24,6 +24,7 @@ from dashboards.console.assets import Asset, load_assets
 from dashboards.console.events import EXACT_MAX_MS, TOLD, Lane, alarm_lane, held_lane, hold_ms, stepped_lane
 from dashboards.console.hub import Hub
 from dashboards.console.problems import Problem
+from dashboards.console.ready import Mending, Ready
 from dashboards.console.series import RANGES_MS, Series
 from dashboards.console.site import OnDuty, masked, nobody
 from dashboards.console.source import Look, Records
@@ -52,8 +53,11 @@ def ticking() -> str:
 class Console:
     """Everything the routes need. One per application."""
 
-    def __init__(self, settings: Settings, wall_ms: WallClock, on_duty: OnDuty = nobody) -> None:
+    def __init__(
+        self, settings: Settings, wall_ms: WallClock, on_duty: OnDuty = nobody, ready: Ready | None = None
+    ) -> None:
         self.settings, self.wall_ms, self.on_duty = settings, wall_ms, on_duty
+        self.mending = Mending(ready)
         self.assets: dict[str, Asset] = load_assets()
         self.records = Records(settings, wall_ms)
         self.env = self._environment()

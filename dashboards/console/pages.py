@@ -18,6 +18,7 @@ from dashboards.console.accounts.sight import scoped, seen
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
 from dashboards.console.problems import Problem
+from dashboards.console.ready import shown
 from dashboards.console.series import RANGES_MS, limits_between, unknown_ms
 from dashboards.console.site import site_page
 from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts, heard
@@ -178,8 +179,10 @@ def _desk(routes: APIRouter, console: Console) -> None:
     async def health(request: Request) -> Response:
         look = await console.hub.look()
         now_ms = look.fleet.now_ms
+        found = await asyncio.to_thread(console.mending.look, now_ms)
         return await asyncio.to_thread(
             console.render, request, "health.html",
+            mend=shown(found, look.registry, visitor().sees if scoped() else None),
             look=look, facts=facts(look, now_ms), alive=lambda beat: alive(beat, now_ms),
             heard=lambda gateway: now_ms - gateway.arrived_ms <= GATEWAY_STALE_MS,
         )  # fmt: skip
