@@ -19,6 +19,8 @@ WINDOW_MS = 600_000
 PER_WINDOW = 2
 GATHER_MS = 20_000
 """So long after the first message of a storm the digest waits for more of it."""
+UNWANTED = "no longer wanted"
+"""The detail of a notice that was cancelled while it was being tried: it is not tried again."""
 CALL_AGAIN_MS = 120_000
 """One ring is for everything that is due; a telephone is not rung again sooner."""
 
@@ -41,6 +43,13 @@ class Due:
 
 def told_in(id_: int) -> str:
     return f"told in notice {id_}"
+
+
+def let_go(db: sqlite3.Connection, id_: int) -> None:
+    """That notice will not leave: what was to be told in it leaves by itself. In the caller's transaction."""
+    db.execute(
+        "UPDATE notice SET state = 'due', detail = '' WHERE state = 'bundled' AND detail = ?", (told_in(id_),)
+    )
 
 
 def bundle(
@@ -83,8 +92,9 @@ def _spent(db: sqlite3.Connection, due: Due, now: int) -> tuple[int, int]:
     """(instant of the first, number) of messages tried to that person about that site in the window."""
     first, spent = db.execute(
         "SELECT coalesce(min(first_try_ms), 0), count(*) FROM notice WHERE person = ? AND first_try_ms > ?"
-        " AND site = ? AND channel = ? AND about IN ('raised', 'returned') AND state <> 'bundled'",
-        (due.person, now - WINDOW_MS, due.site, due.channel),
+        " AND first_try_ms <= ? AND site = ? AND channel = ? AND about IN ('raised', 'returned')"
+        " AND state <> 'bundled'",
+        (due.person, now - WINDOW_MS, now, due.site, due.channel),
     ).fetchone()
     return int(first), int(spent)
 
@@ -109,8 +119,9 @@ def _put_off(db: sqlite3.Connection, due: Due, until_ms: int) -> None:
 
 def _one_ring(db: sqlite3.Connection, due: Due, together: list[tuple[int, str]], now: int) -> Due | None:
     (last,) = db.execute(
-        "SELECT coalesce(max(first_try_ms), 0) FROM notice WHERE address = ? AND channel = 'call'",
-        (due.address,),
+        "SELECT coalesce(max(first_try_ms), 0) FROM notice WHERE address = ? AND channel = 'call'"
+        " AND first_try_ms <= ?",  # not what a clock that ran ahead has left behind
+        (due.address, now),
     ).fetchone()
     if last and now < last + CALL_AGAIN_MS:
         db.execute(

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from sqlite3 import Connection
 
 from alerts.answers.codes import Draw, fresh
-from alerts.bundle import told_in
+from alerts.bundle import UNWANTED, let_go
 
 CALLING, HELD, ENDED = "calling", "held", "ended"
 
@@ -136,10 +136,12 @@ class Chains:
             (alarm, person),
         )
         for (id_,) in found.fetchall():
-            self.db.execute(
-                "UPDATE notice SET state = 'due', detail = '' WHERE state = 'bundled' AND detail = ?",
-                (told_in(id_),),
-            )
+            let_go(self.db, id_)
+        self.db.execute(  # it may go out this once
+            "UPDATE notice SET detail = ?3 WHERE alarm = ?1 AND about = 'raised' AND state = 'sending'"
+            " AND (?2 IS NULL OR person = ?2)",
+            (alarm, person, UNWANTED),
+        )
 
     # --- deliveries
 
