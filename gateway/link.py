@@ -45,6 +45,8 @@ OnLoop = Callable[..., None]
 
 TICK_S = 1.0
 """While something is in flight, how often the link is looked at."""
+REFUSED_AGAIN_S = 60.0
+"""A broker that lets us hear no receipts is asked again so often."""
 
 
 class HubLink:
@@ -123,6 +125,7 @@ class HubLink:
             finally:
                 self._client = None
                 await asyncio.to_thread(stop_client, client)
+                _detach(client)
             await asyncio.sleep(RECONNECT_MIN_S)
 
     def _attach(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
@@ -153,7 +156,7 @@ class HubLink:
 
         def on_subscribe(_client: Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
             if reasons[0].is_failure:
-                on_loop(self._log, "receipts_refused", {"why": str(reasons[0])})
+                on_loop(self._refused, str(reasons[0]))
                 return
             if reasons[-1].is_failure:
                 on_loop(self._log, "commands_refused", {"why": str(reasons[-1])})
@@ -185,6 +188,11 @@ class HubLink:
         self._side.connected(self._steady_s())
         self._log("link_up", {"pending": len(self.state.pending())})
         self._wake.set()
+
+    def _refused(self, why: str) -> None:
+        """No receipts, so nothing is sent; a broker whose rules were mended meanwhile is asked anew."""
+        self._log("receipts_refused", {"why": why})
+        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self._lost.set)
 
     def _down(self, why: str) -> None:
         if self.state.up:
@@ -328,6 +336,12 @@ class HubLink:
         elapsed_s = self._steady_s() - self._started_s
         pings = keepalive_bytes(elapsed_s, self._mqtt.keepalive.total_seconds(), tls=self._mqtt.tls)
         return mb_per_month(self._published_bytes + pings, elapsed_s)
+
+
+def _detach(client: Client) -> None:
+    """It and its callbacks hold each other, and with them two sockets, until somebody lets go."""
+    client.on_connect = client.on_subscribe = client.on_disconnect = None
+    client.on_message = client.on_publish = None
 
 
 def _fit(batch: Batch) -> tuple[bytes, Batch]:
