@@ -207,24 +207,32 @@ def registry(nodes: list[Node]) -> Registry:
 PIPELINES = {
     pipeline.name: pipeline
     for pipeline in (
-        Pipeline("node-red", "Mosquitto, Node-RED", "mosquitto", "puback", partial(node_red, writes="1")),
+        Pipeline(
+            "node-red",
+            "Mosquitto, Node-RED with its client of InfluxDB 1",
+            "mosquitto",
+            "puback",
+            partial(node_red, writes="1"),
+        ),
         Pipeline(
             "node-red-2",
-            "the same, its client of InfluxDB 2",
+            "Mosquitto, Node-RED with its client of InfluxDB 2",
             "mosquitto",
             "puback",
             partial(node_red, writes="2"),
         ),
         Pipeline(
             "node-red-retry",
-            "the same, failed writes tried again",
+            "as node-red, and the flow tries failed writes again",
             "mosquitto",
             "puback",
             partial(node_red, writes="1-retry"),
         ),
         Pipeline("coldchain", "Mosquitto, gateway and ingest", "mosquitto", "answer", coldchain),
         Pipeline("coldchain-nats", "nats-server, gateway and ingest", "nats", "answer", coldchain),
-        Pipeline("coldchain-puback", "the same, nodes forget at PUBACK", "mosquitto", "puback", coldchain),
+        Pipeline(
+            "coldchain-puback", "as coldchain, and nodes forget at PUBACK", "mosquitto", "puback", coldchain
+        ),
     )
 }
 
