@@ -187,6 +187,13 @@ def test_an_account_of_one_site_sees_and_changes_nothing_elsewhere(
         assert client.get(f"/appliance/{theirs}", headers=who).status_code == 403
         assert client.get(f"/api/v1/appliances/{theirs}/series", headers=who).status_code == 403
     assert client.get("/site/vte", headers=keo).status_code == 403
+    for path in ("/alarm/1", "/api/v1/alarms/1"):
+        assert (client.get(path, headers=keo).status_code, client.get(path, headers=na).status_code) == (
+            403,
+            200,
+        )
+    form = {"form": form_of(client, keo), "action": "door"}
+    assert client.post("/alarm/1/acknowledge", data=form, headers=keo).status_code == 403
     assert client.get("/api/v1/alarms", headers=keo).json()["open"] == []
     assert len(client.get("/api/v1/alarms", headers=na).json()["open"]) == 1
     body = {"alarm": seed.opened, "command": "d" * 32, "form": form_of(client, keo)}

@@ -14,12 +14,14 @@ from alerts.commands import ACTIONS as TAKEN
 from alerts.commands import ASIDE
 from alerts.lifecycle import Event, State, why_not
 from alerts.site import keeping
+from coldchain.records.accounts import Accounts
 from coldchain.records.alarms import Alarm, Listed
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.asked import AskedReader
 from coldchain.records.registry import Person, Registry
 from coldchain.records.sql import open_writer, transaction
 from coldchain.wiring.links import add_links
+from dashboards.console.accounts.gate import COOKIE
 from dashboards.console.alarms.told import ACTIONS, Told
 from dashboards.console.alarms.wish import VERBS
 from dashboards.console.app import create_app
@@ -27,6 +29,7 @@ from dashboards.console.app import create_app
 WARM, OTHER = "vte-br-000", "skt-br-001"
 HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
 NOY, KEO = "vte-on-call", "vte-lab"
+PASSWORD = "a long sentence of words"
 KEY = {"Idempotency-Key": "program-1:0001"}
 
 
@@ -158,6 +161,26 @@ def test_every_verb_is_asked_whole_or_not_at_all(
     of_appliance = verb in ("out_of_service", "return_to_service")
     body = fields | {"by": "console"} | ({"appliance": WARM} if of_appliance else {})
     assert asked(seed) == [(verb, NOY, "" if of_appliance else seed.opened, body)]
+
+
+def test_an_account_acts_by_its_own_name(client: Client, seed: Seed) -> None:
+    """As the registry knows them; what the form says of names is nothing."""
+    accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS)
+    for name, person in (("ana", "On-call, Vientiane"), ("bob", "Bob")):
+        accounts.add(name, PASSWORD, role="on-call", person=person, by="test", fresh=False)
+    cookies = {name: accounts.sign_in(name, PASSWORD, "x") for name in ("ana", "bob")}
+    accounts.close()
+    statuses = []
+    for cookie in cookies.values():
+        headers = HERE | {"cookie": f"{COOKIE}={cookie}"}
+        page = client.get("/alarm/1", headers=headers).text
+        assert 'name="name"' not in page
+        form = re.findall(r'name="form" value="([^"]+)"', page)[0]
+        said = {"name": KEO, "form": form, "minutes": "15", "reason": "restocking"}
+        answer = client.post("/alarm/1/shelve", data=said, headers=headers, follow_redirects=False)
+        statuses.append(answer.status_code)
+    assert statuses == [303, 422], "Bob is not in the registry"
+    assert [(verb, person) for verb, person, _, _ in asked(seed)] == [("shelve", NOY)]
 
 
 def test_our_verbs_and_actions_are_those_that_alerts_takes() -> None:
