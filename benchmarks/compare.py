@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +42,9 @@ FAULTS = {
     "middle killed": MIDDLE_AWAY_S,
     "middle frozen 10 s": FROZEN_S,
 }
+"""Kind -> how long it lasts [s]."""
+TOGETHER = "middle killed while the database is away"
+LASTS_S = {**FAULTS, TOGETHER: DATABASE_AWAY_S}
 SETTLE_S = 10.0
 """Connections, first messages, compilation: before anything is counted."""
 CALM_S, CALM_MAX_PART = 30.0, 0.25
@@ -59,17 +62,17 @@ class Fault(NamedTuple):
     kind: str
 
 
-def schedule(seed: int, span_s: float) -> Iterator[Fault]:
+def schedule(seed: int, span_s: float, kinds: Sequence[str] = tuple(FAULTS)) -> Iterator[Fault]:
     """All kinds in a shuffled order, again and again, as long as they end within span_s; the same for all."""
     dice = random.Random(seed)
     at_s = 0.0
     while True:
-        for kind in dice.sample(list(FAULTS), len(FAULTS)):
+        for kind in dice.sample(kinds, len(kinds)):
             at_s += dice.uniform(*REST_S)
-            if at_s + FAULTS[kind] > span_s:
+            if at_s + LASTS_S[kind] > span_s:
                 return
             yield Fault(at_s, kind)
-            at_s += FAULTS[kind]
+            at_s += LASTS_S[kind]
 
 
 @dataclass(slots=True)
@@ -159,7 +162,7 @@ class Trial:
             faults = self._strike(60 * self.asked.minutes - calm_s)
             field_.measuring = False
             total = field_.measured
-            settled_s = await_still(self._there, total, still_s=STILL_S, patience_s=DRAIN_S)
+            settled_s = await_still(self._there, total, still_s=self.asked.still, patience_s=DRAIN_S)
             end = meter.cpu_s()
         say(f"  still after {settled_s:.0f} s")
         journal = self.folder / "middle/data/readings.db"
@@ -185,7 +188,7 @@ class Trial:
     def _strike(self, span_s: float) -> Counter[str]:
         struck: Counter[str] = Counter()
         began_s = time.monotonic()
-        for fault in schedule(self.asked.seed, span_s):
+        for fault in schedule(self.asked.seed, span_s, self.asked.faults):
             time.sleep(max(0.0, began_s + fault.at_s - time.monotonic()))
             say(f"  {time.monotonic() - began_s:5.0f} s  {fault.kind}")
             self.struck.append((wall_ms(), fault.kind))
@@ -207,17 +210,26 @@ class Trial:
             time.sleep(DATABASE_AWAY_S)
             self.influx.start()
         elif kind == "middle killed":
-            for part in self.parts:
-                part.end(signal.SIGKILL)
-            time.sleep(MIDDLE_AWAY_S)
-            for part in self.parts:
-                part.start()
+            self._kill_middle()
+        elif kind == TOGETHER:
+            self.influx.stop()
+            time.sleep(DATABASE_AWAY_S / 2)
+            self._kill_middle()
+            time.sleep(DATABASE_AWAY_S / 2 - MIDDLE_AWAY_S)
+            self.influx.start()
         else:
             for part in self.parts:
                 part.strike(signal.SIGSTOP)
             time.sleep(FROZEN_S)
             for part in self.parts:
                 part.strike(signal.SIGCONT)
+
+    def _kill_middle(self) -> None:
+        for part in self.parts:
+            part.end(signal.SIGKILL)
+        time.sleep(MIDDLE_AWAY_S)
+        for part in self.parts:
+            part.start()
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -234,7 +246,7 @@ def table(outcomes: list[Outcome]) -> str:
     row("in InfluxDB at the end", *(f"{o.influx.there}" for o in outcomes))
     for name in ("lost", "held", "doubled", "altered", "invented"):
         row(f"{name}, InfluxDB", *(f"{getattr(o.influx, name)}" for o in outcomes))
-    for kind in ("none yet", *FAULTS):
+    for kind in ("none yet", *dict.fromkeys(kind for o in outcomes for kind in o.faults)):
         row(f"lost after: {kind}", *(f"{o.influx.lost_after.get(kind, 0)}" for o in outcomes))
     for name in ("lost", "doubled", "altered"):
         row(f"{name}, journal", *(f"{getattr(o.journal, name)}" if o.journal else "–" for o in outcomes))
@@ -260,6 +272,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--node-red", type=Path, default=ROOT / "build/node-red", help="where npm installed it"
     )
     words.add_argument("--pipelines", nargs="+", choices=PIPELINES, default=USUAL)
+    words.add_argument("--faults", nargs="+", choices=LASTS_S, default=list(FAULTS))
+    words.add_argument(
+        "--still", type=float, default=STILL_S, help="seconds without a new reading: no more come"
+    )
     words.add_argument("--json", type=Path, help="also write the figures there")
     words.add_argument("--keep", type=Path, help="leave logs and stores in this new folder")
     asked = words.parse_args(arguments)
