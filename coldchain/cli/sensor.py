@@ -171,3 +171,21 @@ def gateway(
     entry = {"id": id_, "site": site, "phone": phone}
     version = put_gateway(settings_of(config, directory), entry, author=author, wall_ms=wall_ms)
     say(f"{id_} stands at {site or 'no site of its own'} (registry version {version})")
+
+
+@registry_app.command("canary")
+def canary(
+    gateway_id: Annotated[str, typer.Argument(metavar="GATEWAY", help="As in the gateway's own settings.")],
+    author: Author = "command line",
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """Expect a gateway's daily canary, which proves the way from a driver to the telephone and back."""
+    from coldchain.wiring.adopt import put_canary
+
+    settings = settings_of(config, directory)
+    version = put_canary(settings, gateway_id, author=author, wall_ms=wall_ms)
+    at = f"{settings.notify.canary_at:%H:%M} {settings.zone}"
+    say(f"a reading of canary-{gateway_id} is expected at {at} each day (registry version {version})")
+    if settings.notify.modem.own_number is None:
+        say("no [notify.modem] own_number: the way is proven as far as the engine, not to a telephone")

@@ -70,6 +70,11 @@ driver = "serial"
 codec = "binary"                 # or "ascii"
 baud = 115200
 
+# A canary: a reading made up once a day proves the way from here to the telephone and back (docs/deploy.md).
+# [[gateway.lines]]
+# driver = "canary"
+# device = "06:30+07:00"         # a time with its offset, the same as canary_at of the hub
+
 # Devices that speak Modbus: a line, its devices, and what their registers mean.
 # [[gateway.lines]]
 # device = "/dev/serial/by-id/usb-rs485"
@@ -133,9 +138,14 @@ file = "data/messages.jsonl"
 
 
 _NOTIFY = """hourly = 120                     # an hour; beyond it only first critical ones leave; 0: no bound
-# calls = false                  # the modem does not ring, too"""
+# calls = false                  # the modem does not ring, too
+# morning = "07:00"              # when the list of what to mend goes to supervisors and managers
+# all_well = ["noy"]             # who gets a line each morning: well or not, who is on call
+# canary_at = "06:30"            # when the canary's reading is due
+# ping_url = "https://..."       # fetched each minute while alerts makes progress: a dead-man's switch"""
 
 _MODEM = """# pin_file = "secrets/sim-pin"
+# own_number = "+8562099000001"  # of its own SIM: the canary's message goes there
 # ussd = "*123#"                 # how the operator tells the credit
 # reserve = 5000                 # with less credit only critical messages leave
 # reset = ["uhubctl", "-a", "cycle", "-l", "1-1", "-p", "2"]   # power-cycles a modem that hangs"""

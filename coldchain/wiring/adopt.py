@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from coldchain.kernel.errors import BadData, StoreUnavailable
-from coldchain.kernel.words import Quantity
+from coldchain.kernel.words import CANARY_NODE, Quantity
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import (
     Appliance,
@@ -177,3 +177,14 @@ def put_gateway(settings: Settings, entry: dict[str, Any], *, author: str, wall_
         return {"gateways": (*others, GatewayEntry(**entry))}
 
     return _change(settings, change, author=author, reason=f"gateway {entry['id']}", wall_ms=wall_ms)
+
+
+def put_canary(settings: Settings, gateway: str, *, author: str, wall_ms: Callable[[], int]) -> int:
+    """Know the reading that a gateway's canary line makes up once a day. Returns the registry's version."""
+    node = CANARY_NODE + gateway
+    sensor = Sensor(id=f"{node}/reading", node=node, channel=0, every_s=86_400)
+
+    def change(registry: Registry) -> dict[str, Any]:
+        return {"sensors": (*(s for s in registry.sensors if s.id != sensor.id), sensor)}
+
+    return _change(settings, change, author=author, reason=f"canary of {gateway}", wall_ms=wall_ms)

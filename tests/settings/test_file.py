@@ -150,7 +150,8 @@ def test_what_the_template_says_of_telephones_is_true(modem: str) -> None:
     text = render(Answers(modem=modem))
     people = text[text.index("[notify]") :]
     keys = (
-        "notify|kind|device|pin_file|ussd|reserve|reset|ready|account|sender|secret_file|callback_file|host"
+        "notify|kind|device|pin_file|own_number|ussd|reserve|reset|ready|account|sender|secret_file|callback_file|host"
+        "|morning|all_well|canary_at|ping_url"
     )
     taken_in, lines = re.subn(rf"(?m)^# (?=\[?({keys}|calls|password_file)\b)", "", people)
     assert lines > 12
