@@ -107,7 +107,8 @@ def test_the_newest_thousand_stay_and_a_contradiction_is_told(spool, tmp_path):
 
 
 def test_only_what_is_for_this_gateway_is_taken():
-    logged, taken = [], []
+    logged: list[str] = []
+    taken: list[Anchors] = []
     link = GuardLink(None, "gw-1", lambda event, details: logged.append(event))
     link.on_anchors = taken.append
     told = Anchors({"alarms": head(3)}, 1)
