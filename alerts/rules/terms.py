@@ -23,9 +23,9 @@ SERIES_MAX = 2**20
 AT_BITS = 43
 """Instants below 2^43 ms (the year 2248) and series below 2^20 share one 63-bit key."""
 
-MARGIN_K, AIR_MARGIN_K = 4.0, 10.0
-"""Nothing above a refrigerator's limit by this is a defrost: of a probe that may be in the load, 10 °C for red
-cells, the limit of transport; of air, what a real one was seen to rise by, 6.4 to 10.6 K.
+MARGIN_K = 10.0
+"""Nothing above a refrigerator's limit by this is a defrost: a real one was seen to lift its probe by 6.4 to
+10.6 K. It holds for air, and for a probe of which nobody says where it is: name load probes as such.
 """
 FREEZER_CEILING_C = 10.0
 """Nor above this in a freezer [°C]: air beside the heater was seen at 6 °C. Ours."""
@@ -259,8 +259,7 @@ def _beyond(profile: Profile, part: Part) -> list[int]:
     frozen = limits.high_c is not None and limits.high_c < 0
     far_k = FREEZER_FAR_K if frozen else FAR_K
     high, low = limits.high_c, limits.low_c
-    margin_k = AIR_MARGIN_K if part in {Part.AIR_BESIDE, Part.AIR_ALONE} else MARGIN_K
-    ceiling_c = None if high is None else FREEZER_CEILING_C if frozen else high + margin_k
+    ceiling_c = None if high is None else FREEZER_CEILING_C if frozen else high + MARGIN_K
     load = part in {Part.LOAD, Part.PROBE}
     rate, budget = profile.rate_k_min, profile.budget
     return [

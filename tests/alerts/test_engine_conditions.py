@@ -142,7 +142,7 @@ def defrosting(days: int, *, height: float = 6.0, lasts: int = 30, every: int = 
 
 def test_a_learnt_defrost_excuses_air_and_never_the_load() -> None:
     """The same readings of a probe of which nobody says what it is, of air beside, air alone, a load."""
-    values, learnt = defrosting(4, height=5.0), 2 * DAY
+    values, learnt = defrosting(4), 2 * DAY
     late: dict[tuple[str | None, ...], list[str]] = {}
     for probes in ((None,), ("load", "air"), ("air",), ("load",)):
         series = len(probes) - 1
