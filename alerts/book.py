@@ -26,7 +26,7 @@ from alerts.entries import (
     peak_of,
     worse,
 )
-from alerts.lifecycle import Event, State, advance, why_not
+from alerts.lifecycle import PRODUCT_KINDS, Event, State, advance, why_not
 from alerts.rules import CONDITIONS, NUMBER_OF, rule_of
 from alerts.store import AlarmStore
 from alerts.telling import Teller
@@ -128,7 +128,7 @@ class Book:
         if known.state == State.CLOSED.value:
             return known.id
         self._store.rest_over(known.id)
-        worse_now = known.severity == "warning" and case.severity == "critical"
+        worse_now = case.severity == "critical" and (known.severity == "warning" or self._afresh(known, case))
         over = known.state in (State.RETURNED.value, State.DISPOSITION_DUE.value)
         if known.standing and not worse_now:
             self._store.note(known.id, case.at_ms, "joined", case.sensor)
@@ -149,12 +149,24 @@ class Book:
             self._tell(again, case, scene, aside, again=True)
         return known.id
 
+    def _afresh(self, known: Alarm, case: Case) -> bool:
+        """It stands, its critical condition did not: a warning lasted, or it was held open for chattering.
+        Beyond the limit again is then told, unless that is more of the chatter.
+        """
+        if case.kind not in PRODUCT_KINDS or not known.standing or known.state == State.SHELVED.value:
+            return False
+        if self._store.lasts(known.id, case.kind):
+            return False
+        return self._store.begun_since(known.id, case.at_ms - WITHIN_MS) < TIMES
+
     def _aside(self, case: Case, under: str | None) -> tuple[Event, str] | None:
         """What puts it aside from the start: it is out of service, or a site's outage explains it."""
         if case.scope == "appliance" and case.subject in self._store.out_now():
             return Event.TAKE_OUT, ""
         parent = self._store.alarm(under) if under else None
-        return (Event.SUPPRESS, parent.id) if parent is not None and parent.standing else None
+        if parent is None or not parent.standing or parent.state == State.SHELVED.value:
+            return None  # who shelved the outage did not shelve what it explains
+        return Event.SUPPRESS, parent.id
 
     def _tell(
         self, alarm: Alarm, case: Case, scene: Scene, aside: tuple[Event, str] | None, *, again: bool
@@ -181,6 +193,8 @@ class Book:
         after = self.move(alarm, event, scene, at_ms=at_ms, note=notes[event], detail=detail, changes=changes)
         self.teller.chains.cancel(alarm.id)
         self._end_chain(alarm.id)
+        if event is Event.SHELVE:
+            self._free(alarm.id, scene)
         return after
 
     def resume(self, alarm: Alarm, event: Event, scene: Scene, *, detail: str = "") -> Alarm:

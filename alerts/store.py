@@ -105,6 +105,13 @@ class AlarmStore:
         ).fetchone()
         return row is not None
 
+    def lasts(self, alarm: str, kind: str) -> bool:
+        """Does an excursion of that kind, which its alarm has been told of, still last?"""
+        row = self.db.execute(
+            "SELECT 1 FROM excursion WHERE alarm = ? AND kind = ? AND ended_ms IS NULL LIMIT 1", (alarm, kind)
+        ).fetchone()
+        return row is not None
+
     def lasting(self) -> list[Excursion]:
         """Those that have not ended."""
         found = self.db.execute("SELECT * FROM excursion WHERE ended_ms IS NULL ORDER BY started_ms")
@@ -190,6 +197,15 @@ class AlarmStore:
         row = self.db.execute(
             "SELECT count(*) FROM alarm_event WHERE alarm = ? AND at_ms > ?"
             " AND (event = 'raised_again' OR (event = 'raised' AND detail <> 'critical'))",
+            (alarm, from_ms),
+        ).fetchone()
+        return int(row[0])
+
+    def begun_since(self, alarm: str, from_ms: int) -> int:
+        """How often something of it began after that instant; joining it and getting worse count, too."""
+        row = self.db.execute(
+            "SELECT count(*) FROM alarm_event WHERE alarm = ? AND at_ms > ?"
+            " AND event IN ('raised', 'raised_again', 'joined')",
             (alarm, from_ms),
         ).fetchone()
         return int(row[0])

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from alerts.book import Book, Case, Scene
+from alerts.lifecycle import Event, State
 from alerts.rules.flat import Bools, Ints
 from alerts.rules.silence import Silence
 from alerts.site import asking, blind, keeping, lists, supply
@@ -51,12 +52,14 @@ class SiteChanges:
     lists: dict[str, list[Listed]] = field(default_factory=dict)  # by subject
     held: list[Held] = field(default_factory=list)
     causes: list[asking.Told] = field(default_factory=list)
+    freed: list[tuple[str, str]] = field(default_factory=list)  # alarms, each with what it stood under
     silent: bool = False
 
     def __bool__(self) -> bool:
         return bool(
             self.raised or self.worse or self.over or self.lists or self.held or self.causes or self.silent
-        )
+            or self.freed
+        )  # fmt: skip
 
 
 class SiteWatch:
@@ -169,6 +172,7 @@ class SiteWatch:
         for outage in found:
             subject = chart.subject(outage.supply)
             lasting.add(subject)
+            self._note_off(subject, outage, chart)
             who = _in_use(outage, now, chart)
             new = subject not in self._alarms
             if new and (not len(who) or scene.now_ms - outage.since_ms < supply.ON_DELAY_MS):
@@ -188,14 +192,30 @@ class SiteWatch:
                 changes.worse.append(subject)
             if new or listed != self._listed.get(subject):
                 changes.lists[subject] = listed
-            self._note_off(subject, outage, chart)
+            if not new:
+                changes.freed += self._freed(subject, outage, now, chart, scene.now_ms)
         changes.over = [subject for subject in self._alarms if subject not in lasting]
 
     def _note_off(self, subject: str, outage: Outage, chart: Roster) -> None:
+        """What comes of it stands under its alarm; what has power again stands for itself."""
         alarm = self._alarms.get(subject)
         if alarm is not None:
-            for n in outage.off:
-                self._off[chart.appliances[n].id] = alarm
+            self._off = {name: above for name, above in self._off.items() if above != alarm}
+            self._off |= {chart.appliances[n].id: alarm for n in outage.off}
+
+    def _freed(
+        self, subject: str, outage: Outage, now: Now, chart: Roster, now_ms: int
+    ) -> list[tuple[str, str]]:
+        """Alarms under it of appliances that have had power for a while, or hang on it no more."""
+        parent = self._alarms[subject]
+        back = (now.seen.mains > 0.5) & (now_ms - now.seen.mains_since >= supply.ON_DELAY_MS)
+        still = np.flatnonzero((now.seen.supply == outage.supply) & ~back)
+        held = {chart.appliances[n].id for n in still.tolist()}
+        return [
+            (child.id, parent)
+            for child in self._store.children(parent)
+            if child.state == State.SUPPRESSED.value and child.appliance not in held
+        ]
 
     # --- writing
 
@@ -220,6 +240,9 @@ class SiteWatch:
             self._note_off(subject, outage, self._roster)
         for subject in changes.worse:
             self._raise_to_critical(subject, scene)
+        for id_, parent in changes.freed:
+            if (child := self._store.alarm(id_)) is not None:
+                self._book.resume(child, Event.RELEASE, scene, detail=parent)
         for subject in changes.over:
             self._return(subject, scene)
         keeping.put_held(db, changes.held)
