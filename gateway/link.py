@@ -192,7 +192,12 @@ class HubLink:
     def _refused(self, why: str) -> None:
         """No receipts, so nothing is sent; a broker whose rules were mended meanwhile is asked anew."""
         self._log("receipts_refused", {"why": why})
-        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self._lost.set)
+
+        def again() -> None:
+            if not self.state.up:
+                self._lost.set()
+
+        asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, again)
 
     def _down(self, why: str) -> None:
         if self.state.up:

@@ -136,9 +136,13 @@ class Answers:
         alarm = self._store.alarm(alarm_id)
         if alarm is None:
             return Reply("refused: no such alarm", answer(language, "wrong"))
-        return self._with_code(wish, holder, alarm, scene, used=used_ms is not None)
+        return self._with_code(wish, (holder, one.sender), alarm, scene, used=used_ms is not None)
 
-    def _with_code(self, wish: Wish, person: Person, alarm: Alarm, scene: Scene, *, used: bool) -> Reply:
+    def _with_code(
+        self, wish: Wish, whose: tuple[Person, str], alarm: Alarm, scene: Scene, *, used: bool
+    ) -> Reply:
+        """whose: the person, and the number that the message came from, as the network gave it."""
+        person, sender = whose
         language = person.language
         if wish.verb in (Verb.DETAIL, Verb.LIST):
             if wish.verb is Verb.DETAIL:
@@ -149,7 +153,7 @@ class Answers:
         signed = self._signature(wish, person, scene)
         if signed is None or alarm.state == "closed":
             if signed is None and wish.pin:  # guessing at PINs is guessing
-                self._wrong(person.phone, scene)
+                self._wrong(sender, scene)
             key = "initials" if signed is None else "closed"
             fields = {"code": wish.code, "appliance": alarm.appliance, "number": alarm.number}
             said = "refused: initials wanted" if signed is None else "nothing to do: closed"

@@ -10,6 +10,8 @@ import pytest
 from night import BOSS, SECOND, code_in, events, night_ward, state, warm
 from ward import Ward, instant
 
+from alerts.answers.codes import WRONG_MAX
+from coldchain.ports.notifier import Kind
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_reader
 
@@ -329,3 +331,16 @@ def test_a_shared_duty_telephone_wants_a_signature(ward: Ward) -> None:
     ward.run_until("09:07")
     ward.phone("duty").expect_sms("is yours")
     assert ward.alarms.alarm(1).acknowledged_by == "ana"
+
+
+def test_guessing_at_pins_is_counted_where_it_comes_from(ward: Ward) -> None:
+    """The network may hand up the sender in its national form: the lock is for that very sender."""
+    ward.person("duty", "+8562000000005", shared=True)
+    warm(ward)
+    code = code_in(ward.phone("duty").expect_sms("vte-br-03"))
+    for pin in range(1111, 1111 + WRONG_MAX + 1):
+        ward.phones.incoming(Kind.SMS, "02000000005", f"ok {code} {pin}")
+        ward.run_until(f"09:{6 + pin - 1111:02d}")
+    db = open_reader(ward.settings.alarms_db, len(ALARMS_MIGRATIONS))
+    last = db.execute("SELECT outcome FROM incoming ORDER BY rowid DESC LIMIT 1").fetchone()
+    assert last == ("refused: too many wrong codes",)
