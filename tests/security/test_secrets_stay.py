@@ -224,7 +224,9 @@ def _pages(ports: dict[str, int], own: dict[str, str]) -> list[tuple[str, bytes]
     bearer = f"Bearer {own['token']}"
     far = {"x-forwarded-for": "10.0.0.9"}
     _until(lambda: _answers(gateway) and _answers(f"{console}/signin"), "the pages")
-    asked = [(f"{gateway}{path}", {}) for path in ("/", "/metrics", "/figures.json")]
+    asked: list[tuple[str, dict[str, str]]] = [
+        (f"{gateway}{path}", {}) for path in ("/", "/metrics", "/figures.json")
+    ]
     paths = [path for method, path in ENDPOINTS if method == "GET" and "{" not in path and path != "/events"]
     paths += [f"/answer/{SECRETS['address']}", f"/calendar/{SECRETS['address']}.ics", "/nowhere"]
     for path in paths:
