@@ -27,6 +27,8 @@ AHEAD_MIN = 30.0
 """A rate counts when at it the limit would be passed within so long."""
 LOWEST = 0.25
 """Part of the range in which falling fast is falling too far."""
+LOWER = 1 / 3
+"""Below this part of the range a fall may be foreseen to pass its end. Ours: cycles lie about the middle."""
 STEADY = 0.5
 """A rate is over at this part of what warns."""
 NEAR_TIMES = 2
@@ -98,7 +100,9 @@ def look(
     n = len(block)
     doubtful, excused, spike = (np.zeros(n, np.bool_) for _ in range(3))
     doubts = seen.doubts
-    doubtful[where] = doubts.code | doubts.spike | doubts.stuck
+    # What stands still beyond a limit is held against it: a doubt hides no excursion.
+    beyond = (value > t.limit_high[piece]) | (value < t.limit_low[piece])
+    doubtful[where] = doubts.code | doubts.spike | (doubts.stuck & ~beyond)
     spike[where] = doubts.spike
     plain = where[seen.plain]
     if seen.defrosts is not None:
@@ -156,8 +160,8 @@ def slow_of(sight: Sight, table: Table, block: Block, cooling: Bools, rules: Rul
     value = block.value[by]
     bounded = np.where(rising, bound != NO_HIGH, bound != NO_LOW)
     inside = np.where(rising, value <= bound, value >= bound)
-    # What pulls down after a warm spell stops at its set-point: too cold is foreseen in the lower half only.
-    inside &= rising | (high == NO_HIGH) | (2 * value < high + low)
+    # What pulls down after a warm spell stops at its set-point: too cold is foreseen in the lower third only.
+    inside &= rising | (high == NO_HIGH) | (value < low + LOWER * (high - low))
     need_ms = t.need_ms[piece]
     near = (forecast.direction != 0) & np.isfinite(left_s) & (left_s > 0) & inside & bounded & ~hushed
     passes_at = at + np.rint(1000.0 * np.where(near, left_s, 0.0)).astype(np.int64)
