@@ -17,6 +17,7 @@ from alerts.chains import CALLING, ChainRow, Chains
 from alerts.lifecycle import Event, State, advance
 from coldchain.records.alarms import Alarm
 from coldchain.records.journal import JournalReader
+from coldchain.records.site_copy import sites_of
 
 if TYPE_CHECKING:
     from alerts.book import Book, Scene
@@ -60,9 +61,13 @@ class Adoption:
             return f"refused: malformed: {bad}"
         if alarm.scope == "appliance" and alarm.appliance not in scene.registry.appliance_by_id:
             return f"refused: {alarm.appliance} is not in the registry"
+        if not _is_theirs(gateway, alarm, scene):
+            return f"refused: {alarm.scope} {alarm.appliance} is not that gateway's"
         known = self._store.alarm(alarm.id) or self._store.open_alarm(
             alarm.scope, alarm.appliance, alarm.kind
         )
+        if known is not None and not _is_theirs(gateway, known, scene):
+            return f"refused: alarm {known.number} is not that gateway's"
         if known is None:
             known = self._adopt(alarm, chain, gateway, scene)
             outcome = f"adopted: alarm {known.number}, {known.state}"
@@ -131,6 +136,14 @@ class Adoption:
             )
             if used_ms is not None:
                 self._chains.use(person, alarm, used_ms)
+
+
+def _is_theirs(gateway: str, alarm: Alarm, scene: Scene) -> bool:
+    """May that gateway's guard speak of it? Of its own sites alone: it would close those of others."""
+    if alarm.scope == "gateway":
+        return alarm.appliance == gateway
+    appliance = scene.registry.appliance_by_id.get(alarm.appliance) if alarm.scope == "appliance" else None
+    return (appliance.site if appliance else alarm.site) in sites_of(scene.registry, gateway)
 
 
 def _open_for_answer(alarm: Alarm) -> bool:

@@ -17,6 +17,8 @@ from ward import Ward, instant
 
 from coldchain.kernel.guard import GuardWord, Rules, report_of
 from coldchain.ports.notifier import Kind
+from coldchain.records.registry import GatewayEntry
+from coldchain.records.registry import Site as Site_
 from ingest.status import StatusWord
 
 
@@ -380,3 +382,33 @@ def test_what_is_no_report_is_refused_and_stops_nothing(site: Site) -> None:
     site.restore()
     site.run_until("09:07")
     assert state(site, the_alarm(site)) == "unacknowledged"
+
+
+def test_a_guard_speaks_of_its_own_site_alone(site: Site) -> None:
+    """A gateway that somebody carried off answers no alarm of another site, whatever it calls it."""
+    first = cut_and_warm(site)
+    site.local("technician").replies(f"ok {code_in(first)}")
+    site.run_until("09:07")
+    (report,) = site.guard.reports()
+    site.restore()
+    site.run_until("09:34")
+    number = the_alarm(site)
+    ours = site.alarms.alarm(number)
+    assert ours.state == "acknowledged"
+    site._publish(
+        gateways=(*site.registry.gateways, GatewayEntry(id="far-gw", site="far")),
+        sites=(*site.registry.sites, Site_(id="far", name="Far", province="Far", zone="Asia/Vientiane")),
+    )
+    site.run_until("09:35")
+    for n, change in enumerate(({}, {"id": "another"}, {"scope": "site", "appliance": "vte"}), 1):
+        body = json.loads(json.dumps(report.body))
+        body["alarm"] |= {"returned_ms": site.now_ms, "state": "closed"} | change
+        word = GuardWord("", (report_of(f"forged-{n}", body),))
+        before = len(site.alarms.alarms())
+        site.journal.record([StatusWord("far-gw", "e1", "{}", (), word)], site.now_ms)
+        Ward.settle(site)
+        outcomes = [site.alarms.outcome(f"guard:far-gw:{i}") or "" for i in range(20)]
+        assert [o for o in outcomes if o][-1].startswith("refused: ")
+        assert len([o for o in outcomes if o]) == n
+        assert site.alarms.alarm(number).returned_ms is None
+        assert len(site.alarms.alarms()) == before
