@@ -34,6 +34,8 @@ STEADY = 0.5
 NEAR_TIMES = 2
 """A forecast is over when nothing was foreseen within so many times what people need, for CALM_AGAIN_MS."""
 CALM_AGAIN_MS = 3_600_000
+STILL_MS = 7_200_000
+"""Beyond a limit a probe is not doubted for standing still before: longer than any delay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,10 @@ def look(
     n = len(block)
     doubtful, excused, spike = (np.zeros(n, np.bool_) for _ in range(3))
     doubts = seen.doubts
-    # What stands still beyond a limit is held against it: a doubt hides no excursion.
+    # However often it is read: what stands still beyond a limit is an excursion before it is a doubt.
     beyond = (value > t.limit_high[piece]) | (value < t.limit_low[piece])
-    doubtful[where] = doubts.code | doubts.spike | (doubts.stuck & ~beyond)
+    soon = beyond & (doubts.quiet * rules.every_ms[series] < STILL_MS)
+    doubtful[where] = doubts.code | doubts.spike | (doubts.stuck & ~soon)
     spike[where] = doubts.spike
     plain = where[seen.plain]
     if seen.defrosts is not None:

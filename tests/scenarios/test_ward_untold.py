@@ -5,13 +5,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ward import Ward
 
+from alerts.engine import EngineState, What, step
+from alerts.rules import NUMBER_OF
+from alerts.rules.flat import block_of
+from alerts.rules.table import build_table
+from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import Flag, Quantity
 from coldchain.records.alarms import Alarm
 from coldchain.records.desk_schema import DESK_MIGRATIONS
-from coldchain.records.registry import RegistryReader, Sensor
+from coldchain.records.registry import Appliance, Assignment, Registry, RegistryReader, Sensor, Site
 from coldchain.records.sql import open_writer, transaction
 from coldchain.wiring.drill import begin
 
@@ -210,3 +216,24 @@ def test_what_warms_in_earnest_during_a_drill_is_told_after_it(tmp_path: Path) -
     ward.phone("technician").forget()
     ward.run_until("08:26")
     assert [t for t in ward.phone("technician").inbox if "TEST" not in t and "14.0C" in t]
+
+
+@pytest.mark.parametrize(
+    ("profile", "every_s", "bad_c"), [("red-cells@eu", 1, 12.0), ("plasma@eu", 5, -10.0)]
+)
+def test_one_value_beyond_a_limit_is_told_however_often_it_is_read(
+    profile: str, every_s: int, bad_c: float
+) -> None:
+    """A failed appliance in a steady room: an excursion before the probe is doubted for standing still."""
+    appliance = Appliance(id="a", name="A", site="s", assignments=(Assignment(carries=profile),))
+    sensor = Sensor(id="a/x", appliance="a", probe="load", node="n", channel=0, every_s=every_s)
+    registry = Registry(sites=(Site(id="s", name="S"),), appliances=(appliance,), sensors=(sensor,))
+    rules = build_table(registry, {0: ("a/x", 1)}, fault_after_ms=600_000)
+    usual_c = 4.0 if bad_c > 0 else -30.0
+    usual = usual_c + np.random.default_rng(1).normal(0, 0.03, 4_000)
+    rows = np.zeros(4_000 + 3_600 // every_s, JOURNALLED)
+    rows["at_ms"] = 1_772_000_000_000 + 1000 * every_s * np.arange(len(rows))
+    rows["arrived_ms"] = rows["gateway_ms"] = rows["at_ms"]
+    rows["value"] = np.round(1000 * np.append(usual, np.full(len(rows) - len(usual), bad_c)))
+    events = step(EngineState.fresh(1), block_of(rows, 600_000), rules).events
+    assert ((events["kind"] == NUMBER_OF["high"]) & (events["what"] == What.ANNOUNCED)).any()
