@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted reliability grafana-types format bench compare quality servers lock clean
+.PHONY: help setup demo test check soak planted reliability grafana-types format bench compare quality servers lock sbom clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -42,6 +42,7 @@ check: setup ## format, lint, types, floors, then every test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(PY) tools/sbom.py --audit requirements.lock
 	@$(MAKE) --no-print-directory test
 
 MINUTES ?= 10
@@ -88,6 +89,9 @@ lock: setup ## resolve the dependencies anew: requirements.lock, and deploy/requ
 	@$(COMPILE) --group dev --output-file requirements.lock
 	@$(COMPILE) --constraints requirements.lock --output-file deploy/requirements.lock
 	@grep -c == requirements.lock deploy/requirements.lock
+
+sbom: setup ## what the image is made of: build/sbom.json, CycloneDX, from deploy/requirements.lock
+	@$(PY) tools/sbom.py deploy/requirements.lock build/sbom.json
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
