@@ -51,7 +51,7 @@ CALM_S, CALM_MAX_PART = 30.0, 0.25
 REST_S = (4.0, 9.0)
 WARM_S, STILL_S, DRAIN_S = 120.0, 130.0, 300.0
 """The longest pause between two tries of any of them is 125 s: the client of InfluxDB 2 in Node-RED."""
-USUAL = ["node-red", "node-red-2", "coldchain", "coldchain-puback"]
+USUAL = ["node-red", "node-red-2", "coldchain"]
 ROOT = Path(__file__).parents[1]
 
 
