@@ -7,9 +7,11 @@ browser or a program holds is random and kept as its SHA-256: who reads the file
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -180,15 +182,23 @@ class Accounts:
         return _account(row)
 
     def _wait_ms(self, name: str, address: str) -> int:
-        """How long this name or address must wait for what it did wrong lately."""
+        """How long this name or address must wait for what it did wrong lately.
+
+        Where the name has signed in before, only tries from there count: strangers elsewhere lock nobody out.
+        """
         now_ms, longest = self._wall_ms(), 0
-        for column, value in (("name", name), ("address", address)):
+        with self._lock:
+            known = self._db.execute(
+                "SELECT 1 FROM sign_in WHERE name = ? AND address = ? AND right = 1 LIMIT 1", (name, address)
+            ).fetchone()
+        mine = ("name = ?3 AND address = ?4", (name, address)) if known else ("name = ?3", (name,))
+        for which, values in (mine, ("address = ?3", (address,))):
             with self._lock:
                 last, wrong = self._db.execute(
-                    f"SELECT coalesce(max(at_ms), 0), count(*) FROM sign_in WHERE {column} = ?1 AND right = 0"  # noqa: S608
-                    f" AND at_ms > max(?2, (SELECT coalesce(max(at_ms), 0) FROM sign_in WHERE {column} = ?1"
-                    " AND right = 1))",
-                    (value, now_ms - LOOK_BACK_MS),
+                    f"SELECT coalesce(max(at_ms), 0), count(*) FROM sign_in WHERE {which} AND right = 0"  # noqa: S608
+                    f" AND at_ms > max(?1, (SELECT coalesce(max(at_ms), 0) FROM sign_in WHERE {which}"
+                    " AND right = 1 AND at_ms <= ?2)) AND at_ms <= ?2",
+                    (now_ms - LOOK_BACK_MS, now_ms, *values),
                 ).fetchone()
             if wrong >= FREE_TRIES:
                 wait = min(FIRST_WAIT_MS * 2 ** (wrong - FREE_TRIES), LONGEST_WAIT_MS)
@@ -218,7 +228,8 @@ class Accounts:
             if row is None:
                 return None
             if now_ms - row[11] >= SEEN_EVERY_MS:
-                with transaction(self._db) as db:
+                # A full disk must not keep people from the page that says so.
+                with contextlib.suppress(sqlite3.OperationalError), transaction(self._db) as db:
                     db.execute("UPDATE session SET seen_ms = ? WHERE hash = ?", (now_ms, _hash(word)))
         return Session(_account(row[:10]), str(row[10]))
 

@@ -101,17 +101,22 @@ class AnswerLinks:
 
     def _key(self) -> bytes:
         path = self._settings.data_dir / "link-key"
-        if not path.exists():
+        key = path.read_bytes() if path.exists() else b""
+        if len(key) != KEY_BYTES:  # what a power cut left of it: anybody could seal with an empty one
+            path.unlink(missing_ok=True)
             _make(path)
-        return path.read_bytes()
+            key = path.read_bytes()
+        return key
 
 
 def _make(path: Path) -> None:
     """Whole or not at all, readable by us alone; of two makers the first wins."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(fresh, path)
     except FileExistsError:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from coldchain.kernel.errors import BadData
-from coldchain.records.accounts import IDLE_MS, ROLES, Accounts, Refused, password_of_ours
+from coldchain.records.accounts import ROLES, WHOLE_MS, Accounts, Refused, password_of_ours
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import COOKIE, visitor
 from dashboards.console.console import Console
@@ -54,7 +54,7 @@ def _sign_in(routes: APIRouter, console: Console, accounts: Open) -> None:
         answer = RedirectResponse(goal, 303)
         answer.set_cookie(
             COOKIE, word, httponly=True, samesite="lax", secure=request.url.scheme == "https",
-            max_age=IDLE_MS // 1000,
+            max_age=WHOLE_MS // 1000,
         )  # fmt: skip
         return answer
 
@@ -102,6 +102,9 @@ def _own(routes: APIRouter, console: Console, accounts: Open) -> None:
     @routes.post("/account/token")
     async def token(request: Request) -> Response:
         form = await read_form(request)
+        if not visitor().form or _mine_is_fresh():
+            # A token would outlive the password that somebody else chose, or the token that asks for it.
+            raise Problem(403, "not-allowed")
         label, until_ms = form.get("label", "").strip()[:60], console.wall_ms() + TOKEN_DAYS * DAY_MS
         word = await asyncio.to_thread(lambda: accounts().add_token(_mine(), label, until_ms))
         return await asyncio.to_thread(shown, request, token=word)
@@ -184,6 +187,11 @@ def _mine() -> str:
     who = visitor().account
     assert who is not None, "the gate lets nobody else through"
     return who.name
+
+
+def _mine_is_fresh() -> bool:
+    who = visitor().account
+    return who is not None and who.fresh
 
 
 def _inside(goal: str) -> str:
