@@ -32,7 +32,8 @@ class AnchorDesk:
         now_ms = self._wall_ms()
         self._look(now_ms)
         at_ms, before = self._told.get(gateway, (now_ms - TELL_EVERY_MS, {}))
-        if self._heads == before or 0 <= now_ms - at_ms < TELL_EVERY_MS:
+        soon = 0 <= now_ms - at_ms < TELL_EVERY_MS and self._heads.keys() == before.keys()
+        if self._heads == before or soon:
             return
         self._told[gateway] = now_ms, self._heads
         yield encode_command(gateway, Anchors(self._heads, now_ms))

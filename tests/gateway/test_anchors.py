@@ -21,6 +21,7 @@ from coldchain.kernel.audit import Anchors, Head
 from coldchain.kernel.errors import BatchError
 from coldchain.kernel.guard import decode_command, encode_command
 from coldchain.records.audit import head_of
+from coldchain.records.registry import Desk
 from coldchain.settings import GatewaySettings, MqttSettings, Settings
 from coldchain.settings.template import Answers, render
 from gateway.anchors import KEPT
@@ -84,6 +85,10 @@ def test_told_with_a_status_when_it_has_changed_and_not_too_often(tmp_path):
     (third,) = desk.commands("gw-1")
     numbers = [decode_command(p)[1].heads["alarms"].number for p in (first, second, third)]
     assert numbers == [1, 2, 3]
+    Desk(tmp_path / "desk.db", lambda: 1).close()
+    now[0] += LOOK_EVERY_MS
+    (fourth,) = desk.commands("gw-1")
+    assert set(decode_command(fourth)[1].heads) == {"alarms", "desk"}, "a chain that is new does not wait"
     store.close()
 
 
