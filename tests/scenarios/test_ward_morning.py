@@ -47,6 +47,7 @@ def test_whoever_wants_it_is_told_that_there_is_nothing(tmp_path: Path) -> None:
 def test_a_hub_that_comes_back_in_the_night_tells_nobody(tmp_path: Path) -> None:
     ward = Watched(tmp_path, "16:00")  # 23:00 at the site
     ward.to_mend = [silent("vte-br-03")]
+    ward.settle()
     for hour in range(17, 23):
         ward.sleeps_until(f"{hour}:00")
     ward.phone("manager").expect_nothing()

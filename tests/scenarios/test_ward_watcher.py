@@ -92,6 +92,16 @@ def test_a_canary_that_falls_names_the_link(tmp_path: Path, link: str) -> None:
     assert broken == link
 
 
+def test_another_days_song_is_not_todays(tmp_path: Path) -> None:
+    ward = with_canary(tmp_path)
+    ward.run_until("23:30:20")
+    yesterday = canary_value(local_of(ward.now_ms, "Asia/Vientiane").date()) - 1
+    ward._record([(ward.now_ms, CANARY, yesterday / 1000)])
+    ward.run_until("23:46")
+    assert ward.chain() == ["canary-gw-1 unacknowledged"]
+    assert ward.phones.tries == 1, "the alarm; no message to itself"
+
+
 def test_ingest_that_stands_still_is_named(tmp_path: Path) -> None:
     ward = with_canary(tmp_path)
     Heart(tmp_path, "ingest", lambda: ward.now_ms).beat({}, now=True)
