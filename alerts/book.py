@@ -155,8 +155,8 @@ class Book:
         """
         if case.kind not in PRODUCT_KINDS or not known.standing or known.state == State.SHELVED.value:
             return False
-        if self._store.lasts(known.id, case.kind):
-            return False
+        if case.id == known.id or self._store.lasts(known.id, case.kind):
+            return False  # the same run, as a site's guard told it first; or it lasts
         return self._store.begun_since(known.id, case.at_ms - WITHIN_MS) < TIMES
 
     def _aside(self, case: Case, under: str | None) -> tuple[Event, str] | None:
