@@ -165,7 +165,9 @@ class AlarmsReader:
 
     def heard(self, start_ms: int, end_ms: int) -> list[tuple[int, str, str, str]]:
         """What telephones sent in that span: (instant, kind: sms or ring, sender, what came of it)."""
-        sql = "SELECT at_ms, kind, sender, outcome FROM incoming WHERE at_ms >= ? AND at_ms < ? ORDER BY 1, id"
+        sql = (
+            "SELECT at_ms, kind, sender, outcome FROM incoming WHERE at_ms >= ? AND at_ms < ? ORDER BY 1, id"
+        )
         return self._rows(sql, (start_ms, end_ms))
 
     def reached(self) -> tuple[dict[str, int], dict[str, int]]:

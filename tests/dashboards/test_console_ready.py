@@ -58,8 +58,13 @@ def test_whoever_sees_one_site_sees_what_is_about_it() -> None:
 
 
 def test_the_list_is_made_once_for_many() -> None:
-    asked = []
-    mending = Mending(lambda now_ms: asked.append(now_ms) or [])
+    asked: list[int] = []
+
+    def made(now_ms: int) -> list[Finding]:
+        asked.append(now_ms)
+        return []
+
+    mending = Mending(made)
     for now_ms in (0, 1, KEEP_MS - 1, KEEP_MS):
         mending.look(now_ms)
     assert asked == [0, KEEP_MS]

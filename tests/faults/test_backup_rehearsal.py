@@ -79,7 +79,9 @@ class Installation:
 
     def alarms(self) -> list[tuple[str, int]]:
         with sqlite3.connect(self.settings.alarms_db) as db:
-            return db.execute("SELECT appliance, since_ms FROM alarm WHERE kind = 'high' ORDER BY id").fetchall()
+            return db.execute(
+                "SELECT appliance, since_ms FROM alarm WHERE kind = 'high' ORDER BY id"
+            ).fetchall()
 
     def values(self) -> list[int]:
         rows = JournalReader(self.settings.readings_db).readings("a/load", -(2**62), 2**62)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The morning's messages: what is to be mended, and the line that proves chain and telephone."""
 
+from datetime import time
 from pathlib import Path
 
 from watched import Watched, silent
@@ -56,7 +57,7 @@ def test_a_hub_that_comes_back_in_the_night_tells_nobody(tmp_path: Path) -> None
 def test_who_sleeps_in_the_morning_is_told_afterwards(tmp_path: Path) -> None:
     ward = Watched(tmp_path)
     ward.to_mend = [silent("vte-br-03")]
-    ward.person("head", "+8562000000010", "supervisor", quiet=Quiet(start="22:00", end="08:30"))
+    ward.person("head", "+8562000000010", "supervisor", quiet=Quiet(start=time(22), end=time(8, 30)))
     ward.run_until("+1 01:29")
     ward.phone("head").expect_nothing()
     ward.run_until("+1 01:31")
