@@ -176,6 +176,19 @@ class Book:
             return
         event, under = aside
         self.put_aside(alarm, event, scene, at_ms=case.at_ms, detail=under, parent=under or None)
+        if under and case.severity == "critical" and case.kind in PRODUCT_KINDS:
+            self._passed(alarm.id, under, case.at_ms, scene)
+
+    def _passed(self, alarm: str, under: str, at_ms: int, scene: Scene) -> None:
+        """The first product limit passed under an outage that somebody has answered: it is told again."""
+        outage = self._store.alarm(under)
+        if outage is None or outage.state != State.ACKNOWLEDGED.value:
+            return
+        others = (child for child in self._store.children(under) if child.id != alarm)
+        if any(one.severity == "critical" and one.kind in PRODUCT_KINDS for one in others):
+            return
+        again = self.move(outage, Event.WORSEN, scene, at_ms=at_ms, note="raised", detail="critical")
+        self.teller.raised(again, None, 0, scene, again=True)
 
     def put_aside(
         self,

@@ -19,7 +19,7 @@ from paho.mqtt.enums import MQTTErrorCode
 
 from coldchain.kernel.audit import Anchors
 from coldchain.kernel.clocks import SteadyClock, WallClock
-from coldchain.kernel.errors import BatchError
+from coldchain.kernel.errors import BatchError, ConfigError
 from coldchain.kernel.link import MAX_PAYLOAD, Batch, Receipt, decode_receipt, encode_batch, topic
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports.mqtt_client import (
@@ -40,6 +40,8 @@ from gateway.writer import SpoolWriter
 
 Log = Callable[[str, dict[str, Any]], None]
 Status = Callable[[], Awaitable[dict[str, Any]]]
+FILES_RETRY_S = 10.0
+"""Files of the link that cannot be read, after they could be, are tried again so often."""
 OnLoop = Callable[..., None]
 """(function, arguments): call it on the event loop."""
 
@@ -113,8 +115,17 @@ class HubLink:
         """A client for each connection: one that connects anew by itself sends again all that it held, beside
         what `link_state` sends again; on a link that breaks often nothing else would get through.
         """
+        began = False
         while True:
-            client = self._client = make_client(self._mqtt, f"coldchain-gw-{self._name}")
+            try:
+                client = make_client(self._mqtt, f"coldchain-gw-{self._name}")
+            except ConfigError as bad:
+                if not began:
+                    raise
+                self._log("link_files_unreadable", {"why": str(bad)})  # while somebody replaces them
+                await asyncio.sleep(FILES_RETRY_S)
+                continue
+            began, self._client = True, client
             client.max_inflight_messages_set(2 * self._gateway.in_flight + 20)
             self._lost.clear()
             self._flight_of.clear()

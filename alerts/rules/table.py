@@ -27,6 +27,8 @@ from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
 
 LOADING = "loading"
+LOADING_MAX_MS = 24 * 3_600_000
+"""A cool-down that has not reached its range by then never will: from then on it is judged. Ours."""
 TAU_S = {
     "blood-refrigerator": 5_400.0,
     "plasma-freezer": 7_200.0,
@@ -138,6 +140,8 @@ def _pieces(number: int, appliance: Appliance, sensor: Sensor, part: Part) -> li
     turns = {0} | {max(0, offset.from_ms) for offset in sensor.offsets}
     for assignment in appliance.assignments:
         turns |= {max(0, assignment.from_ms), max(0, assignment.until_ms or 0)}
+        if assignment.carries == LOADING:
+            turns.add(max(0, assignment.from_ms) + LOADING_MAX_MS)
     found: list[Piece] = []
     for at in sorted(turns):
         profile, loading = _in_force(appliance, at)
@@ -151,7 +155,8 @@ def _pieces(number: int, appliance: Appliance, sensor: Sensor, part: Part) -> li
 def _in_force(appliance: Appliance, at: int) -> tuple[Profile | None, int]:
     """The profile that judges at that moment, and when the loading began that it belongs to.
 
-    Loading is judged by what is to be held: the profile that follows or, if none is known, the last one.
+    Loading is judged by what is to be held: the profile that follows or, if none is known, the last one; like
+    any other from LOADING_MAX_MS on.
     """
     carried = appliance.carries(at)
     if carried != LOADING:
@@ -161,4 +166,7 @@ def _in_force(appliance: Appliance, at: int) -> tuple[Profile | None, int]:
     after = sorted((a for a in others if a.from_ms > at), key=lambda a: a.from_ms)
     before = sorted((a for a in others if a.from_ms <= at), key=lambda a: a.from_ms)
     wanted = after[0] if after else before[-1] if before else None
-    return (PROFILES[wanted.carries], max(0, began)) if wanted else (None, NO_LOADING)
+    if wanted is None:
+        return None, NO_LOADING
+    lasts = at < max(0, began) + LOADING_MAX_MS
+    return PROFILES[wanted.carries], max(0, began) if lasts else NO_LOADING

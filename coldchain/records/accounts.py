@@ -131,7 +131,7 @@ class Accounts:
             raise BadData(f"there is an account {name!r} already")
 
     def set_password(self, name: str, password: str, *, fresh: bool) -> None:
-        """Every session of the account ends. fresh: somebody else chose it."""
+        """Every session of the account ends. fresh: somebody else chose it; then its tokens end, too."""
         _sound(name, password, "admin", "en")
         hashed = self._hasher.hash(password)
         with self._lock, transaction(self._db) as db:
@@ -139,6 +139,11 @@ class Accounts:
                 "UPDATE account SET password = ?, fresh = ? WHERE name = ?", (hashed, fresh, name)
             )
             db.execute("DELETE FROM session WHERE account = ?", (name,))
+            if fresh:
+                db.execute(
+                    "UPDATE api_token SET revoked_ms = ? WHERE account = ? AND revoked_ms IS NULL",
+                    (self._wall_ms(), name),
+                )
         if not done.rowcount:
             raise BadData(f"there is no account {name!r}")
 

@@ -52,7 +52,10 @@ def host_name(netloc: str) -> str:
     >>> host_name("127.0.0.1:8080"), host_name("[::1]:8080"), host_name("evil.example")
     ('127.0.0.1', '::1', 'evil.example')
     """
-    return urlsplit(f"//{netloc}").hostname or ""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:  # no name at all
+        return ""
 
 
 def trusted_peer(host: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

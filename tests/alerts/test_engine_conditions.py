@@ -183,6 +183,19 @@ def test_air_alone_is_judged_by_the_load_it_would_give() -> None:
 # --- what is carried
 
 
+def test_a_loading_that_never_cools_rings_after_a_day() -> None:
+    """Nobody has said when it ends: after a day it is judged like any other."""
+    carried = (
+        Assignment(carries="red-cells@eu", from_ms=0, until_ms=T0),
+        Assignment(carries="loading", from_ms=T0),
+    )
+    one = fleet("load", assignments=carried, insight=False)
+    told = raised_by({0: [12.0 + 0.3 * (n % 7) for n in range(DAY + 60)]}, one)
+    first = [at for name, _, at in told if name == "high"]
+    assert first
+    assert DAY <= first[0] <= DAY + 10, first
+
+
 def test_loading_is_let_cool_down_until_it_reached_its_range() -> None:
     """Warm for an hour: nothing. In range, then warm again: an alarm, though the loading is not over."""
     spans = (

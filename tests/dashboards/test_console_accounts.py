@@ -269,6 +269,15 @@ def test_the_first_start_makes_one_admin_whose_password_is_told_once(accounts: A
     assert accounts.check("admin", word, "x").fresh
 
 
+def test_a_password_that_others_reset_ends_tokens_too(accounts: Accounts) -> None:
+    accounts.add("keo", PASSWORD, role="on-call", by="test")
+    token = accounts.add_token("keo", "t", None)
+    accounts.set_password("keo", "another long one", fresh=False)
+    assert accounts.bearer(token) is not None
+    accounts.set_password("keo", "and another one", fresh=True)
+    assert accounts.bearer(token) is None
+
+
 def test_the_file_holds_nothing_to_sign_in_with(accounts: Accounts, tmp_path: Path) -> None:
     accounts.add("keo", PASSWORD, role="on-call", by="test")
     held = [accounts.sign_in("keo", PASSWORD, "x"), accounts.add_token("keo", "t", None)]

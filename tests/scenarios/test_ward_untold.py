@@ -152,16 +152,24 @@ def test_one_under_an_outage_has_its_power_back_and_stays_warm(ward: Ward) -> No
     assert told(ward, "vte-br-03", "9.0C")
 
 
-def test_an_answered_outage_is_told_again_within_half_an_hour(ward: Ward) -> None:
-    """A limit is passed under it meanwhile: that waits no longer than its answer holds."""
+@pytest.mark.parametrize("severity", ["warning", "critical"])
+def test_a_limit_passed_under_an_answered_outage_is_told(ward: Ward, severity: str) -> None:
+    """Whoever answered for the power is told when the first blood is beyond its limit, and once."""
     mains(ward, 1)
     ward.run_until("08:05")
     power(ward, False, 1)
     ward.run_until("08:10")
-    ward.acknowledge(standing(ward, "power").number)
+    outage = standing(ward, "power")
+    with ward.service._store.transaction() as db:
+        db.execute("UPDATE alarm SET severity = ? WHERE id = ?", (severity, outage.id))
+    ward.acknowledge(outage.number)
     ward.phone("technician").forget()
-    ward.temperature(FRIDGE, 14.0).run_until("08:41")
+    ward.temperature(FRIDGE, 14.0).run_until("08:18")
     assert told(ward, "Vientiane")
+    ward.acknowledge(outage.number)
+    ward.phone("technician").forget()
+    ward.run_until("08:30")
+    assert not told(ward, "Vientiane"), "once is enough: it is answered"
 
 
 @pytest.mark.parametrize("first", ["shelved", "passed"])

@@ -29,6 +29,8 @@ from dashboards.console.words import choose, preferred
 
 COOKIE = "coldchain"
 SAFE = frozenset({"GET", "HEAD"})
+PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+"""Headers by which a proxy says that it is one."""
 
 
 class Known(Protocol):
@@ -127,11 +129,9 @@ class Gate:
         headers = request.headers
         if request.client is None or not trusted_peer(request.client.host, self._networks):
             return False
-        return (
-            "forwarded" not in headers
-            and "x-forwarded-for" not in headers
-            and host_name(headers.get("host", "")) in LOOPBACK
-        )
+        if request.scope.get("http_version") == "1.0" or any(name in headers for name in PROXIES):
+            return False  # a proxy on this machine speaks for somebody else; many speak HTTP/1.0 by default
+        return host_name(headers.get("host", "")) in LOOPBACK
 
     def _refusal(self, request: Request, who: Visitor) -> Response | None:
         template = self._template(request.scope)
@@ -184,5 +184,8 @@ def _may_come(request: Request, template: str) -> bool:
         return True
     origin = request.headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc == request.headers.get("host")
+        try:
+            return urlsplit(origin).netloc == request.headers.get("host")
+        except ValueError:  # no address at all
+            return False
     return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
