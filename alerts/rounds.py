@@ -16,7 +16,9 @@ from alerts.late import Record
 from alerts.moved import Clocks
 from alerts.outbox import Outbox
 from alerts.ping import Ping
+from alerts.setback import Setback
 from alerts.store import AlarmStore
+from coldchain.kernel.clocks import SteadyClock
 from coldchain.settings import Settings
 
 
@@ -31,12 +33,14 @@ class Rounds:
         last_heard: LastHeard,
         draw: Draw,
         ready: Ready | None,
+        steady_s: SteadyClock,
     ) -> None:
         self._store = store
         self._broken = Broken(store, book)
         self._canaries = Canaries(store, book, self._broken, settings, last_heard, draw)
         self._daily = Daily(store, book, self._broken, settings, ready)
         self._parts = (
+            Setback(store, steady_s),
             DutyWatch(store, book),
             Clocks(store, book, Record(settings.readings_db)),
             Drills(store, book, Record(settings.readings_db)),

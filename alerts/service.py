@@ -102,7 +102,7 @@ class AlertService:
         self._book = Book(self._store, self._teller, now.newest)
         self._answers = Answers(self._store, self._book, chains)
         self._guards = Guards(self._store, self._book, chains)
-        self._rounds = Rounds(self._store, self._book, settings, now.last_heard, draw, ready)
+        self._rounds = Rounds(self._store, self._book, settings, now.last_heard, draw, ready, steady_s)
         self._record = Record(settings.readings_db)
         self._keeper = Keeper(self._store, self._book, self._record, settings)
         self._commands = Commands(settings.desk_db, self._store, self._book, self._keeper.aside)

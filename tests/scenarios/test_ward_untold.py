@@ -17,6 +17,7 @@ from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import Flag, Quantity
 from coldchain.records.alarms import Alarm
 from coldchain.records.desk_schema import DESK_MIGRATIONS
+from coldchain.records.duty import DEFAULTS
 from coldchain.records.registry import Appliance, Assignment, Registry, RegistryReader, Sensor, Site
 from coldchain.records.sql import open_writer, transaction
 from coldchain.wiring.drill import begin
@@ -245,3 +246,14 @@ def test_one_value_beyond_a_limit_is_told_however_often_it_is_read(
     rows["value"] = np.round(1000 * np.append(usual, np.full(len(rows) - len(usual), bad_c)))
     events = step(EngineState.fresh(1), block_of(rows, 600_000), rules).events
     assert ((events["kind"] == NUMBER_OF["high"]) & (events["what"] == What.ANNOUNCED)).any()
+
+
+def test_a_clock_set_back_puts_nobody_s_call_off(tmp_path: Path) -> None:
+    """It is 09:12, the machine says 06:12: whoever is due in three minutes is called in three minutes."""
+    ward = Ward(tmp_path, "08:00", policies=DEFAULTS)
+    ward.fridge(FRIDGE)
+    ward.temperature(FRIDGE, 9.0).run_until("08:06")
+    assert told(ward, FRIDGE, "9.0C")
+    ward.silence().set_back("05:06")
+    ward.run_until("05:10")
+    assert told(ward, FRIDGE), "again after three minutes, by the time that passed"

@@ -177,6 +177,7 @@ class Ward:
             data_dir=folder, alerts=AlertSettings(lateness=timedelta(minutes=lateness_min)), **settings
         )
         self.now_ms = instant(start)
+        self.set_back_ms = 0
         self.phones = Phones()
         self._random = Random(7)
         self.channels = channels
@@ -274,6 +275,11 @@ class Ward:
         self._record([(instant(c), self._sensor(sensor), v) for c, v in readings.items()])
         return self
 
+    def set_back(self, clock: str) -> None:
+        """Somebody sets the machine's clock to that moment."""
+        self.set_back_ms += self.now_ms - instant(clock)
+        self.now_ms = instant(clock)
+
     def run_until(self, clock: str) -> None:
         end = instant(clock)
         while self.now_ms < end:
@@ -327,7 +333,7 @@ class Ward:
             self.settings,
             {name: self.phones if name == "sms" else Calls(self.phones) for name in self.channels},
             wall_ms=lambda: self.now_ms,
-            steady_s=lambda: self.now_ms / 1000,
+            steady_s=lambda: (self.now_ms + self.set_back_ms) / 1000,
             draw=self._random.randrange,
             ready=self.ready,
         )
