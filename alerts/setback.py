@@ -2,7 +2,7 @@
 """The wall clock is set back: what was due in five minutes must not wait for hours.
 
 Due times are instants of the wall clock, so that they outlive us. When it goes back against a steady one, all
-that is still to come goes back with it. A clock that is set forward makes things due sooner: that harms nobody.
+that is still to come goes back with it. A clock set forward makes things due sooner: that harms nobody.
 """
 
 from __future__ import annotations
