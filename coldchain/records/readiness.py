@@ -75,14 +75,25 @@ class Known:
     credit: float | None = None
     reserve: float = 0.0
     signal_dbm: int | None = None
+    tells: bool = True
+    """Is there any channel by which people are told?"""
 
 
 def findings(known: Known) -> list[Finding]:
     """Everything, the most urgent first."""
     order: dict[str, int] = {"now": 0, "soon": 1, "note": 2}
-    parts = (_profiles, _people, _duty, _calibrations, _drills, _modem, _alarms, _silent, _backlogs)
+    parts = (_begun, _profiles, _people, _duty, _calibrations, _drills, _modem, _alarms, _silent, _backlogs)
     found = [finding for part in parts for finding in part(known)]
     return sorted(found, key=lambda one: (order[one.level], one.what, one.subject))
+
+
+def _begun(known: Known) -> Iterator[Finding]:
+    if not known.registry.appliances:
+        says = "no appliance is in the registry: nothing is watched"
+        yield Finding("now", "nothing", "registry", says, "coldchain sensor waiting, then adopt what reports")
+    if not known.tells:
+        says = "there is no channel: nobody is told of anything"
+        yield Finding("now", "channel", "notify", says, "set [notify] kind, then coldchain test sms NUMBER")
 
 
 def _carried(known: Known) -> dict[str, str]:

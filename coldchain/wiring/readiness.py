@@ -56,6 +56,7 @@ def known(settings: Settings, now_ms: int) -> Known:
         credit=figures.get("credit"),
         reserve=settings.notify.modem.reserve or 0.0,
         signal_dbm=figures.get("signal_dbm"),
+        tells=settings.notify.kind != "none",
     )
     desk.close()
     alarms.close()

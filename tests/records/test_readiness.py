@@ -79,6 +79,8 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ({"alarms": [OPEN]}, ("now", "unanswered", "br")),
         ({"alarms": [replace(OPEN, state="disposition_due")]}, ("note", "disposition", "br")),
         ({"registry": REGISTRY.model_copy(update={"people": ()})}, ("now", "nobody", "vte")),
+        ({"registry": Registry()}, ("now", "nothing", "registry")),
+        ({"tells": False}, ("now", "channel", "notify")),
     ],
 )
 def test_each_thing_to_mend_is_on_the_list(change: dict[str, object], says: tuple[str, str, str]) -> None:
