@@ -56,7 +56,7 @@ def build_ingest(settings: Settings) -> Service:
 def build_alerts(settings: Settings) -> Service:
     from alerts.service import AlertService
     from coldchain.wiring.notify import build_channels, build_credit, build_signal
-    from coldchain.wiring.readiness import readiness
+    from coldchain.wiring.readiness import to_mend
 
     channels = build_channels(settings)
     return AlertService(
@@ -64,7 +64,7 @@ def build_alerts(settings: Settings) -> Service:
         channels or None,
         credit=build_credit(settings, channels),
         signal=build_signal(channels),
-        ready=partial(readiness, settings),
+        ready=partial(to_mend, settings),
     )
 
 

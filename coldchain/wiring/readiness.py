@@ -9,7 +9,7 @@ from coldchain.kernel.errors import StoreUnavailable
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.health import beats
 from coldchain.records.journal import JournalReader
-from coldchain.records.readiness import AHEAD_MS, Finding, Known, findings
+from coldchain.records.readiness import AHEAD_MS, DAY_MS, Finding, Known, findings
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
@@ -18,6 +18,12 @@ from coldchain.settings.profile_files import PROFILES
 def readiness(settings: Settings, now_ms: int) -> list[Finding]:
     """Everything that stands between us and a phone that rings tonight, the most urgent first."""
     return findings(known(settings, now_ms))
+
+
+def to_mend(settings: Settings, now_ms: int) -> list[Finding]:
+    """The same for the morning's message: on its first day an installation is being made: nobody is told."""
+    told = known(settings, now_ms)
+    return [] if now_ms - told.since_ms < DAY_MS else findings(told)
 
 
 def known(settings: Settings, now_ms: int) -> Known:
