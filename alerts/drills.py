@@ -46,6 +46,7 @@ class Drills:
     def __init__(self, store: AlarmStore, book: Book, readings: Readings) -> None:
         self._store, self._book, self._readings = store, book, readings
         self._again_ms = 0
+        self._over: set[tuple[str, int]] = set()
 
     def look(self, scene: Scene) -> bool:
         """Begin, trip and end drills, each in a transaction. False when nothing changed."""
@@ -60,10 +61,15 @@ class Drills:
         return changed
 
     def _ended(self, appliance: Appliance, drill: Drill) -> bool:
-        row = self._store.db.execute(
-            "SELECT ended_ms FROM drill WHERE appliance = ? AND from_ms = ?", (appliance.id, drill.from_ms)
-        ).fetchone()
-        return row is not None and row[0] is not None
+        """The record is asked until it says so: what is over stays over."""
+        key = (appliance.id, drill.from_ms)
+        if key not in self._over:
+            row = self._store.db.execute(
+                "SELECT ended_ms FROM drill WHERE appliance = ? AND from_ms = ?", key
+            ).fetchone()
+            if row is not None and row[0] is not None:
+                self._over.add(key)
+        return key in self._over
 
     def _turn(self, appliance: Appliance, drill: Drill, scene: Scene) -> bool:
         with self._store.transaction():

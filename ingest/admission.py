@@ -152,7 +152,8 @@ def admit(batch: Batch, known: Known, arrived_ms: int, recall: Recall, bounds: B
     slots = known.slots(sources, spooled["channel"]) if len(spooled) else sources
     rows = _journalled(spooled, sources, known.series[slots], arrived_ms, bounds.lateness_ms)
     at = spooled["at_ms"]
-    for series, start, end in known.tests:
+    span = (int(at.min()), int(at.max())) if len(at) else (0, -1)
+    for series, start, end in known.tests_between(*span):
         rows["flags"][(rows["series"] == series) & (at >= start) & (at < end)] |= np.uint16(Flag.TEST)
     bad_code = ~(_QUANTITIES[spooled["quantity"]] & _STATUSES[spooled["status"]])
     bad_instant = (at > INSTANT_MAX_MS) | (at < -INSTANT_MAX_MS)

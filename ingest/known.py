@@ -65,8 +65,7 @@ class Known:
         self._next = np.zeros(64, np.int64)
         self._dirty = np.zeros(64, np.bool_)
         self._below: dict[int, RangeSet] = {}
-        self.tests: list[tuple[int, int, int]] = []
-        """(series, from, until) [ms]: readings of these spans are part of a test."""
+        self._tests = np.zeros((0, 3), np.int64)  # series, from, until [ms]: readings that are part of a test
 
     # --- names
 
@@ -136,8 +135,13 @@ class Known:
         self.wiring = wiring
         for slot in range(self._n):
             self._wire(slot)
-        tested = [wired for wired in wiring.values() if wired.tests]
-        self.tests = [(self._series_number(wired), *span) for wired in tested for span in wired.tests]
+        tests = [(self._series_number(w), *span) for w in wiring.values() for span in w.tests]
+        self._tests = np.array(tests, np.int64).reshape(-1, 3)
+
+    def tests_between(self, first_ms: int, last_ms: int) -> list[tuple[int, int, int]]:
+        """(series, from, until) [ms] of tests that touch those instants, both included."""
+        begun, over = self._tests[:, 1] <= last_ms, self._tests[:, 2] <= first_ms
+        return [(series, start, end) for series, start, end in self._tests[begun & ~over].tolist()]
 
     # --- what was seen
 
