@@ -27,17 +27,12 @@ class Broken:
             id=f"{SCOPE}/{subject}:{KIND}:{scene.now_ms}",
             scope=SCOPE,
             subject=subject,
-            sensor="",
             site=site,
             kind=KIND,
             severity="warning",
             since_ms=scene.now_ms,
             at_ms=scene.now_ms,
-            value=None,
-            limit=None,
-            peak=None,
             rule=RULE,
-            profile=None,
         )
         alarm = self._book.open(case, scene)
         self._store.note(alarm, scene.now_ms, "broken", f"{link}: {detail}"[:240] if detail else link)

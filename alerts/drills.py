@@ -105,7 +105,6 @@ class Drills:
             limit=trip.limit,
             peak=trip.value,
             rule=RULE,
-            profile=None,
         )
         alarm = self._book.open(case, scene)
         self._store.db.execute(

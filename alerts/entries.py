@@ -34,24 +34,24 @@ class Scene:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Grounds for an alarm: one condition of one appliance or gateway."""
+    """Grounds for an alarm: one condition of one appliance, gateway or site. Most say nothing of a value."""
 
     id: str
     scope: str
     subject: str
-    sensor: str
     site: str
     kind: str
     severity: str
     since_ms: int
     at_ms: int
-    value: int | None
-    limit: int | None
-    peak: int | None
     rule: str
-    profile: str | None
+    sensor: str = ""
+    value: int | None = None
+    limit: int | None = None
+    peak: int | None = None
+    profile: str | None = None
     appliances: int = 1
 
 

@@ -53,17 +53,12 @@ class Losses:
             id=f"gateway/{gap.gateway}:{KIND}:{gap.epoch}:{gap.id}",
             scope="gateway",
             subject=gap.gateway,
-            sensor="",
             site=site or "",
             kind=KIND,
             severity="warning",
             since_ms=gap.from_ms,
             at_ms=scene.now_ms,
-            value=None,
-            limit=None,
-            peak=None,
             rule=RULE,
-            profile=None,
         )
         alarm = self._book.open(case, scene)
         of = f" of {gap.node}" if gap.node else ""

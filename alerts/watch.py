@@ -229,10 +229,7 @@ class Watch:
             since_ms=int(now.unit_since[u]),
             at_ms=scene.now_ms,
             value=None if value == NO_VALUE else value,
-            limit=None,
-            peak=None,
             rule=RULE,
-            profile=None,
         )
 
     def _group_case(self, g: int, kind: str, severity: str, now: Silence, scene: Scene) -> Case:
@@ -242,17 +239,12 @@ class Watch:
             id=f"{scope}/{name}:{kind}:{int(now.group_since[g])}",
             scope=scope,
             subject=name,
-            sensor="",
             site=scene.registry.appliance_by_id[member].site,
             kind=kind,
             severity=severity,
             since_ms=int(now.group_since[g]),
             at_ms=scene.now_ms,
-            value=None,
-            limit=None,
-            peak=None,
             rule=RULE,
-            profile=None,
             appliances=int(now.group_size[g]),
         )
 

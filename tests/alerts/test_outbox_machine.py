@@ -143,8 +143,9 @@ class Telling(RuleBasedStateMachine):
         self.raised += 1
         name = f"vte-br-{self.raised:02d}"
         case = Case(
-            name, "appliance", name, f"{name}/load", "vte", "high", "critical", self.now, self.now,
-            9000, 6000, 9000, "high@1", None,
+            id=name, scope="appliance", subject=name, sensor=f"{name}/load", site="vte", kind="high",
+            severity="critical", since_ms=self.now, at_ms=self.now, value=9000, limit=6000, peak=9000,
+            rule="high@1",
         )  # fmt: skip
         with self.store.transaction():
             self.book.open(case, self.scene)

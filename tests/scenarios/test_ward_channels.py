@@ -153,8 +153,8 @@ def test_a_storm_that_trickles_is_first_at_once_then_a_digest(tmp_path: Path) ->
 def test_the_rest_of_a_rescue_card_comes_on_reply(ward: Ward) -> None:
     """One card for the site: the worst, how long, where to; LIST brings the others, code or not."""
     case = Case(
-        "site/vte:power:1", "site", "vte", "", "vte", "power", "critical", ward.now_ms, ward.now_ms,
-        None, None, None, "power@1", None, appliances=9,
+        id="site/vte:power:1", scope="site", subject="vte", site="vte", kind="power", severity="critical",
+        since_ms=ward.now_ms, at_ms=ward.now_ms, rule="power@1", appliances=9,
     )  # fmt: skip
     listed = [("vte-br-03", 40, "vte-br-07"), ("vte-pf-01", 95, ""), ("vte-br-05", None, "")]
     with ward.service._store.transaction() as db:

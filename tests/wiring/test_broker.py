@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded broker starts, answers, keeps what it acknowledged, and can be ended."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -39,6 +40,17 @@ def connected(port: int, name: str, *, clean: bool = True) -> mqtt.Client:
 def part(client: mqtt.Client) -> None:
     client.disconnect()
     client.loop_stop()
+
+
+def sockets_of(pid: int | None) -> set[str]:
+    """Inodes of a process's sockets; descriptors that close while we look are no sockets of its own."""
+    inodes = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            kind, _, inode = str(fd.readlink()).partition(":")
+            if kind == "socket":
+                inodes.add(inode.strip("[]"))
+    return inodes
 
 
 def test_the_wheel_brings_the_default_broker() -> None:
@@ -80,11 +92,7 @@ def test_acknowledged_messages_survive_kill_9_on_the_same_port(nats: EmbeddedBro
 
 def test_it_listens_on_loopback_only(nats: EmbeddedBroker) -> None:
     """Every listening socket of the process has 127.0.0.1 as its address."""
-    inodes = {
-        str(fd.readlink()).removeprefix("socket:[").removesuffix("]")
-        for fd in Path(f"/proc/{nats.pid}/fd").iterdir()
-        if str(fd.readlink()).startswith("socket:[")
-    }
+    inodes = sockets_of(nats.pid)
     addresses = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
