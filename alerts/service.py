@@ -24,7 +24,7 @@ from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.daily import Ready
-from alerts.engine import FORMAT, EngineState, all_late, rules_digest, step
+from alerts.engine import all_late, rules_digest, step
 from alerts.guard.hub import Guards
 from alerts.keeping import Keeper
 from alerts.late import HOUR_MS, Pace, Record, Revision
@@ -34,7 +34,8 @@ from alerts.rounds import Rounds
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table
 from alerts.site.watch import SiteWatch
-from alerts.store import AlarmStore, Saved
+from alerts.standing import Standing
+from alerts.store import AlarmStore
 from alerts.telling import Teller
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
@@ -51,10 +52,6 @@ log = structlog.get_logger()
 
 BATCHES = 64
 """Journal batches judged as one block: more save little."""
-SAVE_EVERY_S = 600.0
-"""The state, 1 KB a sensor as written, is saved this often; a restart judges at most this much again."""
-SAVE_AFTER_READINGS = 50_000
-IDLE_SAVE_S, IDLE_SAVE_READINGS = 2.0, 20_000
 LOOK_EVERY_S, PEOPLE_EVERY_S = 1.0, 0.25
 """In a backlog, answers and due steps are looked for so often."""
 LATE_SLICE_S = 0.5
@@ -91,13 +88,14 @@ class AlertService:
         self._silent_after_ms = round(settings.alerts.silent_after.total_seconds() * 1000)
         bring_up(settings.desk_db)
         self._store = AlarmStore(settings.alarms_db)
+        self._at = Standing(self._store, wall_ms, steady_s)
         channels: dict[str, Notifier] = (
             dict(notifier) if isinstance(notifier, Mapping) else {"sms": notifier} if notifier else {}
         )
         self._series: dict[str, int] = {}
         chains = Chains(self._store.db, draw)
         self._registry = RegistryReader(settings.desk_db)
-        now = Present(lambda: self._state.table, lambda: self._series, self._registry)
+        now = Present(lambda: self._at.state.table, lambda: self._series, self._registry)
         self._teller = Teller(self._store, chains, channels, now.newest, now.left)
         self._book = Book(self._store, self._teller, now.newest)
         self._answers = Answers(self._store, self._book, chains)
@@ -117,11 +115,9 @@ class AlertService:
         self._journal: JournalReader | None = None
         self._stopping = threading.Event()
         self._names: dict[int, str] = {}
-        self._state = EngineState.fresh()
-        self._position = self._judged = self._unsaved = self._n_judged = 0
         self._rules = build_table(Registry(), {}, fault_after_ms=self._silent_after_ms)
         now_s = steady_s()
-        self._saved_at_s = self._look_at_s = self._beat_at_s = self._people_at_s = now_s
+        self._look_at_s = self._beat_at_s = self._people_at_s = now_s
         self._pace = Pace(now_s)
         self._began_ms = wall_ms()
         self._restore()
@@ -171,14 +167,14 @@ class AlertService:
         if self._anew and drained and self._journal is not None:
             self._line_up(self._journal)
         now_s = self._steady_s()
-        if self._position >= self._judged and self._pace.is_due(now_s, drained=drained):
+        if self._at.caught_up and self._pace.is_due(now_s, drained=drained):
             self._settle(now_s)
         self._hear_and_tell(now_s, hurry=drained)
         if drained and now_s >= self._look_at_s:
             self._look_at_s = now_s + LOOK_EVERY_S
             self._late_seen(came=False)
             self._look()
-        if self._save_is_due(now_s, drained=drained):
+        if self._at.save_is_due(now_s, drained=drained):
             self._save()
         if now_s >= self._beat_at_s:
             self._beat_at_s = now_s + BEAT_EVERY_S
@@ -192,11 +188,11 @@ class AlertService:
             except StoreUnavailable:
                 return []  # ingest has not run yet
             self._rebuild()
-        found = self._journal.batches_after(self._position, BATCHES)
-        if not found and anew.is_another(self._journal, max(self._position, self._judged)):
-            self._position = self._judged = 0
+        found = self._journal.batches_after(self._at.position, BATCHES)
+        if not found and anew.is_another(self._journal, max(self._at.position, self._at.judged)):
+            self._at.begin_again(len(self._rules))
             self._revision.checkpoints.forget_all()
-            self._state, self._anew = EngineState.fresh(len(self._rules)), True
+            self._anew = True
             self._sites.forget()
             found = self._journal.batches_after(0, BATCHES)
         return found
@@ -205,12 +201,12 @@ class AlertService:
         self._anew = False
         with self._store.transaction():
             args = (journal, self._book, self._store, self._scene, self._lateness_ms)
-            self._state = anew.line_up(self._state, *args)
+            self._at.state = anew.line_up(self._at.state, *args)
             self._write_state()
         self._late_seen()
 
     def _judge(self, batches: list[LogBatch]) -> None:
-        again = [b for b in batches if b.position <= self._judged]
+        again = [b for b in batches if b.position <= self._at.judged]
         for part, written in ((again, True), (batches[len(again) :], False)):
             if part:
                 self._judge_part(part, written=written)
@@ -223,17 +219,14 @@ class AlertService:
             self._rebuild()
         self._sites.feed(rows)
         self._guards.backlog(rows, self._scene)
-        did = step(self._state, block, self._rules, give=True)
-        self._state, self._position = did.state, batches[-1].position
-        self._unsaved += len(block)
-        self._n_judged += len(block)
+        did = step(self._at.state, block, self._rules, give=True)
+        self._at.went(did.state, batches[-1].position, len(block))
         self._late_seen()
         if written or not len(did.events):
             return
         with self._store.transaction():
             self._book.enter(did.events, self._scene)
-            self._judged = self._position
-            self._store.set_judged(self._judged)
+            self._at.entered()
         self._wake_outbox()
 
     @property
@@ -243,7 +236,7 @@ class AlertService:
             self._registry.version,
             self._rules,
             self._names,
-            self._position,
+            self._at.position,
             self._wall_ms(),
         )
 
@@ -266,24 +259,23 @@ class AlertService:
 
     def _late_seen(self, *, came: bool = True) -> None:
         now_s = self._steady_s()
-        if self._revision.waiting.look(self._state.table, now_s) and (came or not self._pace.waiting):
+        if self._revision.waiting.look(self._at.state.table, now_s) and (came or not self._pace.waiting):
             self._pace.seen(now_s)
 
     def _settle(self, now_s: float) -> None:
         """Judge waiting spans again, for LATE_SLICE_S at most: the outbox shares the file with us."""
-        waiting = self._revision.waiting.urgent_last(self._state.table, now_s)
+        waiting = self._revision.waiting.urgent_last(self._at.state.table, now_s)
         judged, took_s = 0, 0.0
         with self._store.transaction():
             scene = self._scene
             while waiting and took_s < LATE_SLICE_S:
-                judged += self._revision.settle(self._state, waiting, scene, now_s)
+                judged += self._revision.settle(self._at.state, waiting, scene, now_s)
                 took_s = self._steady_s() - now_s
             if judged:  # the state follows: judged again from an older one, the same comes out
-                self._judged = self._position
-                self._store.set_judged(self._judged)
-                self._unsaved += 1
+                self._at.entered()
+                self._at.unsaved += 1
         self._record.close()
-        urgent = bool(waiting) and bool(self._state.table["rough"][waiting].any())
+        urgent = bool(waiting) and bool(self._at.state.table["rough"][waiting].any())
         self._pace.worked(now_s, took_s, waiting=bool(waiting), urgent=urgent)
         if judged:
             log.info("judged_again", sensors=judged, waiting=len(waiting), seconds=round(took_s, 3))
@@ -293,12 +285,12 @@ class AlertService:
         scene = self._scene
         if not len(scene.rules):
             return
-        now, changes = self._watch.look(self._state.table, scene, self._began_ms)
-        of_sites = self._sites.look(self._state, scene, now)
-        alone = self._beside.look(self._state.table, scene)
+        now, changes = self._watch.look(self._at.state.table, scene, self._began_ms)
+        of_sites = self._sites.look(self._at.state, scene, now)
+        alone = self._beside.look(self._at.state.table, scene)
         if changes or of_sites or alone:
             with self._store.transaction():
-                self._watch.enter(now, changes, self._state.table, scene)
+                self._watch.enter(now, changes, self._at.state.table, scene)
                 self._sites.enter(of_sites, scene)
                 self._beside.enter(alone, scene)
         if self._keeper.look(scene) or changes or of_sites or alone:
@@ -307,7 +299,7 @@ class AlertService:
     # --- the registry
 
     def _refresh_registry(self) -> None:
-        if self._position < self._judged and self._registry.version:
+        if not self._at.caught_up and self._registry.version:
             return  # what was judged under the old version is being judged again under it
         try:
             if not self._registry.refresh():
@@ -316,12 +308,12 @@ class AlertService:
             return  # the desk is being made
         before = self._rules
         self._rebuild()
-        self._state = judged_again(self._state, changed_from(before, self._rules), self._was_told)
+        self._at.state = judged_again(self._at.state, changed_from(before, self._rules), self._was_told)
         self._late_seen()
-        log.info("registry", version=self._registry.version, position=self._position)
+        log.info("registry", version=self._registry.version, position=self._at.position)
         with self._store.transaction():
             self._book.release(self._scene)
-            self._store.registry_took_effect(self._registry.version, self._position, self._wall_ms())
+            self._store.registry_took_effect(self._registry.version, self._at.position, self._wall_ms())
             self._write_state()
 
     def _was_told(self, series: int, start_ms: int, end_ms: int) -> bool:
@@ -332,7 +324,7 @@ class AlertService:
         self._names = {number: sensor for number, (sensor, _) in series.items()}
         self._series = {sensor: number for number, sensor in self._names.items()}
         self._rules = build_table(self._registry.registry, series, fault_after_ms=self._silent_after_ms)
-        self._state = self._state.grown(len(self._rules))
+        self._at.state = self._at.state.grown(len(self._rules))
         self._sites.rebuild(self._registry.registry, series, self._journal)
 
     def _wake_outbox(self) -> None:
@@ -343,58 +335,44 @@ class AlertService:
 
     def _restore(self) -> None:
         """Take up the saved state, or begin; the journal and the registry are read in the first round."""
-        saved = self._store.saved()
-        if saved is not None:
-            self._state = EngineState.load(saved.state)
-            self._position, self._judged = saved.position, saved.judged
-            if (known := self._commands.registry(saved.registry_version)) is not None:
-                self._registry.registry, self._registry.version = known, saved.registry_version
-                self._rebuild()
+        saved = self._at.take_up()
+        if saved and (known := self._commands.registry(saved.registry_version)) is not None:
+            self._registry.registry, self._registry.version = known, saved.registry_version
+            self._rebuild()
         if saved and saved.rules_digest != rules_digest(self._rules):
             log.warning("rules_changed", was=saved.rules_digest, now=rules_digest(self._rules))
-            self._state = all_late(self._state, CHANGED_RULES_MS)
+            self._at.state = all_late(self._at.state, CHANGED_RULES_MS)
         self._late_seen()
-        self._anew = self._position == 0
+        self._anew = self._at.position == 0
         if saved is None:
             with self._store.transaction():
                 self._write_state()
 
-    def _save_is_due(self, now_s: float, *, drained: bool) -> bool:
-        if not self._unsaved or self._position < self._judged:
-            return False
-        waited_s = now_s - self._saved_at_s
-        quiet = drained and self._unsaved >= IDLE_SAVE_READINGS and waited_s >= IDLE_SAVE_S
-        return quiet or waited_s >= SAVE_EVERY_S or self._unsaved >= SAVE_AFTER_READINGS
-
     def _save(self) -> None:
-        if self._unsaved and self._position >= self._judged:
+        if self._at.unsaved and self._at.caught_up:
             with self._store.transaction():
                 self._write_state()
 
     def _write_state(self) -> None:
         """Inside the caller's transaction. Everything up to here has been entered in the book."""
-        self._judged = max(self._judged, self._position)
-        digest, version = rules_digest(self._rules), self._registry.version
-        saved = Saved(self._position, self._judged, digest, version, self._state.save())
-        self._store.save(saved, FORMAT, self._wall_ms())
+        digest = rules_digest(self._rules)
+        self._at.write(digest, self._registry.version)
         self._sites.save(self._wall_ms())
-        self._revision.checkpoints.take(self._state, digest)
-        self._unsaved = 0
-        self._saved_at_s = self._steady_s()
+        self._revision.checkpoints.take(self._at.state, digest)
 
     def _beat(self) -> None:
         counts = self._figures.counts()
-        newest = self._journal.last_position() if self._journal is not None else self._position
-        behind = max(0, newest - self._position) + self._pace.waiting
+        newest = self._journal.last_position() if self._journal is not None else self._at.position
+        behind = max(0, newest - self._at.position) + self._pace.waiting
         self._heart.beat(
             {
-                "position": self._position,
+                "position": self._at.position,
                 "behind": behind,
-                "judged": self._n_judged,
+                "judged": self._at.n_judged,
                 "alarms_open": counts.alarms_open,
                 "notices_due": counts.notices_due,
                 "notices_sent": counts.notices_sent,
-                **self._rounds.beat(self._steady_s(), self._position, behind, self.outbox),
+                **self._rounds.beat(self._steady_s(), self._at.position, behind, self.outbox),
             },
             now=True,
         )

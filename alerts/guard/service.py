@@ -105,7 +105,7 @@ class GuardService(AlertService):
     @property
     def settled(self) -> int:
         """The position in its own journal up to which nothing will be asked for again."""
-        return min(self._position, self._judged)
+        return min(self._at.position, self._at.judged)
 
     # --- what it is told, between rounds
 

@@ -40,7 +40,7 @@ def rest(ward: Ward) -> None:
     for step_s in (0, 5, 5, late.LAZY_S, 5, 5):
         ward.now_ms += round(step_s * 1000)
         ward.settle()
-    assert (ward.service._state.table["late_from"] == -1).all()
+    assert (ward.service._at.state.table["late_from"] == -1).all()
 
 
 def told(ward: Ward) -> tuple[list[tuple], list[bytes]]:
@@ -52,7 +52,7 @@ def told(ward: Ward) -> tuple[list[tuple], list[bytes]]:
     ]
     records = []
     for sensor in SENSORS:
-        rows = ward.service._state.rows(ward._series[sensor])
+        rows = ward.service._at.state.rows(ward._series[sensor])
         columns = [rows.table[name].tobytes() for name in STATE.names or () if name not in OF_ARRIVAL]
         records.append(b"".join([*columns, rows.insight.tobytes()]))
     return sorted(found), records

@@ -161,7 +161,7 @@ def test_what_was_judged_under_the_old_registry_is_judged_again_under_it(tmp_pat
     ward.fridge("br-1")
     ward.temperature("br-1", 4.0).run_until("08:02")
     ward.service._save()
-    ward.service._saved_at_s = ward.now_ms / 1000 + 3600  # not again before the kill
+    ward.service._at.saved_at_s = ward.now_ms / 1000 + 3600  # not again before the kill
     ward.temperature("br-1", 9.0).run_until("08:10")
     ward.phone("technician").expect_sms("9.0C over 6.0C")
     saved = ward.service._store.saved()
