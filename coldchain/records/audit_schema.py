@@ -164,5 +164,16 @@ DESK_WATCHED = (
     ),
 )
 
+SIGNED_WATCHED = (
+    Watched("paper", "$id", "$at_ms", _plain("at_ms kind subject site body second")),
+    Watched(
+        "signature",
+        "json_array($paper, $place)",
+        "$at_ms",
+        _plain("at_ms account person role meaning digest how"),
+    ),
+)
+"""Added after the first tables of the desk: their triggers come with their own migration."""
+
 ALARMS_AUDIT = TABLE + "".join(watched.triggers() for watched in ALARMS_WATCHED)
 DESK_AUDIT = TABLE + "".join(watched.triggers() for watched in DESK_WATCHED)

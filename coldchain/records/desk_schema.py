@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from coldchain.records.audit_schema import DESK_AUDIT
+from coldchain.records.audit_schema import DESK_AUDIT, SIGNED_WATCHED
 
 ACCOUNTS = """
 -- People who sign in at the console. sites: JSON, ids of sites or `province:NAME`; [] is the nation.
@@ -22,6 +22,23 @@ CREATE TABLE sign_in (at_ms INTEGER NOT NULL, name TEXT NOT NULL, address TEXT N
 CREATE INDEX sign_in_at ON sign_in (at_ms);
 """
 
+SIGNATURES = (
+    """
+-- What people sign (coldchain.records.signatures). id: as the command that comes of it, where one does; kind and
+-- subject: what it is about; body: JSON, what is signed; second: who is asked to be the second, or nobody.
+CREATE TABLE paper (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    site TEXT NOT NULL, body TEXT NOT NULL, second TEXT NOT NULL);
+CREATE INDEX paper_about ON paper (kind, subject);
+-- place: 1 is who decides, 2 the second person. digest: of what was signed. how: password.
+CREATE TABLE signature (paper TEXT NOT NULL, place INTEGER NOT NULL, at_ms INTEGER NOT NULL, account TEXT NOT NULL,
+    person TEXT NOT NULL, role TEXT NOT NULL, meaning TEXT NOT NULL, digest TEXT NOT NULL, how TEXT NOT NULL,
+    PRIMARY KEY (paper, place)) WITHOUT ROWID;
+CREATE TRIGGER paper_holds BEFORE UPDATE ON paper BEGIN SELECT RAISE(ABORT, 'what is signed stays'); END;
+CREATE TRIGGER signature_holds BEFORE UPDATE ON signature BEGIN SELECT RAISE(ABORT, 'a signature stays'); END;
+"""
+    + "".join(watched.triggers() for watched in SIGNED_WATCHED)
+)
+
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
@@ -39,4 +56,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
 """,
     ACCOUNTS,
     DESK_AUDIT,
+    SIGNATURES,
 )

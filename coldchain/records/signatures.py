@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people sign with their passwords: papers and their signatures, in `desk.db` and its audit chain.
+
+A paper never changes. Its first place is signed when it is laid down, its second then or later, by another
+person. What comes of it (a command to alerts) is written in the transaction of the last signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coldchain.kernel.errors import BadData, StoreUnavailable
+from coldchain.records.desk_schema import DESK_MIGRATIONS
+from coldchain.records.sql import open_reader, open_writer, transaction
+
+FIRST, SECOND = 1, 2
+BY_PASSWORD = "password"  # noqa: S105 -- how it was signed
+OPEN_MS = 30 * 24 * 3_600_000
+"""A paper waits so long for its second signature; then it is to be laid down anew: ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """account signed as person (a person's id, where the registry knows one), in that role, meaning that."""
+
+    place: int
+    at_ms: int
+    account: str
+    person: str
+    role: str
+    meaning: str
+    digest: str = ""
+    how: str = BY_PASSWORD
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """id: 8 to 64 letters, the command's where one comes of it. second: who is asked, or nobody."""
+
+    id: str
+    kind: str
+    subject: str
+    site: str
+    body: Mapping[str, str]
+    second: str = ""
+    at_ms: int = 0
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The body, as it is kept and signed."""
+        return json.dumps(dict(self.body), sort_keys=True, ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is signed: kind, subject and body."""
+        return hashlib.sha256(f"{self.kind}\n{self.subject}\n{self.text}".encode()).hexdigest()
+
+    @property
+    def whole(self) -> bool:
+        """Two people have signed this very body."""
+        good = {one.place: one.person for one in self.signatures if one.digest == self.digest}
+        return good.keys() == {FIRST, SECOND} and good[FIRST] != good[SECOND]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The command that comes of a whole paper; its id is the paper's."""
+
+    person: str
+    verb: str
+    alarm: str | None
+    body: Mapping[str, str]
+
+
+class Signatures:
+    """`desk.db` for those who sign, in short transactions."""
+
+    def __init__(self, path: Path, wall_ms: Callable[[], int]) -> None:
+        self._db = open_writer(path, DESK_MIGRATIONS)
+        self._wall_ms = wall_ms
+
+    def close(self) -> None:
+        self._db.close()
+
+    def sign(self, paper: Paper, by: Sequence[Signature], outcome: Outcome | None = None) -> Paper:
+        """Lay the paper down, if it is new, and put the signatures on it; the outcome once it is whole.
+
+        BadData when a place is signed already, by one person twice, or the id stands for something else.
+        """
+        now_ms = self._wall_ms()
+        try:
+            with transaction(self._db) as db:
+                _lay(db, paper, now_ms)
+                for one in by:
+                    _put(db, paper, replace(one, at_ms=now_ms, digest=paper.digest))
+                found = _of(db, "paper.id = ?", (paper.id,))[0]
+                if found.whole and outcome is not None:
+                    row = (paper.id, now_ms, outcome.person, outcome.verb, outcome.alarm)
+                    told = json.dumps(dict(outcome.body))
+                    db.execute("INSERT OR IGNORE INTO command VALUES (?,?,?,?,?,?)", (*row, told))
+        except sqlite3.Error as bad:
+            raise StoreUnavailable(f"the desk: {bad}") from bad
+        return found
+
+
+def _lay(db: sqlite3.Connection, paper: Paper, now_ms: int) -> None:
+    values = (paper.id, now_ms, paper.kind, paper.subject, paper.site, paper.text, paper.second)
+    db.execute("INSERT OR IGNORE INTO paper VALUES (?,?,?,?,?,?,?)", values)
+    row = db.execute("SELECT kind, subject, body FROM paper WHERE id = ?", (paper.id,)).fetchone()
+    if row != (paper.kind, paper.subject, paper.text):
+        raise BadData("something else was laid down under that id: load the page again")
+
+
+def _put(db: sqlite3.Connection, paper: Paper, one: Signature) -> None:
+    sql = "SELECT place, person FROM signature WHERE paper = ?"
+    there = dict(db.execute(sql, (paper.id,)).fetchall())
+    if there.get(one.place) == one.person:
+        return  # sent twice
+    if one.place in there:
+        raise BadData("somebody else has signed there already")
+    if one.person in there.values():
+        raise BadData("the second person is somebody else")
+    row = (one.place, one.at_ms, one.account, one.person, one.role, one.meaning, one.digest, one.how)
+    db.execute("INSERT INTO signature VALUES (?,?,?,?,?,?,?,?,?)", (paper.id, *row))
+
+
+class SignedReader:
+    """Opens the desk for each question; empty answers while there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def paper(self, id_: str) -> Paper | None:
+        found = self._read("paper.id = ?", (id_,))
+        return found[0] if found else None
+
+    def about(self, kind: str, subject: str) -> list[Paper]:
+        """Newest first."""
+        return self._read("paper.kind = ? AND paper.subject = ?", (kind, subject))
+
+    def waiting(self, now_ms: int) -> list[Paper]:
+        """Newest first: signed once, the second still wanted; of several about one thing the newest."""
+        found = self._read("paper.at_ms > ?", (now_ms - OPEN_MS,))
+        newest: dict[tuple[str, str], Paper] = {}
+        for one in found:
+            newest.setdefault((one.kind, one.subject), one)
+        return [one for one in newest.values() if one.signatures and not one.whole]
+
+    def _read(self, where: str, values: tuple[object, ...]) -> list[Paper]:
+        try:
+            db = open_reader(self._path, len(DESK_MIGRATIONS))
+        except StoreUnavailable:
+            return []
+        with closing(db):
+            return _of(db, where, values)
+
+
+def _of(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Paper]:
+    sql = (
+        "SELECT id, kind, subject, site, body, second, paper.at_ms, place, signature.at_ms, account, person,"
+        " role, meaning, digest, how FROM paper LEFT JOIN signature ON signature.paper = paper.id"  # noqa: S608
+        f" WHERE {where} ORDER BY paper.at_ms DESC, paper.rowid DESC, place"
+    )
+    found: dict[str, Paper] = {}
+    for id_, kind, subject, site, body, second, at_ms, *signed in db.execute(sql, values):
+        known = found.get(id_) or Paper(id_, kind, subject, site, json.loads(body), second, at_ms)
+        if signed[0] is not None:
+            known = replace(known, signatures=(*known.signatures, Signature(*signed)))
+        found[id_] = known
+    return list(found.values())
+
+
+def signed_disposition(
+    papers: Sequence[Paper], what: str, person: str, second: str, reason: str
+) -> tuple[Signature, ...]:
+    """The signatures on a disposition as alerts recorded it; none where it was recorded unsigned.
+
+    papers  those about its alarm, as `SignedReader.about("disposition", alarm)` tells
+    """
+    for paper in papers:
+        same = paper.body == {"what": what, "person": person, "reason": reason}
+        if same and paper.whole and [one.person for one in paper.signatures] == [person, second]:
+            return paper.signatures
+    return ()
