@@ -34,8 +34,8 @@ $(VENV)/.project: $(VENV)/.locked pyproject.toml
 demo: setup ## the whole chain with simulated appliances, on this machine alone
 	@$(BIN)/coldchain demo $(ARGS)
 
-test: setup servers ## every test
-	@$(PY) -m pytest $(ARGS)
+test: setup servers ## every test, a worker for each core; one alone: make test ARGS="-n0 tests/house -x"
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: setup ## format, lint, types, floors, then every test
 	$(BIN)/ruff format --check .
