@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from coldchain.records.audit_schema import ALARMS_AUDIT
+from coldchain.records.audit_schema import ALARMS_AUDIT, FOUND_AUDIT
 
 FIRST = """
 -- One row: the engine's state and the journal position it stands at. `judged` is the position up to which
@@ -218,6 +218,23 @@ CREATE TABLE broken (subject TEXT PRIMARY KEY, link TEXT NOT NULL, detail TEXT N
     WITHOUT ROWID;
 """
 
+FOUND = """
+-- What an alarm turned out to be, as people marked it; the newest of an alarm counts, the older ones stay. `verdict`:
+-- true, nuisance, missed (people were told too late, or not at all). `cause`: a word of the catalogue, or nothing.
+CREATE TABLE finding (
+    id INTEGER PRIMARY KEY, alarm TEXT NOT NULL, verdict TEXT NOT NULL, cause TEXT NOT NULL, person TEXT NOT NULL,
+    reason TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE INDEX finding_alarm ON finding (alarm);
+-- Temperatures that somebody read from a thermometer [thousandths], shown apart and never judged. `how`: console, sms,
+-- api. `at_ms`: when it was read; `written_ms`: when it came. `withdrawn`: the id of the row that it takes back, or null.
+CREATE TABLE by_hand (
+    id INTEGER PRIMARY KEY, appliance TEXT NOT NULL, at_ms INTEGER NOT NULL, value INTEGER NOT NULL,
+    person TEXT NOT NULL, how TEXT NOT NULL, written_ms INTEGER NOT NULL, withdrawn INTEGER);
+CREATE INDEX by_hand_appliance ON by_hand (appliance, at_ms);
+CREATE INDEX alarm_raised ON alarm (raised_ms);
+CREATE INDEX notice_sent ON notice (sent_ms) WHERE sent_ms IS NOT NULL;
+"""
+
 ALARMS_MIGRATIONS = (
     FIRST,
     ON_CALL,
@@ -229,4 +246,5 @@ ALARMS_MIGRATIONS = (
     DRILLS,
     WATCHER,
     ALARMS_AUDIT,
+    FOUND + FOUND_AUDIT,
 )

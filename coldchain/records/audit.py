@@ -13,12 +13,19 @@ from pathlib import Path
 from coldchain.kernel.audit import Altered, Entry, Head, read_head, verify
 from coldchain.kernel.errors import BadData
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
-from coldchain.records.audit_schema import ALARMS_WATCHED, DESK_WATCHED, SIGNED_WATCHED, Watched
+from coldchain.records.audit_schema import (
+    ALARMS_WATCHED,
+    BLOOD_WATCHED,
+    DESK_WATCHED,
+    FOUND_WATCHED,
+    SIGNED_WATCHED,
+    Watched,
+)
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_reader
 
 CHAINS = {
-    "alarms": (ALARMS_WATCHED, ALARMS_MIGRATIONS),
+    "alarms": (ALARMS_WATCHED + FOUND_WATCHED, ALARMS_MIGRATIONS),
     "desk": ((*DESK_WATCHED, *SIGNED_WATCHED), DESK_MIGRATIONS),
 }
 """Name of the chain, which is that of its file without `.db`."""

@@ -175,5 +175,20 @@ SIGNED_WATCHED = (
 )
 """Added after the first tables of the desk: their triggers come with their own migration."""
 
+FOUND_WATCHED = (
+    Watched("finding", "$id", "$at_ms", _plain("alarm verdict cause person reason at_ms")),
+    Watched("by_hand", "$id", "$written_ms", _plain("appliance at_ms value person how written_ms withdrawn")),
+)
+BLOOD_WATCHED = (
+    Watched(
+        "bag", "$id", "$at_ms", _plain("subject donation from_ms until_ms fate reason person at_ms gone")
+    ),
+    Watched("trip", "$id", "$at_ms", _plain("carries from_ms note person at_ms")),
+    Watched("trip_step", "$id", "$written_ms", _plain("trip at_ms appliance person how written_ms")),
+)
+"""What an alarm turned out to be, readings by hand; bags and trips: each with a migration of its own."""
+
+FOUND_AUDIT = "".join(watched.triggers() for watched in FOUND_WATCHED)
+BLOOD_AUDIT = "".join(watched.triggers() for watched in BLOOD_WATCHED)
 ALARMS_AUDIT = TABLE + "".join(watched.triggers() for watched in ALARMS_WATCHED)
 DESK_AUDIT = TABLE + "".join(watched.triggers() for watched in DESK_WATCHED)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from coldchain.records.audit_schema import DESK_AUDIT, SIGNED_WATCHED
+from coldchain.records.audit_schema import BLOOD_AUDIT, DESK_AUDIT, SIGNED_WATCHED
 
 ACCOUNTS = """
 -- People who sign in at the console. sites: JSON, ids of sites or `province:NAME`; [] is the nation.
@@ -39,6 +39,28 @@ CREATE TRIGGER signature_holds BEFORE UPDATE ON signature BEGIN SELECT RAISE(ABO
     + "".join(watched.triggers() for watched in SIGNED_WATCHED)
 )
 
+BLOOD = """
+-- Bags that an alarm or a trip concerns, by their donation numbers, without any word about a donor. `subject`:
+-- alarm:ID or trip:ID. From `from_ms` to `until_ms` it was in there (null: all the time). `fate`: keep, quarantine or
+-- discard, against what the rule proposes, for that `reason`; empty: as proposed. The newest row of a subject and
+-- donation counts, and is off the list if `gone`; the older ones stay.
+CREATE TABLE bag (
+    id INTEGER PRIMARY KEY, subject TEXT NOT NULL, donation TEXT NOT NULL, from_ms INTEGER, until_ms INTEGER,
+    fate TEXT NOT NULL, reason TEXT NOT NULL, person TEXT NOT NULL, at_ms INTEGER NOT NULL, gone INTEGER NOT NULL);
+CREATE INDEX bag_subject ON bag (subject);
+CREATE INDEX bag_donation ON bag (donation);
+-- Blood that travels. `carries`: the storage profile it is judged by where a place has none for it; `from_ms`: since
+-- when it has been in the place where it begins.
+CREATE TABLE trip (
+    id TEXT PRIMARY KEY, carries TEXT NOT NULL, from_ms INTEGER NOT NULL, note TEXT NOT NULL, person TEXT NOT NULL,
+    at_ms INTEGER NOT NULL);
+-- Where it was from `at_ms` on; an empty `appliance` ends the trip. `how`: console, api. Append only.
+CREATE TABLE trip_step (
+    id INTEGER PRIMARY KEY, trip TEXT NOT NULL, at_ms INTEGER NOT NULL, appliance TEXT NOT NULL,
+    person TEXT NOT NULL, how TEXT NOT NULL, written_ms INTEGER NOT NULL);
+CREATE INDEX trip_step_trip ON trip_step (trip, at_ms);
+"""
+
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
@@ -57,4 +79,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     ACCOUNTS,
     DESK_AUDIT,
     SIGNATURES,
+    BLOOD + BLOOD_AUDIT,
 )
