@@ -22,11 +22,12 @@ from coldchain.records.audit_schema import (
     Watched,
 )
 from coldchain.records.desk_schema import DESK_MIGRATIONS
+from coldchain.records.devices_schema import DEVICES_WATCHED
 from coldchain.records.sql import open_reader
 
 CHAINS = {
     "alarms": (ALARMS_WATCHED + FOUND_WATCHED, ALARMS_MIGRATIONS),
-    "desk": ((*DESK_WATCHED, *SIGNED_WATCHED), DESK_MIGRATIONS),
+    "desk": ((*DESK_WATCHED, *SIGNED_WATCHED, *BLOOD_WATCHED, *DEVICES_WATCHED), DESK_MIGRATIONS),
 }
 """Name of the chain, which is that of its file without `.db`."""
 _ENTRIES = "SELECT number, at_ms, kind, body, hash FROM audit"

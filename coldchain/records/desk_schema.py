@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from coldchain.records.audit_schema import BLOOD_AUDIT, DESK_AUDIT, SIGNED_WATCHED
+from coldchain.records.devices_schema import DEVICES
 
 ACCOUNTS = """
 -- People who sign in at the console. sites: JSON, ids of sites or `province:NAME`; [] is the nation.
@@ -80,4 +81,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     DESK_AUDIT,
     SIGNATURES,
     BLOOD + BLOOD_AUDIT,
+    DEVICES,
 )
