@@ -235,14 +235,14 @@ CREATE INDEX alarm_raised ON alarm (raised_ms);
 CREATE INDEX notice_sent ON notice (sent_ms) WHERE sent_ms IS NOT NULL;
 """
 
-RETURNING = """
+PROVING = """
 -- Appliances whose work is done and that go back into service by themselves once the gate lets them: `missing` is what
 -- it still wants, as of `looked_ms`. `came`: applied or withdrawn; `ended_ms` null: it is still looked at.
-CREATE TABLE returning (
+CREATE TABLE proving (
     id INTEGER PRIMARY KEY, appliance TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
     asked_ms INTEGER NOT NULL, looked_ms INTEGER NOT NULL, missing TEXT NOT NULL, ended_ms INTEGER,
     came TEXT NOT NULL DEFAULT '');
-CREATE UNIQUE INDEX returning_now ON returning (appliance) WHERE ended_ms IS NULL;
+CREATE UNIQUE INDEX proving_now ON proving (appliance) WHERE ended_ms IS NULL;
 """
 
 ALARMS_MIGRATIONS = (
@@ -257,5 +257,5 @@ ALARMS_MIGRATIONS = (
     WATCHER,
     ALARMS_AUDIT,
     FOUND + FOUND_AUDIT,
-    RETURNING,
+    PROVING,
 )
