@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from dashboards.console.english_admin import ADMIN_WORDS
 from dashboards.console.english_alarm import ALARM_WORDS
 
 ENGLISH: dict[str, str] = {
+    **ADMIN_WORDS,
     **ALARM_WORDS,
     # states of an appliance
     "state.alarm": "Alarm",
