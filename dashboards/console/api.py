@@ -31,6 +31,12 @@ POINTS_MAX = 2_000
 CSV_PIECE_MS = 7 * DAY_MS
 
 
+class Csv(StreamingResponse):
+    """A table, line by line."""
+
+    media_type = "text/csv"
+
+
 class ApplianceOut(BaseModel):
     """One appliance now. `celsius` is null while it is not known."""
 
@@ -237,20 +243,19 @@ def _then(routes: APIRouter, console: Console) -> None:
             ],
         )  # fmt: skip
 
-    @routes.get("/appliances/{appliance_id}/readings.csv")
+    @routes.get("/appliances/{appliance_id}/readings.csv", response_class=Csv)
     def readings(
         appliance_id: str,
         sensor: str | None = None,
         from_: Annotated[str | None, Query(alias="from")] = None,
         to: str | None = None,
         range_: Annotated[str | None, Query(alias="range")] = None,
-    ) -> StreamingResponse:
+    ) -> Csv:
         _, which = _find(console, appliance_id, sensor)
         start_ms, end_ms = span_of(console.wall_ms(), from_, to, range_)
         name = which.id.replace("/", "_").replace(" ", "_")
-        return StreamingResponse(
+        return Csv(
             csv_lines(console, which, start_ms, end_ms),
-            media_type="text/csv; charset=utf-8",
             headers={"content-disposition": f'attachment; filename="{name}.csv"'},
         )
 

@@ -23,6 +23,7 @@ from dashboards.console.console import Console
 from dashboards.console.ready import Ready
 from dashboards.console.security import SafeHeaders
 from dashboards.console.site import OnDuty, nobody
+from dashboards.console.unchanged import Unchanged
 
 
 def create_app(
@@ -58,6 +59,7 @@ def create_app(
         docs_url=None,  # its page loads scripts from a foreign host
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        responses=problems.PROBLEMS,
     )
     app.state.stop_streams = console.hub.stop_streams
     routers = [
@@ -66,6 +68,7 @@ def create_app(
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)
+    app.add_middleware(Unchanged)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)
     app.state.served = served

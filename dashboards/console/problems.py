@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from dashboards.console.source import Unavailable
@@ -29,6 +31,23 @@ class Problem(Exception):
     def title(self) -> str:
         return t(f"problem.{self.type}")
 
+
+class ProblemOut(BaseModel):
+    """A refusal (RFC 9457). `type` is a stable path: /problems/NAME."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A refusal.",
+        "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}},
+    }
+}
+"""What every address for programs may answer besides its own."""
 
 Answer = Callable[[Request, "Problem"], Response]
 

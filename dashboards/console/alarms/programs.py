@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,23 +21,6 @@ from dashboards.console.problems import Problem
 Verb = Literal[
     "acknowledge", "pass", "shelve", "unshelve", "out_of_service", "return_to_service", "dispose"
 ]  # fmt: skip
-
-
-class ProblemOut(BaseModel):
-    """A refusal (RFC 9457). `type` is a stable path: /problems/NAME."""
-
-    type: str
-    title: str
-    status: int
-    detail: str | None = None
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A refusal.",
-        "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}},
-    }
-}
 
 
 class EventOut(BaseModel):
@@ -151,7 +134,7 @@ Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{
 
 def router(console: Console) -> APIRouter:
     """What programs ask for."""
-    routes = APIRouter(prefix="/api/v1/alarms", responses=PROBLEMS)
+    routes = APIRouter(prefix="/api/v1/alarms")
 
     @routes.get("/{number}")
     def one(number: int) -> OneAlarmOut:

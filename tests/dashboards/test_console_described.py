@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schemathesis over the description of the interface for programs: no 5xx, nothing that it does not describe.
+
+    make schemathesis EXAMPLES=500       many more examples
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import schemathesis
+from argon2 import PasswordHasher
+from console_seed import NOW_MS, Seed, Story, registry
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.python import asgi
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi import checks
+
+from coldchain.records.accounts import Accounts
+from coldchain.wiring.links import add_links
+from coldchain.wiring.process import described as description
+from dashboards.console.accounts.roles import ENDPOINTS, ROLES
+from dashboards.console.app import create_app
+
+EXAMPLES = int(os.environ.get("COLDCHAIN_EXAMPLES", "0"))
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+WARM = "vte-br-000"
+KNOWN = {"appliance_id": WARM, "number": 1, "site_id": "vte"}
+"""Ids that the seed has: half of the questions are about something that is there."""
+OPERATIONS = sorted(
+    f"{method.upper()} {path}" for path, some in description()["paths"].items() for method in some
+)
+quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class Described:
+    """A seeded console, its description, and a token for each role."""
+
+    def __init__(self, folder: Path) -> None:
+        seed = Seed(folder, registry(6), Story(warm={WARM: 90}, silent={"skt-br-001": 60}))
+        seed.history(hours=0.5)
+        seed.alarm(WARM)
+        seed.alarm("kys-br-002", state="closed")
+        seed.gateway()
+        seed.beats()
+        seed.close()
+        self.app = create_app(seed.settings, lambda: NOW_MS)
+        add_links(self.app, seed.settings)
+        accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS, hasher=quick)
+        self.tokens = {}
+        for role in ROLES:
+            accounts.add(role, "a long sentence of words", role=role, by="test", fresh=False)
+            self.tokens[role] = accounts.add_token(role, "test", None)
+        accounts.close()
+        self.schema = schemathesis.openapi.from_asgi(
+            "/api/v1/openapi.json", self, headers=self.headers("admin")
+        )
+
+    async def __call__(self, scope, receive, send) -> None:
+        """The application without its life: a client for each question would start and end it."""
+        if scope["type"] == "http":
+            await self.app(scope, receive, send)
+
+    def headers(self, role: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.tokens[role]}"}
+
+    def operation(self, name: str) -> APIOperation:
+        method, _, path = name.partition(" ")
+        return self.schema[path][method]
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Described:
+    return Described(tmp_path_factory.mktemp("described"))
+
+
+@pytest.fixture(scope="module")
+def session(described: Described) -> Iterator[asgi.ASGIClient]:
+    with asgi.get_client(described) as client:
+        yield client
+
+
+def ask(described: Described, session: asgi.ASGIClient, name: str, role: str, examples: int) -> None:
+    """So many questions of each kind: as the description says, beyond it, and about what is there."""
+    operation = described.operation(name)
+    headers = described.headers(role)
+    known = {key: value for key, value in KNOWN.items() if f"{{{key}}}" in operation.path}
+    kinds = [operation.as_strategy(mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
+    if known:
+        kinds.append(operation.as_strategy(path_parameters=known))
+    for kind in kinds:
+
+        @settings(
+            max_examples=examples, deadline=None, derandomize=not EXAMPLES, database=None,
+            phases=(Phase.explicit, Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=kind)
+        def answered(case: schemathesis.Case) -> None:
+            case.call_and_validate(session=session, headers=headers, checks=CHECKS)
+
+        with suppress(Unsatisfiable):  # without a parameter there is nothing to ask wrongly
+            answered()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_nothing_fails_and_nothing_is_answered_that_is_not_described(
+    described: Described, session: asgi.ASGIClient, name: str
+) -> None:
+    ask(described, session, name, "admin", EXAMPLES or 10)
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])
+def test_for_each_role(described: Described, session: asgi.ASGIClient, role: str) -> None:
+    for name in OPERATIONS:
+        ask(described, session, name, role, EXAMPLES // 10 or 1)
+
+
+@pytest.mark.parametrize(("what", "told"), [("body", "troubles"), ("status", "[Ss]erver error")])
+def test_a_failure_and_an_undescribed_answer_would_be_seen(
+    described: Described, what: str, told: str
+) -> None:
+    async def broken(scope, receive, send):
+        async def other(message):
+            if what == "body" and "body" in message:
+                message["body"] = message["body"].replace(b'"troubles"', b'"trouble_"')
+            elif what == "status" and "status" in message:
+                message["status"] = 500
+            await send(message)
+
+        await described(scope, receive, other)
+
+    with asgi.get_client(broken) as session, pytest.raises(Exception, match=told):
+        ask(described, session, "GET /api/v1/health", "admin", 1)
+
+
+def test_all_that_is_served_under_the_api_is_described() -> None:
+    told = {tuple(one.split(" ", 1)) for one in OPERATIONS} | {("GET", "/api/v1/openapi.json")}
+    assert {row for row in ENDPOINTS if row[1].startswith("/api/")} == told
+
+
+def test_every_change_takes_an_idempotency_key_and_every_address_tells_its_refusals() -> None:
+    """A provider's callback is keyed by what it reports."""
+    for path, some in description()["paths"].items():
+        for method, one in some.items():
+            assert one["responses"]["default"]["content"].keys() == {"application/problem+json"}, path
+            if method not in ("get", "head") and not path.startswith("/api/v1/delivery/"):
+                named = {p["name"]: p for p in one["parameters"] if p["in"] == "header"}
+                assert named["Idempotency-Key"]["required"], path
+
+
+def test_who_has_it_already_is_not_sent_it_again(described: Described, session: asgi.ASGIClient) -> None:
+    headers = described.headers("admin")
+    for path in ("/api/v1/alarms", "/api/v1/appliances", "/api/v1/alarms/1", "/api/v1/openapi.json"):
+        first = session.get(path, headers=headers)
+        assert first.headers["etag"].startswith('W/"'), path
+        again = session.get(path, headers=headers | {"if-none-match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b""), path
+        assert again.headers["etag"] == first.headers["etag"]
+        assert session.get(path, headers=headers | {"if-none-match": 'W/"x"'}).status_code == 200
+    nobody = session.get("/api/v1/alarms", headers={"if-none-match": "*", "x-forwarded-for": "10.0.0.9"})
+    assert nobody.status_code == 401
+
+
