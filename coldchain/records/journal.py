@@ -210,7 +210,7 @@ class JournalReader(JournalView):
     # --- what is known beside the readings
 
     def counters(self) -> dict[str, int]:
-        """position, journalled, waiting, readmitted, dead_lettered, duplicates, refused_payloads."""
+        """position, journalled, seeded, waiting, readmitted, dead_lettered, duplicates, refused_payloads."""
         return dict(self._db.execute("SELECT name, value FROM counter").fetchall())
 
     def cursor(self, consumer: str) -> tuple[int, dict[str, Any]]:

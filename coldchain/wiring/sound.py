@@ -141,7 +141,7 @@ def _account(new: sqlite3.Connection, now_ms: int) -> int:
         "SELECT coalesce(max(position), 0) FROM cursor WHERE consumer = 'sealed'"
     ).fetchone()
     held += new.execute("SELECT coalesce(sum(n), 0) FROM log WHERE position > ?", (sealed,)).fetchone()[0]
-    lost: int = max(0, said.get("journalled", 0) + said.get("waiting", 0) - int(held))
+    lost: int = max(0, said.get("journalled", 0) + said.get("seeded", 0) + said.get("waiting", 0) - int(held))
     new.execute(
         "INSERT INTO gap VALUES ('hub', 'mended', ?, NULL, NULL, NULL, NULL, ?, 'record-damaged', ?, ?, ?)",
         (now_ms, lost, now_ms, now_ms, now_ms),
