@@ -20,7 +20,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from coldchain.kernel.audit import Anchors
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import BatchError, ConfigError
-from coldchain.kernel.link import MAX_PAYLOAD, Batch, Receipt, decode_receipt, encode_batch, topic
+from coldchain.kernel.link import Batch, Receipt, decode_receipt, topic
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports.mqtt_client import (
     RECONNECT_MIN_S,
@@ -31,7 +31,7 @@ from coldchain.ports.mqtt_client import (
     stop_client,
 )
 from coldchain.settings import GatewaySettings, MqttSettings
-from gateway.codecs.frames import Pairs
+from gateway.fitting import fit
 from gateway.guard_link import GuardLink
 from gateway.link_state import LinkState, Plan
 from gateway.spool import Spool, Stored
@@ -235,6 +235,10 @@ class HubLink:
         self.receipts += 1
         self.last_receipt_ms = self._wall_ms()
         self._published_bytes += publish_bytes(topic(self._name, "receipt"), len(payload), tls=self._mqtt.tls)
+        self.receipted(receipt)
+
+    def receipted(self, receipt: Receipt) -> None:
+        """The hub's word on this spool's readings, by whichever way it came."""
         self.state.receipted([*receipt.recorded, *receipt.dead], self._steady_s())
         self._forget(receipt)
         self._wake.set()
@@ -309,7 +313,7 @@ class HubLink:
         if not found or self._client is None:
             return
         batch = Batch(self._name, self._epoch, found, nodes, rows, self._wall_ms(), plan.backfill)
-        payload, kept = _fit(batch)
+        payload, kept = fit(batch)
         if kept.ranges != found:
             rest = RangeSet(found)
             for low, high in kept.ranges:
@@ -358,33 +362,3 @@ def _detach(client: Client) -> None:
     """It and its callbacks hold each other, and with them two sockets, until somebody lets go."""
     client.on_connect = client.on_subscribe = client.on_disconnect = None
     client.on_message = client.on_publish = None
-
-
-def _fit(batch: Batch) -> tuple[bytes, Batch]:
-    """(payload, the batch it holds): the first rows, as many as fit into one message."""
-    while True:
-        payload = encode_batch(batch)
-        if len(payload) <= MAX_PAYLOAD:
-            return payload, batch
-        half = len(batch.rows) // 2
-        assert half, "one reading fits into a message"
-        batch = Batch(
-            batch.gateway,
-            batch.epoch,
-            _head(batch.ranges, half),
-            batch.nodes,
-            batch.rows[:half],
-            batch.sent_ms,
-            batch.backfill,
-        )
-
-
-def _head(pairs: Pairs, n: int) -> Pairs:
-    """The first n numbers, in the order given."""
-    head: Pairs = []
-    for low, high in pairs:
-        if n <= 0:
-            break
-        head.append((low, min(high, low + n - 1)))
-        n -= high - low + 1
-    return head

@@ -22,6 +22,7 @@ from coldchain.ports.guard import Accepted, Guard, HubWord
 from coldchain.records.health import BEAT_EVERY_S, Heart
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
+from gateway import carrying
 from gateway.codecs.frames import Event, Hello, Lost, Report
 from gateway.day import Day
 from gateway.drivers import DRIVERS
@@ -291,7 +292,19 @@ class GatewayService:
             self._tell_guard(self._figures)
             self._heart.beat(self._figures)
             self._let_go()  # after a full disk no commit may come that does
+            await self._take_carried()
             await asyncio.sleep(BEAT_EVERY_S)
+
+    async def _take_carried(self) -> None:
+        """Receipts that somebody carried here. A file goes once what it says is committed."""
+        for receipt, said in carrying.left(self._settings.data_dir, self._gateway.id, self._epoch):
+            if receipt is None:
+                self._tell("carried_receipt_refused", {"why": said})
+                continue
+            self._link.receipted(receipt)
+            with contextlib.suppress(sqlite3.Error):  # the disk is full: the link owes it
+                await asyncio.wrap_future(self._writer.call(lambda _: None))
+            self._tell("carried_receipt_taken", {"file": said})
 
     def _tell_guard(self, figures: dict[str, Any]) -> None:
         if self._guard is not None:

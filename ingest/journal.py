@@ -260,11 +260,12 @@ class SqliteJournal(JournalWriter):
         keep_letter(self.db, Letter(arrived_ms, refused.reason, refused.detail, data, refused.gateway))
 
     def _take_status(self, word: StatusWord, arrived_ms: int) -> Receipt | None:
-        self.db.execute(
-            "INSERT INTO gateway_status VALUES (?,?,?) ON CONFLICT (gateway) DO UPDATE SET"
-            " arrived_ms = excluded.arrived_ms, status = excluded.status",
-            (word.gateway, arrived_ms, word.text),
-        )
+        if word.text:  # gaps that were carried here by hand are no sign of life
+            self.db.execute(
+                "INSERT INTO gateway_status VALUES (?,?,?) ON CONFLICT (gateway) DO UPDATE SET"
+                " arrived_ms = excluded.arrived_ms, status = excluded.status",
+                (word.gateway, arrived_ms, word.text),
+            )
         if word.guard is not None and word.guard.reports:
             keep_reports(self.db, word.gateway, word.guard, arrived_ms)
         if not word.gaps:

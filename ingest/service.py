@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,11 +25,13 @@ from coldchain.kernel.link import Receipt, decode_batch, encode_receipt, topic
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports import clock as machine
 from coldchain.ports.mqtt_client import guarded, make_client, start_client, stop_client
+from coldchain.records.carry_keys import trusted
 from coldchain.records.health import Heart
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from ingest.admission import Reason, why_refused
 from ingest.anchors import AnchorDesk
+from ingest.carried import CarryDesk
 from ingest.consumers import consumed
 from ingest.guards import GuardDesk
 from ingest.inbox import Inbox, Item, Message
@@ -210,11 +213,14 @@ class _Duties:
         settings = service._settings  # noqa: SLF001  two halves of one thing
         self._settings, self._wall_ms = settings, service._wall_ms  # noqa: SLF001
         self._journal, self._registry = journal, registry
+        self._send = service._send  # noqa: SLF001
         window = Windows(_ms(settings.ingest.window), _ms(settings.ingest.seal_after))
         self._sealer = Sealer(journal, window)
         self._retention = Retention(
             journal, _ms(settings.ingest.keep_raw), _ms(settings.ingest.keep_hourly), window.window_ms
         )
+        key_of = partial(trusted, settings.desk_db)
+        self._carried = CarryDesk(settings.data_dir, key_of, journal, self._wall_ms)
         self._heart = Heart(settings.data_dir, "ingest", self._wall_ms)
         self._projection = _projection(settings, self._wall_ms)
         self._readmitting = False
@@ -241,8 +247,11 @@ class _Duties:
                 self._chore = None
         if self._projection is not None:
             self._journal.keep_projection(self._projection.news(), self._wall_ms())
+        carrying = self._carried.step()
+        for receipt in self._carried.receipts():
+            self._send(receipt)
         self._heart.beat(self.figures())
-        return self._readmitting or self._chore is not None
+        return carrying or self._readmitting or self._chore is not None
 
     def _housekeeping(self) -> Iterator[None]:
         now_ms = self._wall_ms()

@@ -31,7 +31,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class StatusWord:
-    """`text` is the JSON as it came, but for the reports of its guard; `guard`: None where there is none."""
+    """`text` is the JSON as it came, but for the reports of its guard; `guard`: None where there is none.
+
+    Without a text it is no word of today: only gaps, which came by another way than the link.
+    """
 
     gateway: str
     epoch: str
@@ -73,6 +76,14 @@ def _gap(word: dict[str, object]) -> Gap:
         number_of(word["from_ms"]),
         number_of(word["until_ms"]),
     )
+
+
+def carried_gaps(gateway: str, epoch: str, gaps: list[dict[str, object]]) -> StatusWord:
+    """The gaps of a bundle that was carried here, or BatchError."""
+    try:
+        return StatusWord(gateway, epoch, "", tuple(_gap(gap) for gap in gaps[:GAPS_MAX]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as bad:
+        raise BatchError(f"malformed gap: {bad}") from bad
 
 
 def _maybe(value: object) -> int | None:

@@ -16,6 +16,7 @@ from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.audit_schema import (
     ALARMS_WATCHED,
     BLOOD_WATCHED,
+    CARRY_WATCHED,
     DESK_WATCHED,
     FOUND_WATCHED,
     SIGNED_WATCHED,
@@ -27,7 +28,10 @@ from coldchain.records.sql import open_reader
 
 CHAINS = {
     "alarms": (ALARMS_WATCHED + FOUND_WATCHED, ALARMS_MIGRATIONS),
-    "desk": ((*DESK_WATCHED, *SIGNED_WATCHED, *BLOOD_WATCHED, *DEVICES_WATCHED), DESK_MIGRATIONS),
+    "desk": (
+        (*DESK_WATCHED, *SIGNED_WATCHED, *BLOOD_WATCHED, *DEVICES_WATCHED, *CARRY_WATCHED),
+        DESK_MIGRATIONS,
+    ),
 }
 """Name of the chain, which is that of its file without `.db`."""
 _ENTRIES = "SELECT number, at_ms, kind, body, hash FROM audit"

@@ -192,3 +192,7 @@ FOUND_AUDIT = "".join(watched.triggers() for watched in FOUND_WATCHED)
 BLOOD_AUDIT = "".join(watched.triggers() for watched in BLOOD_WATCHED)
 ALARMS_AUDIT = TABLE + "".join(watched.triggers() for watched in ALARMS_WATCHED)
 DESK_AUDIT = TABLE + "".join(watched.triggers() for watched in DESK_WATCHED)
+
+CARRY_WATCHED = (Watched("carry_key", "$gateway", "$at_ms", _plain("key person at_ms")),)
+"""Keys of gateways that may bring bundles by hand."""
+CARRY_AUDIT = "".join(watched.triggers() for watched in CARRY_WATCHED)

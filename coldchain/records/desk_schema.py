@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from coldchain.records.audit_schema import BLOOD_AUDIT, DESK_AUDIT, SIGNED_WATCHED
+from coldchain.records.audit_schema import BLOOD_AUDIT, CARRY_AUDIT, DESK_AUDIT, SIGNED_WATCHED
 from coldchain.records.devices_schema import DEVICES
 
 ACCOUNTS = """
@@ -23,8 +23,7 @@ CREATE TABLE sign_in (at_ms INTEGER NOT NULL, name TEXT NOT NULL, address TEXT N
 CREATE INDEX sign_in_at ON sign_in (at_ms);
 """
 
-SIGNATURES = (
-    """
+SIGNATURES = """
 -- What people sign (coldchain.records.signatures). id: as the command that comes of it, where one does; kind and
 -- subject: what it is about; body: JSON, what is signed; second: who is asked to be the second, or nobody.
 CREATE TABLE paper (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
@@ -36,9 +35,7 @@ CREATE TABLE signature (paper TEXT NOT NULL, place INTEGER NOT NULL, at_ms INTEG
     PRIMARY KEY (paper, place)) WITHOUT ROWID;
 CREATE TRIGGER paper_holds BEFORE UPDATE ON paper BEGIN SELECT RAISE(ABORT, 'what is signed stays'); END;
 CREATE TRIGGER signature_holds BEFORE UPDATE ON signature BEGIN SELECT RAISE(ABORT, 'a signature stays'); END;
-"""
-    + "".join(watched.triggers() for watched in SIGNED_WATCHED)
-)
+""" + "".join(watched.triggers() for watched in SIGNED_WATCHED)
 
 BLOOD = """
 -- Bags that an alarm or a trip concerns, by their donation numbers, without any word about a donor. `subject`:
@@ -62,6 +59,11 @@ CREATE TABLE trip_step (
 CREATE INDEX trip_step_trip ON trip_step (trip, at_ms);
 """
 
+CARRY = """
+-- The public key (Ed25519, hexadecimal) by which a gateway signs what is carried here by hand; `person` said so.
+CREATE TABLE carry_key (gateway TEXT PRIMARY KEY, key TEXT NOT NULL, person TEXT NOT NULL, at_ms INTEGER NOT NULL);
+"""
+
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
@@ -82,4 +84,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     SIGNATURES,
     BLOOD + BLOOD_AUDIT,
     DEVICES,
+    CARRY + CARRY_AUDIT,
 )
