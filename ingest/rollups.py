@@ -80,7 +80,7 @@ def rule_for(registry: Registry, sensor: str, start_ms: int, end_ms: int) -> Rul
     free = Rule(np.array([start_ms]), np.array([NO_LOW]), np.array([NO_HIGH]), 120_000)
     if entry is None:
         return free
-    free = Rule(free.from_ms, free.low, free.high, 2_000 * entry.every_s)
+    free = Rule(free.from_ms, free.low, free.high, 2_000 * entry.due_s(start_ms))
     appliance = registry.appliance_by_id.get(entry.appliance or "")
     if appliance is None or entry.code != Quantity.TEMPERATURE or not _is_load(registry, sensor):
         return free

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is on duty and in what order people are told: entries of the registry.
+"""Who is on duty, when, and in what order people are told: entries of the registry.
 
 Turns, hand-overs and holidays are local days and times of the rota's zone; overrides are instants in ms UTC.
 """
@@ -26,6 +26,20 @@ class Entry(BaseModel):
     """A frozen entry; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Quiet(Entry):
+    """Hours, in the site's zone, in which only what is critical may ring. May pass midnight."""
+
+    start: time
+    end: time
+
+
+class Pace(Entry):
+    """Of a sensor: before until_ms [ms UTC] a reading was due this often [s]."""
+
+    until_ms: int
+    every_s: int = Field(gt=0)
 
 
 class Override(Entry):

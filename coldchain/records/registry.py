@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import time
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.words import Quantity
 from coldchain.records.desk_schema import DESK_MIGRATIONS
-from coldchain.records.duty import Channel, Policy, Rota
+from coldchain.records.duty import Channel, Pace, Policy, Quiet, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
 from coldchain.settings.profile_files import PROFILES
 
@@ -115,6 +114,7 @@ class Sensor(Part):
 
     probe    `load` or `air` for temperatures inside an appliance
     every_s  a reading is due this often [s]; for quantities sent on change, the heartbeat
+    paces    what every_s was before, oldest first
     offsets  by date, oldest first; raw values stay as they are
     calibrated_until_ms  the day its certificate ends
     """
@@ -127,6 +127,7 @@ class Sensor(Part):
     node: Name
     channel: int = Field(ge=0, le=65535)
     every_s: int = Field(default=60, gt=0)
+    paces: tuple[Pace, ...] = ()
     offsets: tuple[Offset, ...] = ()
     calibrated_until_ms: int | None = None
 
@@ -137,16 +138,13 @@ class Sensor(Part):
             raise ValueError(f"sensor {self.id}: offsets go by date, oldest first, one for each date")
         return self
 
+    def due_s(self, from_ms: int) -> int:
+        """The longest that a reading was ever due after another, from that instant on [s]."""
+        return max([self.every_s, *(pace.every_s for pace in self.paces if from_ms < pace.until_ms)])
+
     @property
     def code(self) -> Quantity:
         return Quantity[self.quantity.upper().replace("-", "_")]
-
-
-class Quiet(Part):
-    """Hours, in the site's zone, in which only what is critical may ring. May pass midnight."""
-
-    start: time
-    end: time
 
 
 class Person(Part):

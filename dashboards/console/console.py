@@ -157,7 +157,7 @@ class Console:
             if sensor.quantity not in TOLD:
                 continue
             if end_ms - start_ms <= EXACT_MAX_MS:
-                rows = self.records.readings(sensor.id, start_ms - hold_ms(sensor), end_ms)
+                rows = self.records.readings(sensor.id, start_ms - hold_ms(sensor, start_ms), end_ms)
                 found.append(held_lane(sensor, rows, start_ms, end_ms))
             elif sensor.quantity == "mains":
                 found.append(stepped_lane(self.records.series(sensor, start_ms, end_ms, len(series.n))))

@@ -65,7 +65,7 @@ def held_lane(sensor: Sensor, rows: Rows, start_ms: int, end_ms: int) -> Lane:
     rows: sorted by at_ms; they may begin before start_ms, so that what holds then is known.
     """
     at, value = rows["at_ms"].astype(np.int64), rows["value"]
-    until = np.minimum(np.append(at[1:], end_ms), at + hold_ms(sensor))
+    until = np.minimum(np.append(at[1:], end_ms), at + hold_ms(sensor, start_ms))
     found: list[tuple[int, int]] = []
     for i in np.flatnonzero(value == TOLD[sensor.quantity]).tolist():
         begin, end = max(int(at[i]), start_ms), min(int(until[i]), end_ms)
@@ -76,8 +76,8 @@ def held_lane(sensor: Sensor, rows: Rows, start_ms: int, end_ms: int) -> Lane:
     return _lane(sensor.quantity, found)
 
 
-def hold_ms(sensor: Sensor) -> int:
-    return 2_000 * sensor.every_s
+def hold_ms(sensor: Sensor, from_ms: int) -> int:
+    return 2_000 * sensor.due_s(from_ms)
 
 
 def stepped_lane(series: Series) -> Lane:

@@ -146,7 +146,7 @@ class Records:
 
     def series(self, sensor: Sensor, start_ms: int, end_ms: int, points: int) -> Series:
         """Lowest and highest in at most `points` steps. StoreUnavailable while there is no journal."""
-        first, step, n = steps(start_ms, end_ms, points, sensor.every_s)
+        first, step, n = steps(start_ms, end_ms, points, sensor.due_s(start_ms))
         with self._lock, _plain_errors():
             reader = self._journal.reader()
             _, vmin, vmax, count = reader.min_max(sensor.id, first, first + n * step, n)
@@ -161,9 +161,9 @@ class Records:
         """The same stretch of many sensors, reading the record once. Those that never reported are absent."""
         found: dict[str, Series] = {}
         until_ms = min(end_ms, self.wall_ms())
-        for every_s in {sensor.every_s for sensor in sensors}:
+        for every_s in {sensor.due_s(start_ms) for sensor in sensors}:
             first, step, n = steps(start_ms, end_ms, points, every_s)
-            ids = [sensor.id for sensor in sensors if sensor.every_s == every_s]
+            ids = [sensor.id for sensor in sensors if sensor.due_s(start_ms) == every_s]
             with self._lock, _plain_errors():
                 answers = self._journal.reader().min_max_many(ids, first, first + n * step, n)
             for id_, (_, vmin, vmax, count) in answers.items():
@@ -217,13 +217,13 @@ class Records:
             finally:
                 desk.close()
 
-    def told(self, number: int) -> Told | None:
-        """All that is known of one alarm; None when there is none of that number."""
+    def told(self, number: int | str) -> Told | None:
+        """All that is known of one alarm, by number or id; None when there is none."""
         with self._lock, _plain_errors():
             alarm = self._alarms.alarm(number)
             if alarm is None:
                 return None
-            about = AskedReader(self.settings.desk_db).about(alarm.id, number, alarm.appliance)
+            about = AskedReader(self.settings.desk_db).about(alarm.id, alarm.number, alarm.appliance)
             return read(self._alarms, alarm, about)
 
     def asked(self, command: str) -> tuple[Asked | None, str]:

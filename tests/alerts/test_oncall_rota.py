@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from alerts.oncall.calendar import feed
 from alerts.oncall.policy import Chain, after, first_routes, people_of, policy_for, quiet_until, routes
 from alerts.oncall.rota import gaps, on_call, on_duty, shifts
-from coldchain.records.duty import CRITICAL, Holiday, Hours, Override, Policy, Rota, Step
-from coldchain.records.registry import Person, Quiet, Registry, Site
+from coldchain.records.duty import CRITICAL, Holiday, Hours, Override, Policy, Quiet, Rota, Step
+from coldchain.records.registry import Person, Registry, Site
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

@@ -15,8 +15,7 @@ from alerts.book import Case
 from alerts.outbox import Budget
 from coldchain.ports.notifier import Delivery
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
-from coldchain.records.duty import DEFAULTS, Holiday, Hours, Rota
-from coldchain.records.registry import Quiet
+from coldchain.records.duty import DEFAULTS, Holiday, Hours, Quiet, Rota
 from coldchain.records.sql import open_reader
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from watched import Watched, silent
 
+from coldchain.records.duty import Quiet
 from coldchain.records.readiness import Finding
-from coldchain.records.registry import Quiet, Site
+from coldchain.records.registry import Site
 from coldchain.records.sql import transaction
 
 # --- the morning's list

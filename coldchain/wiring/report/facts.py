@@ -80,7 +80,7 @@ def facts_of(
     good = rows[_temperatures(rows)]
     at = good["at_ms"].astype(np.int64)
     milli = good["value"].astype(np.int64) + offset_of(sensor, at)
-    gap_ms = 2000 * sensor.every_s
+    gap_ms = 2000 * sensor.due_s(start)
     known_ms, gaps = _known(at, start, min(end, as_of_ms), gap_ms)
     appliance = registry.appliance_by_id.get(sensor.appliance or "")
     outs: list[Out] = []
