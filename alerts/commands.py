@@ -13,6 +13,7 @@ import structlog
 from alerts.answers.parse import Action
 from alerts.aside import Aside
 from alerts.book import Book, Scene
+from alerts.findings import Findings
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.records.desk_schema import DESK_MIGRATIONS
@@ -22,6 +23,7 @@ from coldchain.records.sql import open_reader
 log = structlog.get_logger()
 
 ACTIONS = tuple(action.value for action in Action)
+TELLS = frozenset({"finding", "by_hand", "withdraw", "move"})
 ASIDE = frozenset({"shelve", "unshelve", "dispose", "out_of_service", "return_to_service"})
 
 
@@ -42,6 +44,7 @@ class Commands:
 
     def __init__(self, desk: Path, store: AlarmStore, book: Book, aside: Aside) -> None:
         self._path, self._store, self._book, self._aside = desk, store, book, aside
+        self._findings = Findings(store)
         self._db: sqlite3.Connection | None = None
         self._row = 0
 
@@ -76,13 +79,25 @@ class Commands:
             chains, arrived = self._book.teller.chains, said.get("delivered") == "yes"
             known = chains.reported(said.get("carrier_id", "-"), scene.now_ms, delivered=arrived)
             return "applied: " + ("delivered" if arrived else "not delivered") if known else "nothing to do"
-        if command.verb in ASIDE:
-            return self._put_aside(command, _body(command.body), scene)
+        if command.verb in ASIDE | TELLS:
+            ask = self._put_aside if command.verb in ASIDE else self._tell
+            return ask(command, _body(command.body), scene)
         if command.verb == "test_sms":
             number = _body(command.body).get("number", "")
             self._book.teller.test(f"test:{command.id}", number, scene)
             return f"applied: a test message to {number} is due"
         return f"refused: {command.verb} is not known"
+
+    def _tell(self, command: Command, said: dict[str, str], scene: Scene) -> str:
+        """Verbs that change no alarm's state: anybody whom the console lets in may say so."""
+        person, findings = command.person, self._findings
+        if command.verb == "finding":
+            return findings.mark(command.alarm, person, scene, said)
+        if command.verb == "by_hand":
+            return findings.by_hand(person, scene, said, said.get("by", "console"))
+        if command.verb == "withdraw":
+            return findings.withdraw(person, scene, said)
+        return findings.move(person, scene, said)
 
     def _put_aside(self, command: Command, said: dict[str, str], scene: Scene) -> str:
         """Verbs that put alarms or appliances aside; the person must be one of the registry."""

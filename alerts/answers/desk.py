@@ -14,11 +14,12 @@ import structlog
 from alerts.answers.codes import WRONG_MAX, WRONG_WITHIN_MS, can_be_answered, people_at
 from alerts.answers.parse import Action, Verb, Wish, parse, plain
 from alerts.chains import Chains, Draft
+from alerts.findings import HAND_MAX, HAND_MIN, Findings
 from alerts.words import compose, say
 from alerts.words.texts import answer, celsius, clock, span
 from coldchain.records.alarms import Alarm
 from coldchain.records.pins import fits
-from coldchain.records.registry import Person
+from coldchain.records.registry import Appliance, Person
 
 if TYPE_CHECKING:
     from alerts.book import Book, Scene
@@ -114,8 +115,8 @@ class Answers:
     def _sms(self, one: Incoming, people: list[Person], scene: Scene) -> Reply:
         person, wish = people[0], parse(one.text)
         language = person.language
-        if wish.verb is Verb.ASK or (wish.verb is Verb.LIST and not wish.codes):
-            return self._ask(wish, person, scene) if wish.verb is Verb.ASK else self._list(person, scene)
+        if wish.verb in (Verb.ASK, Verb.BY_HAND) or (wish.verb is Verb.LIST and not wish.codes):
+            return self._without_code(wish, person, one.at_ms, scene)
         if self._locked_until(one.sender, scene):
             return Reply("refused: too many wrong codes")  # it was told when the last one was wrong
         if not wish.code:
@@ -137,6 +138,11 @@ class Answers:
         if alarm is None:
             return Reply("refused: no such alarm", answer(language, "wrong"))
         return self._with_code(wish, (holder, one.sender), alarm, scene, used=used_ms is not None)
+
+    def _without_code(self, wish: Wish, person: Person, at_ms: int, scene: Scene) -> Reply:
+        if wish.verb is Verb.BY_HAND:
+            return self._by_hand(wish, person, at_ms, scene)
+        return self._ask(wish, person, scene) if wish.verb is Verb.ASK else self._list(person, scene)
 
     def _with_code(
         self, wish: Wish, whose: tuple[Person, str], alarm: Alarm, scene: Scene, *, used: bool
@@ -258,16 +264,11 @@ class Answers:
 
     def _ask(self, wish: Wish, person: Person, scene: Scene) -> Reply:
         """`vte-br-01?`: value, age, state, time left; for appliances of that person's sites."""
-        sites = {*person.sites} or {site.id for site in scene.registry.sites}
-        mine = [a for a in scene.registry.appliances if a.site in sites]
-        named = [a for a in mine if a.id == wish.target] or [
-            a for a in mine if a.id.endswith(f"-{wish.target}")
-        ]
-        if len(named) != 1:
+        appliance = _named(wish.target, person, scene)
+        if appliance is None:
             return Reply(
                 "ask: no such appliance", answer(person.language, "no_appliance", target=wish.target)
             )
-        (appliance,) = named
         newest = self._book.newest_of(appliance.id, scene)
         if newest is None:
             text = answer(person.language, "asked_silent", appliance=appliance.id, value="?", span="?")
@@ -293,6 +294,21 @@ class Answers:
         fields |= {"state": state, "left": span(left_ms or 0)}
         more = ("left",) if left_ms is not None else ()
         return Reply("ask: answered", compose(person.language, ("asked",), fields, optional=more))
+
+    def _by_hand(self, wish: Wish, person: Person, at_ms: int, scene: Scene) -> Reply:
+        """`vte-br-01 4.2`: noted apart, never judged. On a shared telephone initials say whose eyes."""
+        appliance = _named(wish.target, person, scene)
+        if appliance is None or not HAND_MIN <= wish.value <= HAND_MAX:
+            text = answer(person.language, "no_appliance", target=wish.target)
+            return Reply(
+                "by hand: no such appliance" if appliance is None else "by hand: no such value", text
+            )
+        signed = self._signature(wish, person, scene) or person.id
+        read_ms = min(at_ms, scene.now_ms)
+        Findings(self._store).write(appliance.id, read_ms, wish.value, signed, "sms", scene)
+        at = clock(read_ms, next((s.zone for s in scene.registry.sites if s.id == appliance.site), "UTC"))
+        text = answer(person.language, "noted", appliance=appliance.id, value=celsius(wish.value), clock=at)
+        return Reply(f"by hand: {appliance.id} {wish.value} by {signed}", text)
 
     # --- small things
 
@@ -342,6 +358,14 @@ class Answers:
         site = scene.registry.site_by_id.get(alarm.site) if alarm else None
         zone = site.zone if site else (scene.registry.sites[0].zone if scene.registry.sites else "UTC")
         return clock(at_ms, zone)
+
+
+def _named(target: str, person: Person, scene: Scene) -> Appliance | None:
+    """The one appliance of that person's sites with that name, or whose name ends so."""
+    sites = {*person.sites} or {site.id for site in scene.registry.sites}
+    mine = [a for a in scene.registry.appliances if a.site in sites]
+    named = [a for a in mine if a.id == target] or [a for a in mine if a.id.endswith(f"-{target}")]
+    return named[0] if len(named) == 1 else None
 
 
 def _without_pin(text: str) -> str:

@@ -10,6 +10,7 @@
     ALL 483126             all of mine
     LIST 483126            the rest of a rescue card
     vte-br-03?             how is it?
+    vte-br-03 4.2          its thermometer says so   (also: vte-br-03: -30,5 C KS)
 
 A code is six digits. Digits in groups are joined only when that gives exactly one code.
 """
@@ -37,6 +38,7 @@ class Verb(StrEnum):
     ALL = "all"
     LIST = "list"
     ASK = "ask"
+    BY_HAND = "by_hand"
     UNCLEAR = "unclear"
 
 
@@ -53,7 +55,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`codes`: every code in the text; more than one names no alarm. `target`: what ASK or MOVED names."""
+    """`codes`: every code in the text; more than one names no alarm. `target`: what ASK, MOVED or BY_HAND
+    names; `value` of BY_HAND in thousandths of a degree.
+    """
 
     verb: Verb
     codes: tuple[str, ...] = ()
@@ -62,6 +66,7 @@ class Wish:
     initials: str = ""
     pin: str = field(default="", repr=False)
     words: tuple[str, ...] = field(default=(), compare=False)
+    value: int = 0
 
     @property
     def code(self) -> str:
@@ -90,6 +95,10 @@ _FILLERS = frozenset(
     {"to", "in", "the", "is", "i", "a", "code", "alarm", "please", "vers", "dans", "or", "and"}
 )
 _ASK = re.compile(r"\s*([a-z0-9][a-z0-9 .\-_]{0,46}[a-z0-9]|[a-z0-9])\s*[?]+[\s.!?]*")
+_HAND = re.compile(
+    r"\s*([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\s*[:=]?\s+([+\-\u2212\u2013]?)\s?([0-9]{1,3})(?:[.,]([0-9]{1,2}))?"
+    r"\s*(?:\N{DEGREE SIGN}\s*)?c?(?:\s+([a-z]{2,4}))?[\s.!]*"
+)
 _INITIALS = re.compile(r"[a-z]{2,4}")
 _TOKEN = re.compile(r"[0-9]+|[^\W\d_](?:[^\W\d_]|[\u0eb0-\u0ebc\u0ec8-\u0ecd])*|[?]")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
@@ -119,6 +128,8 @@ def parse(text: str) -> Wish:
     said = plain(text)
     if (asked := _ASK.fullmatch(said)) and not re.fullmatch(r"[0-9 .\-]+", asked[1]):
         return Wish(Verb.ASK, target=re.sub(r"[\s._]+", "-", asked[1]))
+    if (hand := _HAND.fullmatch(said)) and hand[1].partition("-")[0] not in _VERBS.keys() | _ACTIONS.keys():
+        return _by_hand(hand)
     said = _ZERO_K.sub("ok", said)
     names = [
         name for name in _NAME.findall(said) if name.partition("-")[0].rstrip("0123456789") not in _VERBS
@@ -148,6 +159,14 @@ def parse(text: str) -> Wish:
     signatures = _signatures(words)
     initials = signatures[0].upper() if len(signatures) == 1 else ""
     return Wish(verbs[0], codes, action, target, initials, pin, tuple(words))
+
+
+def _by_hand(found: re.Match[str]) -> Wish:
+    """A name, a number, and perhaps initials."""
+    name, sign, whole, part, initials = found.groups()
+    size = int(whole) * 1000 + int((part or "").ljust(3, "0"))
+    value = -size if sign and sign != "+" else size
+    return Wish(Verb.BY_HAND, target=name, initials=(initials or "").upper(), value=value)
 
 
 def _signatures(words: list[str]) -> list[str]:

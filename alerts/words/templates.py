@@ -91,6 +91,7 @@ TEMPLATES: Final = {
     "asked": "{appliance} {value} {span} ago: {state}.",
     "asked_silent": "{appliance} unknown, was {value} {span} ago.",
     "no_appliance": "There is no {target} that you may ask for.",
+    "noted": "{appliance} {value} noted at {clock}, as read by hand. Nobody is called for it.",
     # states, in `asked`
     "in_range": "in range",
     "in_alarm": "ALARM {number}",
