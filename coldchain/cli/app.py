@@ -13,6 +13,7 @@ from coldchain.cli import (
     appliance,
     audit,
     backup,
+    carry,
     config,
     data,
     demo,
@@ -67,6 +68,7 @@ app.add_typer(trial.app, name="test")
 app.add_typer(report.app, name="report")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
+app.add_typer(carry.app, name="carry")
 
 
 @app.command("version")
