@@ -14,13 +14,14 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import structlog
 
+from alerts.budget import Budget
 from alerts.bundle import UNWANTED, Due, bundle, let_go, told_in
+from alerts.errands import HEAR_S, Errand, Errands, Hangs, require_end
 from alerts.lease import Lease
 from alerts.senders import Senders
 from coldchain.kernel.clocks import WallClock
@@ -37,14 +38,13 @@ UNKNOWN_MAX = 3
 """So many tries may end without an answer: each repetition may be a duplicate on the phone."""
 BACKOFF_MS, BACKOFF_MAX_MS = 5_000, 300_000
 WAIT_S = 1.0
-HEAR_S = 0.25
-"""While nothing is due, the modem is listened to in such pieces, so that a new notice waits no longer [s]."""
 STOP_S = 1.5
 """A try that is under way when we are to stop has so long to come to its end [s]."""
 SHARED = frozenset({"sms", "call"})
 """Channels of one modem."""
+TURN_S = 45.0
+"""So long the outbox's own thread may need for one turn: a commit may wait BUSY_MS for the judge [s]."""
 HOUR_MS = 3_600_000
-CREDIT_EVERY_S, SIGNAL_EVERY_S = 6 * 3600.0, 3600.0
 BUSY_MS = 30_000
 """How long the outcome of a try may wait for the judge to finish writing."""
 REPORT_MAX_MS = 3 * 86_400_000
@@ -52,50 +52,6 @@ REPORT_MAX_MS = 3 * 86_400_000
 
 Persona = Callable[[str, str], tuple[str, str]]
 """(person, site) -> (their language, the site's name)"""
-
-
-@dataclass(slots=True)
-class Budget:
-    """What may still be spent.
-
-    hourly   beyond so many messages within an hour only first critical ones leave; 0: no bound
-    reserve  with less credit than this on the SIM only critical messages leave
-    ask      what is left, or None when nobody can say; asked between sends
-    ask_signal  how strong the network is [dBm], or None
-    """
-
-    hourly: int = 0
-    reserve: float = 0.0
-    ask: Callable[[], float | None] | None = None
-    ask_signal: Callable[[], int | None] | None = None
-    credit: float | None = None
-    signal_dbm: int | None = None
-    _again_s: float = 0.0
-    _signal_again_s: float = 0.0
-
-    def look(self, now_s: float) -> None:
-        """Ask when it is time."""
-        if self.ask_signal is not None and now_s >= self._signal_again_s:
-            self._signal_again_s = now_s + SIGNAL_EVERY_S
-            self.signal_dbm = self.ask_signal()
-        if self.ask is not None and now_s >= self._again_s:
-            self._again_s = now_s + CREDIT_EVERY_S
-            self.credit = self.ask()
-            log.info("credit", left=self.credit, reserve=self.reserve)
-
-    def lowest(self, spent: int) -> int:
-        """The lowest priority that may leave, after so many messages within the hour.
-
-        >>> (
-        ...     Budget(hourly=10).lowest(9),
-        ...     Budget(hourly=10).lowest(10),
-        ...     Budget(reserve=50.0, credit=40.0).lowest(0),
-        ... )
-        (2, 0, 1)
-        """
-        if self.hourly and spent >= self.hourly:
-            return 0
-        return 1 if self.credit is not None and self.credit < self.reserve else 2
 
 
 class Outbox:
@@ -122,6 +78,8 @@ class Outbox:
         self._wall_ms, self._persona = wall_ms, persona
         self.budget = budget or Budget()
         self._wake, self._stopping = threading.Event(), threading.Event()
+        self._turned_s = 0.0
+        self._out: dict[str, set[int]] = {}
         self.lease = Lease(self._db, wall_ms, self._succeed)
 
     # --- life
@@ -135,22 +93,19 @@ class Outbox:
     def run(self) -> None:
         """Until `stop`. Whatever fails ends it; `broken` then says why."""
         senders = Senders(self.channels, self._try, self.wake)
+        errands = Errands(self.channels, self.budget, self.wake)
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
+                self._turned_s = now_s = steady_s()
                 for done in senders.results():
                     self._settle(*done)
-                if self._give_one(senders):
-                    continue
-                if senders.busy & SHARED:  # the telephone is in use: nobody can be heard now
-                    self._wake.wait(HEAR_S)
-                    continue
-                began_s = steady_s()
-                self.budget.look(began_s)
-                if not self.hear(HEAR_S):
-                    # A channel that cannot listen now returns at once.
-                    left_s = HEAR_S - (steady_s() - began_s) if self._listeners() else WAIT_S
-                    self._wake.wait(max(left_s, 0.0))
+                for errand in errands.results():
+                    self._take_in(errand, errands)
+                require_end(senders.longest(now_s), errands.longest(now_s))
+                if not self._give_one(senders):
+                    self._send_out(errands, senders.busy, now_s)
+                    self._wake.wait(HEAR_S if errands.listening else WAIT_S)
             for done in senders.stop(STOP_S):
                 self._settle(*done)
         except Exception as bad:  # whoever runs us looks at `broken`: nobody would be told any more
@@ -158,7 +113,16 @@ class Outbox:
             self.broken = bad
         finally:
             senders.stop(0.0)
+            errands.stop()
             self.close()
+
+    def require_progress(self) -> None:
+        """For whoever runs us: raise what ended its thread, or Hangs when that does not come round."""
+        if self.broken:
+            raise self.broken
+        still_s = steady_s() - self._turned_s if self._turned_s else 0.0
+        if still_s > TURN_S:
+            raise Hangs("outbox", still_s)
 
     def close(self) -> None:
         """Leave the lease to others and let go of the file."""
@@ -188,6 +152,9 @@ class Outbox:
         for (id_,) in unwanted:
             self._db.execute("UPDATE notice SET state = 'cancelled' WHERE id = ?", (id_,))
             let_go(self._db, id_)
+        # Why these failed is forgotten: perhaps their channel was out.
+        for id_, channel in self._db.execute("SELECT id, channel FROM notice WHERE state = 'failed'"):
+            self._out.setdefault(channel, set()).add(id_)
         log.info("lease", fence=fence)
 
     # --- sending
@@ -303,15 +270,45 @@ class Outbox:
                     " WHERE notice = ?",
                     (",".join(map(str, sent.references)), sent.carrier_id, state, now, due.id),
                 )
+        if sent.out and state == "failed":
+            self._out.setdefault(due.channel, set()).add(due.id)
+        elif sent.delivery is Delivery.ACCEPTED:
+            self._works_again(due.channel)
         log.info("notice", id=due.id, person=due.person, state=state, tries=tries, detail=sent.detail[:120])
 
+    def _works_again(self, channel: str) -> None:
+        """What failed because that channel was out, and for no other reason, waits no longer."""
+        if ids := self._out.pop(channel, None):
+            with transaction(self._db) as db:
+                db.execute(
+                    "UPDATE notice SET due_ms = ? WHERE state = 'failed'"
+                    " AND id IN (SELECT value FROM json_each(?))",
+                    (self._wall_ms(), json.dumps([*ids])),
+                )
+            self.wake()
+
     # --- hearing
+
+    def _send_out(self, errands: Errands, busy: Collection[str], now_s: float) -> None:
+        """Let the channels that are free listen, and those that are out be looked at."""
+        if not self.lease.fence:
+            return
+        for channel in self.channels:
+            if channel not in SHARED or SHARED.isdisjoint(busy):
+                errands.start(channel, now_s, out=channel in self._out)
+
+    def _take_in(self, errand: Errand, errands: Errands) -> None:
+        if errand.works:
+            self._works_again(errand.channel)
+        if errand.heard:
+            self._keep(errand.heard)
+            errands.forget(errand)  # heard again, it is known by its name
 
     def _listeners(self) -> list[Listener]:
         return [cast("Listener", c) for c in self.channels.values() if hasattr(c, "hear")]
 
     def hear(self, within_s: float) -> bool:
-        """Take in what has arrived; False when that was nothing."""
+        """Take in what has arrived, on the spot; False when that was nothing."""
         if not self.lease.fence:
             return False
         any_ = False

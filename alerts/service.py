@@ -20,6 +20,7 @@ from alerts.answers.codes import Draw
 from alerts.answers.desk import Answers
 from alerts.beside import Beside
 from alerts.book import Book, Scene
+from alerts.budget import Budget
 from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
@@ -28,7 +29,7 @@ from alerts.engine import all_late, rules_digest, step
 from alerts.guard.hub import Guards
 from alerts.keeping import Keeper
 from alerts.late import HOUR_MS, Pace, Record, Revision
-from alerts.outbox import Budget, Outbox
+from alerts.outbox import Outbox
 from alerts.present import Present
 from alerts.rounds import Rounds
 from alerts.rules.flat import block_of
@@ -129,8 +130,8 @@ class AlertService:
         sender = self.outbox.start() if self.outbox else None
         try:
             while not self._stopping.is_set():
-                if self.outbox and self.outbox.broken:
-                    raise self.outbox.broken
+                if self.outbox:
+                    self.outbox.require_progress()
                 if not self.tick():
                     self._stopping.wait(self._settings.alerts.poll.total_seconds())
         finally:

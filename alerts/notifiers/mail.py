@@ -61,7 +61,8 @@ class MailNotifier:
         except (OSError, smtplib.SMTPException) as bad:
             if handed_over:
                 return Sent(Delivery.UNKNOWN, "the mail server fell silent; the mail may have gone out")
-            return Sent(Delivery.FAILED_RETRY, f"the mail server cannot be used ({type(bad).__name__})")
+            why = f"the mail server cannot be used ({type(bad).__name__})"
+            return Sent(Delivery.FAILED_RETRY, why, out=True)
         return Sent(Delivery.ACCEPTED, "taken by the mail server")
 
 

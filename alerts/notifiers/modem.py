@@ -77,7 +77,7 @@ class ModemNotifier:
                 parts = self._parts(to, text)
                 dialogue = self._ready()
             except NotSent as reason:
-                return Sent(reason.delivery, reason.detail)
+                return reason.sent
             return self._submit_all(dialogue, parts)
 
     def call(self, to: str) -> Sent:
@@ -92,7 +92,7 @@ class ModemNotifier:
             except PduError as bad:
                 return Sent(Delivery.FAILED_FINAL, str(bad))
             except NotSent as reason:
-                return Sent(reason.delivery, reason.detail)
+                return reason.sent
             try:
                 return self._ring(dialogue, number)
             except LineLost as lost:
@@ -153,7 +153,7 @@ class ModemNotifier:
             try:
                 signal = signal_of(self._ready(), self._options)
             except NotSent as reason:
-                return Sent(reason.delivery, reason.detail)
+                return reason.sent
             except (Silent, LineLost) as trouble:
                 self._hang_up()
                 return Sent(Delivery.FAILED_RETRY, f"the modem fell out ({trouble}): switch it off and on")
@@ -306,7 +306,8 @@ class ModemNotifier:
             if delivery is not Delivery.ACCEPTED:
                 where = f"part {place} of {len(parts)}: " if len(parts) > 1 else ""
                 gone = f"; {place - 1} before it taken" if place > 1 else ""
-                return Sent(delivery, f"{where}{why}{gone}", tuple(taken))
+                out = delivery is Delivery.FAILED_RETRY and self._dialogue is None  # hung up: it fell out
+                return Sent(delivery, f"{where}{why}{gone}", tuple(taken), out=out)
         plural = "message" if len(parts) == 1 else "messages"
         return Sent(Delivery.ACCEPTED, f"{len(parts)} {plural} taken by the network", tuple(taken))
 
@@ -385,6 +386,9 @@ class CallNotifier:
     def send(self, to: str, text: str) -> Sent:
         """Ring; `text` cannot be said."""
         return self.modem.call(to)
+
+    def check(self) -> Sent:
+        return self.modem.check()
 
 
 def _reference(lines: tuple[str, ...] | list[str]) -> int | None:

@@ -121,7 +121,8 @@ class HttpNotifier:
                 timeout=p.timeout_s,
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-            return Sent(Delivery.FAILED_RETRY, "the provider cannot be reached: check network and address")
+            why = "the provider cannot be reached: check network and address"
+            return Sent(Delivery.FAILED_RETRY, why, out=True)
         except httpx.HTTPError:
             return Sent(
                 Delivery.UNKNOWN, "the provider gave no answer in time; the message may have gone out"

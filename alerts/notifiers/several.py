@@ -22,15 +22,24 @@ class Several:
 
     def send(self, to: str, text: str) -> Sent:
         said: list[str] = []
-        retry = False
+        retry, out = False, True
         for way in self._ways:
             sent = way.send(to, text)
             said.append(sent.detail)
             if sent.delivery in (Delivery.ACCEPTED, Delivery.UNKNOWN):
                 return replace(sent, detail="; then ".join(said))
             retry |= sent.delivery is Delivery.FAILED_RETRY
+            out &= sent.out or sent.delivery is Delivery.FAILED_FINAL
         delivery = Delivery.FAILED_RETRY if retry else Delivery.FAILED_FINAL
-        return Sent(delivery, "; then ".join(said))
+        return Sent(delivery, "; then ".join(said), out=out and retry)
+
+    def check(self) -> Sent:
+        """The first that could send now; what the last says when none can."""
+        found = Sent(Delivery.FAILED_RETRY, "none of them can be looked at")
+        for way in self._ways:
+            if hasattr(way, "check") and (found := way.check()).delivery is Delivery.ACCEPTED:
+                break
+        return found
 
     def hear(self, within_s: float) -> list[Heard]:
         listeners = [cast("Listener", way) for way in self._ways if hasattr(way, "hear")]

@@ -12,7 +12,7 @@ from alerts.notifiers.options import ModemOptions
 from alerts.notifiers.pdu import dialled
 from alerts.notifiers.refusals import meaning
 from coldchain.kernel.clocks import SteadyClock
-from coldchain.ports.notifier import Delivery
+from coldchain.ports.notifier import Delivery, Sent
 
 __all__ = ["NotSent", "PinTrial", "require_network", "signal_of", "wake"]
 
@@ -35,7 +35,7 @@ class NotSent(Exception):
 
     def __init__(self, delivery: Delivery, detail: str) -> None:
         super().__init__(detail)
-        self.delivery, self.detail = delivery, detail
+        self.sent = Sent(delivery, detail, out=delivery is Delivery.FAILED_RETRY)
 
 
 class PinTrial:

@@ -36,12 +36,15 @@ class Sent:
     references  the carrier's own reference for each part it took, in order; a delivery
                 report names one of them (for a modem: 0..255, and it wraps)
     carrier_id  what the carrier calls it where deliveries are reported by callback, else empty
+    out         of FAILED_RETRY: the channel itself is out of order, whoever it is for; when it works again
+                the next try need not wait
     """
 
     delivery: Delivery
     detail: str
     references: tuple[int, ...] = ()
     carrier_id: str = ""
+    out: bool = False
 
 
 class Notifier(Protocol):

@@ -187,8 +187,8 @@ class SiteGuard:
         sender = outbox.start() if outbox else None
         try:
             while not self._stopping.is_set():
-                if outbox and outbox.broken:
-                    raise outbox.broken
+                if outbox:
+                    outbox.require_progress()
                 self.turn()
                 self._wake.wait(POLL_S)
                 self._wake.clear()
