@@ -93,6 +93,14 @@ def day(
     _write(document, out or Path(f"day-{site}-{day_}-{language.value}.pdf"))
 
 
+@app.command()
+def card(out: Out = None, language: In = Language.EN) -> None:
+    """The on-call card: what to answer to a message, on one page, to be hung beside the telephone."""
+    from coldchain.wiring.report.card import on_call_card
+
+    _write(on_call_card(language.value), out or Path(f"on-call-card-{language.value}.pdf"))
+
+
 def _instant(text: str | None) -> int:
     from coldchain.kernel.instants import parse_instant
     from coldchain.ports.clock import wall_ms
