@@ -38,17 +38,25 @@ ANSWERS = (
 FIRST = (
     "1. Is the door shut? Is there power? Is the plug in?",
     "2. Do not open it to look: each opening costs minutes.",
-    "3. If it goes on warming, move the blood to where the message says, "
-    "or to another appliance for the same component.",
-    "4. Nothing is thrown away on the telephone. "
-    "Set blood that was outside apart, and let two people decide.",
+    (
+        "3. If it goes on warming, move the blood to where the message says, "
+        "or to another appliance for the same component."
+    ),
+    (
+        "4. Nothing is thrown away on the telephone. "
+        "Set blood that was outside apart, and let two people decide."
+    ),
 )
 AFTER = (
     "Nobody answers: the next person is called, and again all of them, until somebody has answered.",
-    "You have answered and the temperature does not turn: you are called again. "
-    "At the latest after 30 minutes.",
-    "Ring the number and hang up: it means “seen”. "
-    "The next person is called ten minutes later, once. It is free, and it is no answer.",
+    (
+        "You have answered and the temperature does not turn: you are called again. "
+        "At the latest after 30 minutes."
+    ),
+    (
+        "Ring the number and hang up: it means “seen”. "
+        "The next person is called ten minutes later, once. It is free, and it is no answer."
+    ),
     "No network: go by the alarm of the appliance itself and its thermometer, and write down what you read.",
 )
 
