@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from coldchain.kernel.errors import BadData, ColdChainError, StoreUnavailable
+from coldchain.records.papers import FOLDER, HASH, Papers
 
 FILES = ("alarms.db", "desk.db", "readings.db", "spool.db")
 """In the order in which they are copied."""
@@ -57,6 +58,7 @@ def backup(data_dir: Path, target: Path, wall_ms: int) -> dict[str, Any]:
     for name in FILES:
         if (target / name).exists():
             manifest["files"][name] = _described(target / name)
+    manifest["papers"] = _keep_papers(data_dir, target)
     (target / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return manifest
 
@@ -79,6 +81,9 @@ def verify(source: Path) -> dict[str, Any]:
                 raise BackupUnsound(f"{source / name}: {what} is {found[what]}, the manifest says {value}")
     if (gap := _gap(source)) is not None:
         raise BackupUnsound(f"{source}: {gap}")
+    for digest in manifest.get("papers", []):
+        if not HASH.fullmatch(str(digest)) or Papers(source).get(digest) is None:
+            raise BackupUnsound(f"{source / FOLDER}: {digest} is missing, or is not what it was")
     return manifest
 
 
@@ -99,7 +104,22 @@ def restore(
                 db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (new_epoch(),))
             db.close()
         draft.replace(data_dir / name)
+    _keep_papers(source, data_dir)
     return manifest
+
+
+def _keep_papers(source: Path, target: Path) -> list[str]:
+    """Copy documents and photos; returns their hashes. Those that the target has already stay."""
+    found = []
+    for path in Papers(source).all():
+        copy = Papers(target).path(path.name)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            draft = copy.with_name(f".{path.name}.new")
+            shutil.copyfile(path, draft)
+            draft.replace(copy)
+        found.append(path.name)
+    return found
 
 
 def _copy(source: Path, target: Path) -> None:
