@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted reliability grafana-types format bench compare quality servers lock sbom clean
+.PHONY: help setup demo test check soak planted reliability grafana-types screens schemathesis format bench compare quality servers lock sbom clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -57,6 +57,14 @@ planted: setup ## plant known bugs in a copy of the tree, one by one, and see th
 grafana-types: setup ## type-check the dashboards against Grafana's own schema, from npm
 	@npm install --silent --no-fund --no-audit --prefix build/grafana-schema @grafana/schema@13 typescript@5
 	@$(PY) -m pytest -m npm tests/dashboards
+
+screens: setup servers ## every page, four languages, phone and desk, light and dark, axe; pictures in build/screens
+	@COLDCHAIN_SCREENS=build/screens $(PY) -m pytest -n 0 --timeout 1800 tests/dashboards/test_console_screens.py $(ARGS)
+
+EXAMPLES ?= 300
+
+schemathesis: setup ## ask all that docs/openapi.json describes, many times: make schemathesis EXAMPLES=300
+	@COLDCHAIN_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -n 0 --timeout 3600 tests/dashboards/test_console_described.py $(ARGS)
 
 reliability: setup servers ## run all that injects faults, write docs/reliability.md: ARGS="--soak FILE --planted FILE"
 	@$(PY) tools/reliability.py $(ARGS)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every page of the console in a real browser: four languages, a phone and a desk, with and without script.
+
+The pages are those of the one table of addresses. `make screens` looks at every combination with axe, light
+and dark, and keeps the pictures under build/screens.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from console_addresses import address, pages
+from playwright.sync_api import Browser, Page
+from screens import DESK, PHONE, Served, chromium, complaints, too_wide, violations, visit
+
+from dashboards.console.english import ENGLISH
+from dashboards.console.words import LANGUAGES
+
+PICTURES = os.environ.get("COLDCHAIN_SCREENS", "")
+"""Where to keep pictures; with it, everything is looked at."""
+SECRET = ("/answer/{secret}", "/contractor/{secret}")
+"""Addresses that are secrets: the seed has none. Their own tests look at them."""
+WHOLE = bool(PICTURES)
+SENTENCES = {text for text in ENGLISH.values() if text.count(" ") >= 2 and "{" not in text}
+KEYS = re.compile(r"(?<![\w./@-])(?:" + "|".join(map(re.escape, sorted(ENGLISH))) + r")(?![\w.-])")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    made = Served(tmp_path_factory.mktemp("screens"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+def untranslated(page: Page, language: str) -> list[str]:
+    """Keys that stand for themselves, and whole English sentences elsewhere."""
+    text = page.evaluate("document.body.innerText + document.title")
+    found = [f"key {key}" for key in KEYS.findall(text)]
+    if language != "en":
+        found += [sentence for sentence in SENTENCES if sentence in text]
+    if page.evaluate("document.documentElement.lang") != language:
+        found.append("another language")
+    return found
+
+
+def looked_at(page: Page, template: str, language: str, *, axe: bool, picture: str = "") -> list[str]:
+    """What is wrong with one page at both widths."""
+    found = []
+    answer = page.goto(address(template), wait_until="load")
+    if answer is None or answer.status != 200:
+        return [f"answered {answer and answer.status}"]
+    found += untranslated(page, language)
+    for name, size in (("360", PHONE), ("1440", DESK)):
+        page.set_viewport_size(size)
+        found += [f"{name} too wide: {one}" for one in too_wide(page)]
+        if axe:
+            found += [f"{name} {one}" for one in violations(page)]
+        if picture:
+            page.screenshot(path=f"{picture}-{name}.png", full_page=name == "360")
+    page.set_viewport_size(PHONE)
+    return found
+
+
+def kept(template: str, *parts: str) -> str:
+    if not PICTURES:
+        return ""
+    Path(PICTURES).mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", template.lower()).strip("-") or "fleet"
+    return str(Path(PICTURES) / "-".join((name, *parts)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_every_page_in_every_language_at_both_widths(
+    browser: Browser, served: Served, language: str, script: bool
+) -> None:
+    """Loads, complains of nothing, fits, speaks the language; axe on a phone's and a desk's width."""
+    wrong: dict[str, list[str]] = {}
+    for scheme in ("light", "dark") if WHOLE and script else ("light",):
+        context = visit(browser, served, language, java_script_enabled=script, color_scheme=scheme)
+        page = context.new_page()
+        told = complaints(page)
+        for number, template in enumerate(pages()):
+            if template in SECRET:
+                continue
+            told.clear()
+            # In the suite axe looks at each page in one language; structure is the same in all.
+            axe = script and (WHOLE or number % len(LANGUAGES) == list(LANGUAGES).index(language))
+            way = () if scheme == "light" else (scheme,)
+            picture = kept(template, language, *way) if script else kept(template, language, "no-script")
+            found = looked_at(page, template, language, axe=axe, picture=picture) + told
+            if found:
+                wrong[f"{template} {scheme}"] = found
+        context.close()
+    assert wrong == {}

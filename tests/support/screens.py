@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console served on a free port, and one Chromium that looks at it as different people do."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from argon2 import PasswordHasher
+from console_seed import NOW_MS, Seed, Story, registry
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from rig.programs import need
+
+from coldchain.records.accounts import Accounts
+from coldchain.wiring.child import free_port
+from coldchain.wiring.links import add_links
+from coldchain.wiring.web import WebService
+from dashboards.console.accounts.gate import COOKIE
+from dashboards.console.app import create_app
+from dashboards.console.words import LANGUAGES
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+PHONE, DESK = {"width": 360, "height": 780}, {"width": 1440, "height": 900}
+PASSWORD = "a long sentence of words"
+quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class Served:
+    """A seeded record, a console that serves it, and for each language an admin who is signed in."""
+
+    def __init__(self, folder: Path, appliances: int = 12) -> None:
+        reg = registry(appliances)
+        warm, quiet, dark = (reg.appliances[i].id for i in (0, 1, 3))
+        story = Story(warm={warm: 70}, silent={quiet: 47}, dark={dark}, never={reg.appliances[5].id})
+        self.seed = seed = Seed(folder, reg, story)
+        seed.history(6)
+        self.alarm = seed.alarm(warm, minutes=50, peak=8_000)
+        seed.alarm(reg.appliances[4].id, state="acknowledged", severity="warning", minutes=30)
+        seed.alarm(reg.appliances[6].id, state="returned", minutes=90)
+        seed.alarm(reg.appliances[7].id, state="closed", minutes=300)
+        seed.gateway(pending=5)
+        seed.stranger("board-7", 2, 40, NOW_MS)
+        seed.beats()
+        accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS, hasher=quick)
+        self.words = {}
+        for code in LANGUAGES:
+            accounts.add(
+                code, PASSWORD, role="admin", person=f"Noy {code}", language=code, by="test", fresh=False
+            )
+            self.words[code] = accounts.sign_in(code, PASSWORD, "here")
+        accounts.close()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        app = create_app(self.seed.settings, lambda: self.seed.now_ms)
+        add_links(app, self.seed.settings)
+        self._service = WebService(app, "127.0.0.1", self.port)
+        self._thread = threading.Thread(target=self._service.run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._service.stop()
+        self._thread.join(10)
+
+    def close(self) -> None:
+        self.stop()
+        self.seed.close()
+
+    def cookie(self, language: str) -> dict[str, Any]:
+        return {"name": COOKIE, "value": self.words[language], "url": self.url}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's, headless."""
+    program = str(need("chromium"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def visit(browser: Browser, served: Served, language: str | None = "en", **values: Any) -> BrowserContext:
+    """A browser of its own: on a phone, signed in as the admin who reads that language, or as nobody."""
+    context = browser.new_context(viewport=PHONE, base_url=served.url, **values)
+    if language is not None:
+        context.add_cookies([served.cookie(language)])
+    return context
+
+
+def complaints(page: Page) -> list[str]:
+    """What its console, its script and its requests complain about; it grows."""
+    found: list[str] = []
+    page.on("console", lambda m: found.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("response", lambda r: found.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    return found
+
+
+def weighed(page: Page, address: str) -> tuple[int, list[str]]:
+    """Octets on the wire for an address, headers included, and what they were for."""
+    wire = page.context.new_cdp_session(page)
+    wire.send("Network.enable")
+    names: dict[str, str] = {}
+    found: list[tuple[int, str]] = []
+    wire.on("Network.requestWillBeSent", lambda e: names.update({e["requestId"]: e["request"]["url"]}))
+    wire.on(
+        "Network.loadingFinished",
+        lambda e: found.append((int(e["encodedDataLength"]), names.get(e["requestId"], "?"))),
+    )
+    page.goto(address, wait_until="load")
+    page.wait_for_timeout(600)  # lazy pictures and fonts come after the load
+    wire.detach()
+    return sum(n for n, _ in found), [f"{n} {url}" for n, url in sorted(found, reverse=True) if n]
+
+
+def too_wide(page: Page) -> list[str]:
+    """What makes it scroll sideways."""
+    if page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+        return []
+    return page.evaluate(
+        "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+        ".slice(0, 6).map(e => e.outerHTML.slice(0, 160))"
+    ) or ["?"]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, all of its rules. It is put in past the page's policy, as a tool may."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(f"(() => {{ {AXE} }})()")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:200]}"
+        for one in found["violations"]
+        for node in one["nodes"][:3]
+    ]
