@@ -79,6 +79,12 @@ class Outcome:
     body: Mapping[str, str]
 
 
+_SELECT = (
+    "SELECT id, kind, subject, site, body, second, paper.at_ms, place, signature.at_ms, account, person,"
+    " role, meaning, digest, how FROM paper LEFT JOIN signature ON signature.paper = paper.id"
+)
+
+
 class Signatures:
     """`desk.db` for those who sign, in short transactions."""
 
@@ -163,11 +169,7 @@ class SignedReader:
 
 
 def _of(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Paper]:
-    sql = (
-        "SELECT id, kind, subject, site, body, second, paper.at_ms, place, signature.at_ms, account, person,"
-        " role, meaning, digest, how FROM paper LEFT JOIN signature ON signature.paper = paper.id"  # noqa: S608
-        f" WHERE {where} ORDER BY paper.at_ms DESC, paper.rowid DESC, place"
-    )
+    sql = f"{_SELECT} WHERE {where} ORDER BY paper.at_ms DESC, paper.rowid DESC, place"
     found: dict[str, Paper] = {}
     for id_, kind, subject, site, body, second, at_ms, *signed in db.execute(sql, values):
         known = found.get(id_) or Paper(id_, kind, subject, site, json.loads(body), second, at_ms)
@@ -179,13 +181,14 @@ def _of(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[
 
 def signed_disposition(
     papers: Sequence[Paper], what: str, person: str, second: str, reason: str
-) -> tuple[Signature, ...]:
-    """The signatures on a disposition as alerts recorded it; none where it was recorded unsigned.
+) -> Paper | None:
+    """What two people signed of a disposition as alerts recorded it; None where it was recorded unsigned.
 
     papers  those about its alarm, as `SignedReader.about("disposition", alarm)` tells
     """
     for paper in papers:
-        same = paper.body == {"what": what, "person": person, "reason": reason}
-        if same and paper.whole and [one.person for one in paper.signatures] == [person, second]:
-            return paper.signatures
-    return ()
+        said = [paper.body.get(key) for key in ("what", "person", "reason")]
+        names = [one.person for one in paper.signatures]
+        if paper.whole and said == [what, person, reason] and names == [person, second]:
+            return paper
+    return None

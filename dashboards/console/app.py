@@ -13,10 +13,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, pages, problems
+from dashboards.console import api, pages, problems, signatures
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
+from dashboards.console.accounts.signing import Signing
 from dashboards.console.accounts.store import Store
+from dashboards.console.alarms import disposing
 from dashboards.console.alarms.programs import router as for_programs
 from dashboards.console.alarms.routes import router as for_people
 from dashboards.console.console import Console
@@ -39,6 +41,8 @@ def create_app(
     """
     console = Console(settings, wall_ms, on_duty, ready)
     store = Store(settings.desk_db, wall_ms)
+    signing = Signing(console, store.open)
+    signing.kinds[disposing.KIND] = disposing.kind(console)
     answer = problems.answering(console.problem_page)
 
     @asynccontextmanager
@@ -64,7 +68,8 @@ def create_app(
     app.state.stop_streams = console.hub.stop_streams
     routers = [
         pages.router(console), api.router(console), account_pages.router(console, store.open),
-        for_people(console), for_programs(console),
+        for_people(console, signing), for_programs(console, signing),
+        signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.instants import rfc3339
 from coldchain.records.alarms import Alarm
 from coldchain.records.health import Heart
-from coldchain.records.registry import Sensor
+from coldchain.records.registry import Registry, Sensor
 from coldchain.settings import Settings
 from dashboards.console.accounts.gate import visitor
+from dashboards.console.accounts.sight import seen
 from dashboards.console.assets import Asset, load_assets
 from dashboards.console.events import EXACT_MAX_MS, TOLD, Lane, alarm_lane, held_lane, hold_ms, stepped_lane
 from dashboards.console.hub import Hub
@@ -48,6 +49,12 @@ def ticking() -> str:
     }
     live = {key: t(f"live.{key}", at="{at}", n="{n}") for key in ("on", "connecting", "polling", "off")}
     return json.dumps(units | live, ensure_ascii=False)
+
+
+def named(registry: Registry) -> Callable[[str], str]:
+    """A person's or an appliance's name, where the registry knows the id."""
+    people, appliances = registry.person_by_id, registry.appliance_by_id
+    return lambda id_: getattr(people.get(id_) or appliances.get(id_), "name", id_)
 
 
 class Console:
@@ -90,6 +97,7 @@ class Console:
             "zone_name": self.settings.zone,
             "rfc3339": rfc3339,
             "masked": masked,
+            "named": named,
             "full": lambda at_ms: full(at_ms, zone),
             "ranges": list(RANGES_MS),
         }
@@ -110,7 +118,7 @@ class Console:
             at=lambda at_ms: clock(at_ms, now_ms, zone),
             age=lambda at_ms: age(at_ms, now_ms),
             times=t("fleet.times", zone=self.settings.zone, offset=offset_text(now_ms, zone)),
-            alarms_open=len(base.alarms) if base is not None else 0,
+            alarms_open=len(seen(base).alarms) if base is not None else 0,
             path=request.url.path,
             lang=language(),
             ticking=ticking(),

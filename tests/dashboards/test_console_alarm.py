@@ -140,7 +140,6 @@ def test_beyond_a_limit_of_the_product_an_answer_says_what_is_done(client: Clien
     ("verb", "fields", "missing"),
     [
         ("shelve", {"minutes": "30", "reason": "restocking"}, ["minutes", "reason"]),
-        ("dispose", {"what": "discard", "reason": "9 °C", "second": KEO}, ["what", "reason", "second"]),
         ("unshelve", {}, []),
         ("pass", {}, []),
         ("out_of_service", {"reason": "seal", "to": OTHER}, []),
@@ -154,7 +153,7 @@ def test_every_verb_is_asked_whole_or_not_at_all(
         assert send(client, verb, **{k: v for k, v in fields.items() if k != field}) == 422, field
     if verb != "pass":
         assert send(client, verb, **fields | {"name": "Mallory"}) == 422, "not in the registry"
-    if verb in ("dispose", "shelve"):
+    if verb == "shelve":
         assert send(client, verb, **fields | {"second": NOY}) == 422, "the second is somebody else"
     assert asked(seed) == []
     assert send(client, verb, **fields) == 303

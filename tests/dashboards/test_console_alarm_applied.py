@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from book_kit import MINUTE, Shop
 from console_client import Client, browsing
+from signed import PASSWORD, accounts_of
 
 from alerts.commands import Commands
 from coldchain.records.registry import Desk
@@ -25,6 +26,7 @@ class Ward:
     client: Client
     commands: Commands
     number: int
+    client_settings: Settings
 
     def tap(self, verb: str, **fields: str) -> str:
         """A form is sent, alerts takes it up; the state that the alarm is in then."""
@@ -51,7 +53,7 @@ def ward(tmp_path: Path) -> Iterator[Ward]:
     commands = Commands(settings.desk_db, shop.store, shop.book, shop.aside)
     with browsing(create_app(settings, lambda: shop.now_ms)) as client:
         (alarm,) = client.get("/api/v1/alarms").json()["open"]
-        yield Ward(shop, client, commands, alarm["number"])
+        yield Ward(shop, client, commands, alarm["number"], settings)
 
 
 def test_from_the_first_tap_to_the_disposition(ward: Ward) -> None:
@@ -61,12 +63,17 @@ def test_from_the_first_tap_to_the_disposition(ward: Ward) -> None:
     assert "Noy, Moved the blood vte-br-07, door was open" in page
     assert "Blood fridge → Spare" in page, "the clock of the moved blood runs"
     ward.shop.ends("high")
-    fate = {"what": "quarantine", "reason": "7 °C for 20 min", "second": "boss"}
-    assert ward.tap("dispose", **fate) == "closed"
+    desk = ward.client_settings.desk_db
+    accounts_of(desk, lambda: ward.shop.now_ms, noy=("technician", "Noy"), kham=("supervisor", "Kham"))
+    fate = {"what": "quarantine", "reason": "7 °C for 20 min"}
+    both = {"signer": "noy", "password": PASSWORD, "signer2": "kham", "password2": PASSWORD}
+    assert ward.tap("dispose", **fate, **both) == "closed"
     told = ward.client.get(f"/api/v1/alarms/{ward.number}").json()
     assert [(d["what"], d["person"], d["second"]) for d in told["dispositions"]] == [
         ("quarantine", "technician", "boss")
     ]
+    signed = told["dispositions"][0]["signatures"]
+    assert [(one["account"], one["meaning"]) for one in signed] == [("noy", "decided"), ("kham", "agreed")]
     assert told["offers"] == []
 
 

@@ -9,6 +9,7 @@ import pypdfium2
 import pytest
 from babel.messages.pofile import read_po
 from console_seed import HOUR, MINUTE, NOW_MS, Seed, Story, registry
+from signed import sign
 from typer.testing import CliRunner
 
 import dashboards.reports
@@ -23,7 +24,7 @@ from coldchain.wiring.report import review as review_module
 from coldchain.wiring.report.excursion import excursion_report
 from coldchain.wiring.report.facts import bands_of, facts_of, offset_of
 from coldchain.wiring.report.review import day_sheet, month_review
-from dashboards.reports.document import Document, Pairs, Table
+from dashboards.reports.document import Document, Pairs, Signatures, Table
 from dashboards.reports.typeset import pdf_of
 from dashboards.reports.words import LANGUAGES, LOCALE, Words
 
@@ -85,7 +86,17 @@ def test_what_came_later_is_not_known_then(seed: Seed) -> None:
 
 def test_it_is_a_draft_until_two_people_have_signed(seed: Seed) -> None:
     assert excursion_report(seed.settings, 1, "en", NOW).draft == "DRAFT"
-    for second, draft in (("", "DRAFT"), ("Dr Keo", "")):
+    for second, sealed, draft in (("", False, "DRAFT"), ("Dr Keo", False, "DRAFT"), ("Dr Keo", True, "")):
+        if sealed:
+            sign(
+                seed.settings.desk_db,
+                NOW_MS - MINUTE,
+                seed.opened,
+                "discard",
+                "vte-on-call",
+                second,
+                "over 10 C",
+            )
         db = open_writer(seed.settings.alarms_db, ALARMS_MIGRATIONS)
         with transaction(db):
             db.execute(
@@ -96,6 +107,14 @@ def test_it_is_a_draft_until_two_people_have_signed(seed: Seed) -> None:
         db.close()
         signed = excursion_report(seed.settings, 1, "en", NOW)
         assert signed.draft == draft
+        assert ("not signed" in str(signed.blocks)) is not sealed
+    lines = next(b for b in signed.blocks if isinstance(b, Signatures)).lines
+    assert [line[1] for line in lines] == [
+        "On-call, Vientiane, 2023-11-15 05:12 +07:00: judged and decided",
+        "Dr Keo, 2023-11-15 05:12 +07:00: checked and agreed",
+    ]
+    before = excursion_report(seed.settings, 1, "en", NOW_MS - 2 * MINUTE)
+    assert before.draft == "DRAFT", "as known before they signed"
     assert any(isinstance(b, Table) and "discard" in str(b.rows) for b in signed.blocks)
 
 

@@ -13,6 +13,7 @@ from coldchain.kernel.limits import Profile
 from coldchain.records.alarms import TEMPERATURE_KINDS, Alarm, AlarmsReader, Disposition
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Appliance, Registry, RegistryReader, Sensor, Site
+from coldchain.records.signatures import Paper, SignedReader, signed_disposition
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring.report.facts import Facts, Out, bands_of, facts_of, shades_of
@@ -39,6 +40,7 @@ class Case:
     day: Facts
     done: tuple[tuple[int, str, str], ...]
     dispositions: tuple[Disposition, ...]
+    papers: tuple[Paper, ...]
     cause: str
 
 
@@ -46,8 +48,7 @@ def excursion_report(settings: Settings, number: int, language: str, as_of_ms: i
     """The report of one alarm, as known at as_of_ms. BadData when it is none about a temperature."""
     case = _case(settings, number, as_of_ms)
     words = Words(language, case.site.zone)
-    signed = [(one.person, one.second) for one in case.dispositions[:1]]
-    first, second = signed[0] if signed else ("", "")
+    first, second = _signed(case, words)
     blocks: list[Block] = [
         _what(case, words),
         Heading(words.say("What happened")),
@@ -62,8 +63,8 @@ def excursion_report(settings: Settings, number: int, language: str, as_of_ms: i
         _evidence(case, words),
         Signatures(
             (
-                (words.say("Judged by: name, date, signature"), _name(case.registry, first)),
-                (words.say("Second person: name, date, signature"), _name(case.registry, second)),
+                (words.say("Judged by: name, date, signature"), first),
+                (words.say("Second person: name, date, signature"), second),
             )
         ),
     ]
@@ -114,8 +115,32 @@ def _case(settings: Settings, number: int, as_of_ms: int) -> Case:
         PROFILES.get(appliance.carries(alarm.since_ms) or ""), known[0], known[1],
         tuple(sorted(done, key=lambda one: one[0])),
         tuple(one for one in reader.dispositions(alarm=alarm.id) if one.at_ms <= as_of_ms),
+        _papers(settings, alarm.id, as_of_ms),
         causes[-1] if causes else "",
     )  # fmt: skip
+
+
+def _papers(settings: Settings, alarm: str, as_of_ms: int) -> tuple[Paper, ...]:
+    """What two people had signed by then."""
+    found = SignedReader(settings.desk_db).about("disposition", alarm)
+    return tuple(one for one in found if one.whole and one.signatures[-1].at_ms <= as_of_ms)
+
+
+def _paper(case: Case, one: Disposition) -> Paper | None:
+    return signed_disposition(case.papers, one.what, one.person, one.second, one.reason)
+
+
+def _signed(case: Case, words: Words) -> tuple[str, str]:
+    """Name, time and meaning of both signatures on what was decided last; empty while there are none."""
+    paper = _paper(case, case.dispositions[0]) if case.dispositions else None
+    if paper is None:
+        return "", ""
+    meanings = (words.say("judged and decided"), words.say("checked and agreed"))
+    told = [
+        f"{_name(case.registry, one.person)}, {words.instant(one.at_ms)}: {meaning}"
+        for one, meaning in zip(paper.signatures, meanings, strict=True)
+    ]
+    return told[0], told[1]
 
 
 def _what(case: Case, words: Words) -> Pairs:
@@ -248,7 +273,10 @@ def _fate(case: Case, words: Words) -> list[Block]:
         )
         for one in case.dispositions
     )
-    return [Table(tuple(words.say(name) for name in head), rows)]
+    table = Table(tuple(words.say(name) for name in head), rows)
+    if _paper(case, case.dispositions[0]) is None:
+        return [table, Note(words.say("Recorded, but not signed with their passwords."), strong=True)]
+    return [table]
 
 
 def _evidence(case: Case, words: Words) -> Pairs:
@@ -274,6 +302,9 @@ def _digest(case: Case) -> str:
     """Of everything that the report says, whatever its language."""
     body: list[Any] = [case.alarm.id, case.alarm.rule, case.alarm.profile, case.facts.digest, case.done]
     body.append([(one.what, one.person, one.second, one.at_ms) for one in case.dispositions])
+    papers = [paper for one in case.dispositions if (paper := _paper(case, one)) is not None]
+    if papers:
+        body.append([(one.account, one.at_ms, one.digest) for paper in papers for one in paper.signatures])
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -16,6 +16,8 @@ class May(StrEnum):
     """Needs nobody: signing in, and what the page for it is made of."""
     READ = "read"
     ACKNOWLEDGE = "acknowledge"
+    SIGN = "sign"
+    """To put one's name under what becomes of blood; with the password, each time."""
     SELF = "self"
     """One's own password, language and tokens."""
     ACCOUNTS = "accounts"
@@ -23,17 +25,18 @@ class May(StrEnum):
 
 
 ROLES: dict[str, frozenset[May]] = {
-    "technician": frozenset({May.READ, May.ACKNOWLEDGE, May.SELF}),
-    "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SELF}),
+    "technician": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF}),
+    "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF}),
     "contractor": frozenset({May.READ, May.SELF}),
-    "supervisor": frozenset({May.READ, May.ACKNOWLEDGE, May.SELF, May.AUDIT}),
+    "supervisor": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.AUDIT}),
     "manager": frozenset({May.READ, May.SELF, May.AUDIT}),
-    "admin": frozenset({May.READ, May.ACKNOWLEDGE, May.SELF, May.AUDIT, May.ACCOUNTS}),
+    "admin": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.AUDIT, May.ACCOUNTS}),
     "auditor": frozenset({May.READ, May.SELF, May.AUDIT}),
 }
 
-LOCAL: frozenset[May] = frozenset({May.READ, May.ACKNOWLEDGE})
-"""Somebody at the machine itself who has not signed in: the wall's screen. They type the name they act by."""
+LOCAL: frozenset[May] = frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN})
+"""Somebody at the machine itself who has not signed in: the wall's screen. They type the name they act by;
+to sign, name and password of an account."""
 
 ENDPOINTS: dict[tuple[str, str], May] = {
     ("GET", "/signin"): May.PUBLIC,
@@ -63,6 +66,12 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/acknowledge"): May.ACKNOWLEDGE,
     ("GET", "/alarm/{number}"): May.READ,
     ("POST", "/alarm/{number}/{verb}"): May.ACKNOWLEDGE,
+    ("GET", "/signatures"): May.SIGN,
+    ("GET", "/signature/{paper}"): May.SIGN,
+    ("POST", "/signature/{paper}"): May.SIGN,
+    ("GET", "/api/v1/signatures"): May.SIGN,
+    ("GET", "/api/v1/signatures/{paper}"): May.SIGN,
+    ("POST", "/api/v1/signatures/{paper}"): May.SIGN,
     ("GET", "/waiting"): May.READ,
     ("GET", "/health"): May.READ,
     ("GET", "/spark/{appliance_id}.svg"): May.READ,

@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from coldchain.kernel.instants import rfc3339
 from coldchain.records.asked import Asked
+from coldchain.records.signatures import Paper, signed_disposition
 from dashboards.console.accounts.gate import visitor
+from dashboards.console.accounts.signing import Signing
+from dashboards.console.alarms.disposing import KIND, dispose
 from dashboards.console.alarms.routes import alarm_told
 from dashboards.console.alarms.told import Told
 from dashboards.console.alarms.wish import SHELF_MAX_MIN, wish
 from dashboards.console.api import AlarmOut, alarm_out
 from dashboards.console.console import Console
 from dashboards.console.problems import Problem
+from dashboards.console.signatures import SignatureOut, peer, signatures_out
 
 Verb = Literal[
     "acknowledge", "pass", "shelve", "unshelve", "out_of_service", "return_to_service", "dispose"
@@ -69,6 +74,7 @@ class DispositionOut(BaseModel):
     second: str
     reason: str
     at: str
+    signatures: list[SignatureOut]
 
 
 class AsideOut(BaseModel):
@@ -100,8 +106,16 @@ class OneAlarmOut(BaseModel):
     offers: list[str]
 
 
+Secret = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Field(max_length=48)]
+
+
 class AskIn(BaseModel):
-    """Which of these a verb takes, docs/alarm-lifecycle.md tells. `person`: only without an account."""
+    """Which of these a verb takes, docs/alarm-lifecycle.md tells. `person`: only without an account.
+
+    `dispose` is signed: `password` is that of the token's account, typed anew (without an account: `signer`
+    and `password`); `signer2` and `password2` are the second person's, or nothing, and they sign later.
+    """
 
     model_config = ConfigDict(extra="forbid")
     action: str = ""
@@ -112,14 +126,21 @@ class AskIn(BaseModel):
     what: str = ""
     to: str = ""
     person: str = ""
+    password: Secret = ""
+    signer: Name = ""
+    password2: Secret = ""
+    signer2: Name = ""
 
 
-Came = Literal["asked", "applied", "nothing", "refused"]
+Came = Literal["signed", "asked", "applied", "nothing", "refused"]
 OUTCOMES: tuple[Came, ...] = ("applied", "nothing", "refused")
 
 
 class AskedOut(BaseModel):
-    """What was asked, and what alerts made of it: `asked` until it has taken it up."""
+    """What was asked, and what alerts made of it: `asked` until it has taken it up.
+
+    `signed`: by one person; nothing is asked until the second has signed /api/v1/signatures/{id}, too
+    """
 
     id: str
     verb: str
@@ -132,35 +153,52 @@ class AskedOut(BaseModel):
 Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 
 
-def router(console: Console) -> APIRouter:
+def router(console: Console, signing: Signing) -> APIRouter:
     """What programs ask for."""
     routes = APIRouter(prefix="/api/v1/alarms")
 
     @routes.get("/{number}")
     def one(number: int) -> OneAlarmOut:
-        return one_out(alarm_told(console, number))
+        told = alarm_told(console, number)
+        return one_out(told, signing.reader.about(KIND, told.alarm.id))
 
     @routes.post("/{number}/{verb}", status_code=202)
-    def ask(number: int, verb: Verb, said: AskIn, key: Key, response: Response) -> AskedOut:
+    def ask(
+        request: Request, number: int, verb: Verb, said: AskIn, key: Key, response: Response
+    ) -> AskedOut:
         """The key is the command's id: sent again with the same words it tells what came of it (200)."""
         told = alarm_told(console, number)
         account = visitor().account
         fields = {name: str(value) for name, value in said.model_dump(exclude_none=True).items()}
         person = account.person if account is not None else said.person
+        if verb == "dispose":
+            paper = dispose(console, signing, told, fields, peer(request), key)
+            if not paper.whole:
+                first = paper.signatures[0]
+                return AskedOut(
+                    id=key, verb=verb, person=first.person, at=rfc3339(first.at_ms), state="signed",
+                    outcome="waits for the second signature",
+                )  # fmt: skip
+            found, outcome = console.records.asked(key)
+            return _answered(found, outcome, response)
         made = wish(verb, person, fields, told, console.records.registry(), "api")
         console.records.ask(key, made.verb, made.person, made.alarm, made.body)
         found, outcome = console.records.asked(key)
-        if found is None:
-            raise Problem(503, "unavailable")
-        if (found.verb, found.person, found.alarm, found.body) != (
+        if found is not None and (found.verb, found.person, found.alarm, found.body) != (
             made.verb, made.person, made.alarm or "", made.body,
         ):  # fmt: skip
             raise Problem(422, "key-used")
-        if outcome:
-            response.status_code = 200
-        return asked_out(found, outcome)
+        return _answered(found, outcome, response)
 
     return routes
+
+
+def _answered(found: Asked | None, outcome: str, response: Response) -> AskedOut:
+    if found is None:
+        raise Problem(503, "unavailable")
+    if outcome:
+        response.status_code = 200
+    return asked_out(found, outcome)
 
 
 def asked_out(asked: Asked, outcome: str) -> AskedOut:
@@ -172,7 +210,7 @@ def asked_out(asked: Asked, outcome: str) -> AskedOut:
     )  # fmt: skip
 
 
-def one_out(told: Told) -> OneAlarmOut:
+def one_out(told: Told, papers: Sequence[Paper]) -> OneAlarmOut:
     """Telephone numbers stay inside."""
     cause, evidence = told.cause
     shelf, out = told.shelf, told.out
@@ -205,7 +243,10 @@ def one_out(told: Told) -> OneAlarmOut:
         ],
         dispositions=[
             DispositionOut(
-                what=d.what, person=d.person, second=d.second, reason=d.reason, at=rfc3339(d.at_ms)
+                what=d.what, person=d.person, second=d.second, reason=d.reason, at=rfc3339(d.at_ms),
+                signatures=signatures_out(
+                    signed_disposition(papers, d.what, d.person, d.second, d.reason)
+                ),
             )
             for d in told.dispositions
         ],

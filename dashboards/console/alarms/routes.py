@@ -10,17 +10,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from coldchain.records.registry import Registry
+from coldchain.records.signatures import signed_disposition
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site, visitor
+from dashboards.console.accounts.signing import Signing, known_as
+from dashboards.console.alarms.disposing import KIND, dispose
 from dashboards.console.alarms.told import ACTIONS, Told, happened
-from dashboards.console.alarms.wish import FATES, SHELF_MIN, known_as, wish
+from dashboards.console.alarms.wish import FATES, SHELF_MIN, wish
 from dashboards.console.console import Console
 from dashboards.console.problems import Problem
+from dashboards.console.signatures import peer
 
 NUMBER_MAX = 2**31
 
 
-def router(console: Console) -> APIRouter:
+def router(console: Console, signing: Signing) -> APIRouter:
     """What people's browsers ask for."""
     routes = APIRouter(include_in_schema=False)
 
@@ -29,8 +33,10 @@ def router(console: Console) -> APIRouter:
         told = alarm_told(console, number)
         registry = console.records.registry()
         account = visitor().account
+        papers = signing.reader.about(KIND, told.alarm.id)
         return console.render(
             request, "alarm.html",
+            papers=papers, signed=lambda d: signed_disposition(papers, d.what, d.person, d.second, d.reason),
             told=told, a=told.alarm, offers=told.offers if visitor().may("acknowledge") else frozenset(),
             appliance=registry.appliance_by_id.get(told.alarm.appliance),
             site=registry.site_by_id.get(told.alarm.site), registry=registry,
@@ -46,6 +52,12 @@ def router(console: Console) -> APIRouter:
         form = await read_form(request)
         account = visitor().account
         name = account.person if account is not None else form.get("name", "").strip()
+        if verb == "dispose":
+            told = await asyncio.to_thread(alarm_told, console, number)
+            paper = await asyncio.to_thread(
+                dispose, console, signing, told, form, peer(request), command_id(form)
+            )
+            return RedirectResponse(f"/alarm/{number}" if paper.whole else f"/signature/{paper.id}", 303)
         await asyncio.to_thread(_ask, console, number, verb, name, form)
         return RedirectResponse(f"/alarm/{number}", 303)
 
@@ -79,6 +91,10 @@ def elsewhere(told: Told, registry: Registry) -> list[tuple[str, str]]:
 def _ask(console: Console, number: int, verb: str, name: str, form: dict[str, str]) -> None:
     told = alarm_told(console, number)
     made = wish(verb, name, form, told, console.records.registry(), "console")
+    console.records.ask(command_id(form), made.verb, made.person, made.alarm, made.body)
+
+
+def command_id(form: dict[str, str]) -> str:
+    """As the page made it, so that a second tap asks for the same; a new one where it made none."""
     sent = form.get("command", "")
-    command = sent if len(sent) == 32 and sent.isalnum() else uuid.uuid4().hex
-    console.records.ask(command, made.verb, made.person, made.alarm, made.body)
+    return sent if len(sent) == 32 and sent.isalnum() else uuid.uuid4().hex

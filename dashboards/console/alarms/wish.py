@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coldchain.records.registry import Registry
+from dashboards.console.accounts.signing import known_as
 from dashboards.console.alarms.told import ACTIONS, Told
 from dashboards.console.problems import Problem
 
@@ -30,18 +31,6 @@ class Wish:
     person: str
     alarm: str | None
     body: dict[str, str]
-
-
-def known_as(name: str, registry: Registry) -> str:
-    """A person's id, where the registry knows them by id or name; else the name as it is.
-
-    >>> known_as("Noy", Registry())
-    'Noy'
-    """
-    if name in registry.person_by_id:
-        return name
-    named = [person.id for person in registry.people if person.name == name]
-    return named[0] if len(named) == 1 else name
 
 
 def wish(verb: str, person: str, said: Mapping[str, str], told: Told, registry: Registry, by: str) -> Wish:
@@ -71,12 +60,12 @@ def _fields(verb: str, who: str, said: Mapping[str, str], told: Told, registry: 
         minutes = said.get("minutes", "")
         if not minutes.isdecimal() or len(minutes) > 4 or not 1 <= int(minutes) <= SHELF_MAX_MIN:
             raise Problem(422, "minutes-missing")
-        second = _second(said, who, registry, needed=False)
+        second = _second(said, who, registry)
         return {"minutes": str(int(minutes)), "reason": _given(reason), "second": second}
     if verb == "dispose":
         if (what := said.get("what", "")) not in FATES:
             raise Problem(422, "fate-missing")
-        second = _second(said, who, registry, needed=True)
+        second = _second(said, who, registry)
         return {"what": what, "reason": _given(reason), "second": second}
     if verb == "out_of_service":
         if (to := said.get("to", "")) not in ("", "empty"):
@@ -102,9 +91,9 @@ def _elsewhere(name: str, told: Told, registry: Registry) -> None:
         raise Problem(422, "target-missing")
 
 
-def _second(said: Mapping[str, str], who: str, registry: Registry, *, needed: bool) -> str:
+def _second(said: Mapping[str, str], who: str, registry: Registry) -> str:
     second = said.get("second", "")
-    if not second and not needed:
+    if not second:
         return ""
     if second == who or second not in registry.person_by_id:
         raise Problem(422, "second-missing")
