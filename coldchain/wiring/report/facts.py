@@ -77,7 +77,7 @@ def facts_of(
     rows = journal.readings(sensor.id, start, end)
     rows = rows[rows["arrived_ms"] <= as_of_ms]
     rows = rows[np.lexsort((rows["value"], rows["at_ms"]))]
-    good = rows[_temperatures(rows)]
+    good = rows[temperatures(rows)]
     at = good["at_ms"].astype(np.int64)
     milli = good["value"].astype(np.int64) + offset_of(sensor, at)
     gap_ms = 2000 * sensor.due_s(start)
@@ -99,7 +99,7 @@ def facts_of(
     )  # fmt: skip
 
 
-def _temperatures(rows: Rows) -> Bools:
+def temperatures(rows: Rows) -> Bools:
     """(N,) the reading is a temperature: it did not fail, and is no code that probes say instead."""
     usable = (rows["status"] == Status.OK) & ((rows["flags"] & NOT_TEMPERATURES) == 0)
     if not len(rows):

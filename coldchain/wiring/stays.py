@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blood in several places, one after the other: what each stay did to it, and one exposure clock over all.
+
+Every figure comes from the readings as known at an instant, so what arrives later (a logger that is read out
+after the trip) changes it, and how much came late is told. The sum over the stays is the whole: where a stay
+is cut in two, nothing is added and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alerts.moved import Stay, within
+from alerts.rules.exposure import OPEN, beyond, line_of
+from alerts.rules.flat import segments_of
+from alerts.rules.table import judging_sensors
+from coldchain.kernel.exposure import Exposure
+from coldchain.kernel.limits import Profile
+from coldchain.records.journal import JournalReader
+from coldchain.records.registry import Appliance, Registry, Sensor
+from coldchain.settings.profile_files import PROFILES
+from coldchain.wiring.report.facts import digest_of, offset_of, temperatures
+
+DAY_MS = 86_400_000
+LATE_MS = 15 * 60_000
+"""A reading that came so long after it was read came from a store: a backlog, or a logger."""
+BOX = "transport-box"
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """Beyond a limit, from crossing to crossing [ms]; peak in thousandths.
+
+    first, last  nothing is known of the stay before it, or after it: it may have begun, or gone on, elsewhere
+    """
+
+    kind: str
+    start_ms: int
+    end_ms: int
+    out_ms: int
+    peak: int
+    first: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One stay. limits: what it was judged by; readings, late: how many there are, and came after the event.
+
+    at, milli  (N,) readings inside, for a chart [ms], [thousandths]
+    """
+
+    appliance: str
+    sensor: str
+    start_ms: int
+    end_ms: int
+    profile: str
+    low_c: float | None
+    high_c: float | None
+    out_ms: int
+    unknown_ms: int
+    low: int | None
+    high: int | None
+    outs: tuple[Out, ...]
+    readings: int
+    late: int
+    digest: str
+    at: Longs
+    milli: Longs
+
+
+def legs_of(
+    journal: JournalReader, registry: Registry, stays: Sequence[Stay], carries: str, as_of_ms: int
+) -> list[Leg]:
+    """What is known of each stay. carries: the profile that it is judged by where a place has none for it."""
+    return [leg_of(journal, registry, stay, carries, as_of_ms) for stay in stays]
+
+
+def leg_of(journal: JournalReader, registry: Registry, stay: Stay, carries: str, as_of_ms: int) -> Leg:
+    """By the worst of the sensors that judge the place; a place without one is unknown throughout."""
+    judging = judging_sensors(registry)
+    sensors = [s for s in registry.sensors if s.appliance == stay.appliance and s.id in judging]
+    profile = profile_of(registry.appliance_by_id.get(stay.appliance), stay.start_ms, carries)
+    found = [_of_sensor(journal, sensor, stay, profile, as_of_ms) for sensor in sensors]
+    if not found:
+        nothing = np.zeros(0, np.int64)
+        limits = profile.limits if profile else None
+        return Leg(
+            stay.appliance, "", stay.start_ms, stay.end_ms, profile.label if profile else "",
+            limits.low_c if limits else None, limits.high_c if limits else None, 0,
+            max(0, stay.end_ms - stay.start_ms), None, None, (), 0, 0, "", nothing, nothing,
+        )  # fmt: skip
+    return max(found, key=lambda leg: (leg.out_ms, leg.unknown_ms))
+
+
+def profile_of(appliance: Appliance | None, at_ms: int, carries: str) -> Profile | None:
+    """A place's own profile where it is for the same component; a box's is for transport; else the blood's.
+
+    >>> box = Appliance(id="bx-1", name="Box", site="vte", kind="transport-box")
+    >>> profile_of(box, 0, "red-cells@eu").name
+    'red-cells-transport@eu'
+    """
+    blood = PROFILES.get(carries)
+    own = PROFILES.get((appliance.carries(at_ms) if appliance else None) or "")
+    if own is not None and (blood is None or own.component == blood.component):
+        return own
+    if appliance is not None and appliance.kind == BOX and blood is not None:
+        name, _, authority = blood.name.partition("@")
+        return PROFILES.get(f"{name}-transport@{authority}", blood)
+    return blood
+
+
+def _of_sensor(
+    journal: JournalReader, sensor: Sensor, stay: Stay, profile: Profile | None, as_of_ms: int
+) -> Leg:
+    gap_ms = 3_000 * sensor.due_s(stay.start_ms)
+    margin_ms = max(DAY_MS, 2 * gap_ms)
+    # The neighbours of both ends are read, too: a cut in the middle of a gap is no reading.
+    rows = journal.readings(sensor.id, stay.start_ms - margin_ms, stay.end_ms + margin_ms)
+    rows = rows[rows["arrived_ms"] <= as_of_ms]
+    rows = rows[np.lexsort((rows["value"], rows["at_ms"]))]
+    good = rows[temperatures(rows)]
+    at = good["at_ms"].astype(np.int64)
+    milli = good["value"].astype(np.int64) + offset_of(sensor, at)
+    inside = rows[(rows["at_ms"] >= stay.start_ms) & (rows["at_ms"] < stay.end_ms)]
+    mine = (at >= stay.start_ms) & (at < stay.end_ms)
+    end_ms = min(stay.end_ms, as_of_ms)
+    until_now = Stay(stay.appliance, stay.start_ms, end_ms)
+    known_ms, outs = judged(at, milli.astype(np.float64), until_now, profile, gap_ms)
+    return Leg(
+        stay.appliance, sensor.id, stay.start_ms, stay.end_ms, profile.label if profile else "",
+        profile.limits.low_c if profile else None, profile.limits.high_c if profile else None,
+        sum(out.out_ms for out in outs), max(0, end_ms - stay.start_ms) - known_ms,
+        int(milli[mine].min()) if mine.any() else None, int(milli[mine].max()) if mine.any() else None,
+        tuple(outs), len(inside), int((inside["arrived_ms"] - inside["at_ms"] > LATE_MS).sum()),
+        digest_of(inside), at[mine], milli[mine],
+    )  # fmt: skip
+
+
+def judged(
+    at: Longs, milli: Floats, stay: Stay, profile: Profile | None, gap_ms: int
+) -> tuple[int, list[Out]]:
+    """How much of the stay is known [ms], and what of it was beyond the limits, oldest first."""
+    if stay.end_ms <= stay.start_ms:
+        return 0, []
+    at, milli = within(at, milli, stay, gap_ms)
+    if not len(at):
+        return 0, []
+    line = line_of(at, milli, segments_of(np.zeros(len(at), np.int64)), gap_ms)
+    known_ms = int(line.step_ms[line.known].sum())
+    outs: list[Out] = []
+    sides = (("high", profile.limits.high_c, 1), ("low", profile.limits.low_c, -1)) if profile else ()
+    for kind, limit_c, sign in sides:
+        if limit_c is None:
+            continue
+        _, found = beyond(line, limit_c * 1000, sign)
+        columns = (found.start, found.end, found.out_ms, found.peak)
+        for start, end, out_ms, peak in zip(*(column.tolist() for column in columns), strict=True):
+            if out_ms:
+                until = int(at[-1]) if end == OPEN else end
+                outs.append(Out(kind, start, until, out_ms, round(peak), start == int(at[0]), end == OPEN))
+    return known_ms, sorted(outs, key=lambda out: (out.start_ms, out.kind))
+
+
+def exposure_of(legs: Sequence[Leg]) -> Exposure:
+    """One clock over all stays: an occasion that goes on in the next place is one occasion."""
+    longest = current = occasions = 0
+    last: Out | None = None
+    for leg in legs:
+        if not leg.outs and leg.unknown_ms < leg.end_ms - leg.start_ms:
+            last = None  # it was seen within its limits in between
+        for out in leg.outs:
+            goes_on = last is not None and last.last and out.first and last.kind == out.kind
+            current = current + out.out_ms if goes_on else out.out_ms
+            occasions += not goes_on
+            longest = max(longest, current)
+            last = out
+    lows = [leg.low for leg in legs if leg.low is not None]
+    highs = [leg.high for leg in legs if leg.high is not None]
+    return Exposure(
+        span_ms=sum(max(0, leg.end_ms - leg.start_ms) for leg in legs),
+        out_ms=sum(leg.out_ms for leg in legs),
+        longest_ms=longest,
+        occasions=occasions,
+        unknown_ms=sum(leg.unknown_ms for leg in legs),
+        low=min(lows, default=None),
+        high=max(highs, default=None),
+    )
+
+
+def digest_of_legs(legs: Sequence[Leg]) -> str:
+    """Of the readings that the figures come from: the same record, the same word."""
+    sha = hashlib.sha256()
+    for leg in legs:
+        sha.update(f"{leg.appliance} {leg.start_ms} {leg.end_ms} {leg.profile} {leg.digest}\n".encode())
+    return sha.hexdigest()
+
+
+def cut_to(stays: Sequence[Stay], start_ms: int | None, end_ms: int | None) -> list[Stay]:
+    """The part of the stays within start..end; None: no bound on that side.
+
+    >>> cut_to([Stay("a", 0, 10), Stay("b", 10, 20)], 5, 12)
+    [Stay(appliance='a', start_ms=5, end_ms=10), Stay(appliance='b', start_ms=10, end_ms=12)]
+    """
+    found = []
+    for stay in stays:
+        begin = stay.start_ms if start_ms is None else max(stay.start_ms, start_ms)
+        end = stay.end_ms if end_ms is None else min(stay.end_ms, end_ms)
+        if begin < end:
+            found.append(Stay(stay.appliance, begin, end))
+    return found
