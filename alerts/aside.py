@@ -15,6 +15,7 @@ from alerts.lifecycle import Event, State, why_not
 from alerts.margin import ALONE_MS, DAY_MS, Left, left, used_of
 from alerts.oncall.policy import people_of, policy_for
 from alerts.proof import Readings
+from alerts.proving import Proving
 from alerts.rules.table import judging_sensors
 from alerts.shelves import Shelves
 from alerts.store import AlarmStore
@@ -36,6 +37,7 @@ class Aside:
     def __init__(self, store: AlarmStore, book: Book, readings: Readings, silent_after_ms: int) -> None:
         self._store, self._book, self._rows = store, book, Shelves(store.db)
         self._readings, self._gap_ms = readings, silent_after_ms
+        self._proving = Proving(store.db, lambda *said: self.put_back(*said[:3], reason=said[3]))
         self._version = -1
 
     # --- shelving
@@ -119,6 +121,7 @@ class Aside:
 
     def _out(self, appliance: str, person: str, reason: str, scene: Scene) -> None:
         self._rows.take_out(appliance, person, reason, scene.now_ms)
+        self._proving.end(appliance, scene, "out again")
         for alarm in self._rows.open_alarms(appliance):
             if not why_not(State(alarm.state), Event.TAKE_OUT):
                 self._book.put_aside(alarm, Event.TAKE_OUT, scene, detail=f"{person}: {reason}")
@@ -135,6 +138,10 @@ class Aside:
             if not why_not(State(alarm.state), Event.PUT_BACK):
                 self._book.resume(alarm, Event.PUT_BACK, scene, detail=person)
         return f"applied: {appliance} is in service again"
+
+    def put_back_later(self, appliance: str, person: str, scene: Scene, *, reason: str = "") -> str:
+        """Through the gate now, or as soon as nothing is missing."""
+        return self._proving.ask(appliance, person, scene, reason=reason)
 
     def missing(self, appliance: str, scene: Scene) -> list[str]:
         """What the return-to-service gate still wants of it; empty: it may go back."""
@@ -206,6 +213,7 @@ class Aside:
     def look(self, scene: Scene) -> bool:
         """Shelves that end, appliances emptied or filled, chatter that has rested. Did any change?"""
         changed = self._book.rested(scene)
+        changed |= self._proving.look(scene)
         for shelf in self._rows.open_shelves():
             alarm = self._store.alarm(shelf.alarm)
             if alarm is None or alarm.state != State.SHELVED.value:

@@ -82,11 +82,17 @@ class Commands:
         if command.verb in ASIDE | TELLS:
             ask = self._put_aside if command.verb in ASIDE else self._tell
             return ask(command, _body(command.body), scene)
-        if command.verb == "test_sms":
-            number = _body(command.body).get("number", "")
-            self._book.teller.test(f"test:{command.id}", number, scene)
-            return f"applied: a test message to {number} is due"
+        if command.verb in ("test_sms", "work_order"):
+            return self._message(command, _body(command.body), scene)
         return f"refused: {command.verb} is not known"
+
+    def _message(self, command: Command, said: dict[str, str], scene: Scene) -> str:
+        """Verbs that send one message about no alarm."""
+        if command.verb == "work_order":
+            return self._book.teller.work_order(said, scene)
+        number = said.get("number", "")
+        self._book.teller.test(f"test:{command.id}", number, scene)
+        return f"applied: a test message to {number} is due"
 
     def _tell(self, command: Command, said: dict[str, str], scene: Scene) -> str:
         """Verbs that change no alarm's state: anybody whom the console lets in may say so."""
@@ -115,7 +121,8 @@ class Commands:
             return aside.dispose(name, person, scene, what=what, reason=reason, second=second)
         if command.verb == "out_of_service":
             return aside.take_out(appliance, person, scene, reason=reason, to=said.get("to", ""))
-        return aside.put_back(appliance, person, scene, reason=reason)
+        back = aside.put_back_later if said.get("wait") == "yes" else aside.put_back
+        return back(appliance, person, scene, reason=reason)
 
     def registry(self, version: int) -> Registry | None:
         """That version of the registry, not the newest: what was judged under it is judged again under it."""

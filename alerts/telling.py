@@ -23,6 +23,7 @@ from alerts.oncall.policy import (
     routes,
 )
 from alerts.speech import Left, Newest, Speech, nobody_knows
+from alerts.words.orders import work_order
 from alerts.words.texts import TEMPERATURES, answer, clock, released, returned
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Person
@@ -137,6 +138,26 @@ class Teller:
         zone = scene.registry.sites[0].zone if scene.registry.sites else "UTC"
         text = answer("en", "test", clock=clock(scene.now_ms, zone))
         self.chains.add(Draft(name, "test", 0, "test", "sms", 0, number, text, "", 1), scene.now_ms)
+
+    def work_order(self, said: dict[str, str], scene: Scene) -> str:
+        """A work order, sent to its contractor in their language."""
+        person = scene.registry.person_by_id.get(said.get("contractor", ""))
+        known = scene.registry.appliance_by_id.get(said.get("appliance", ""))
+        number = said.get("order", "")
+        if person is None or known is None or not number.isdecimal():
+            return "refused: a work order names its number, an appliance and a person of the registry"
+        if "sms" not in self.channels:
+            return "refused: there is no SMS channel"
+        name, site = f"work:{number}", scene.registry.site_by_id[known.site]
+        text = work_order(
+            person.language, number=int(number), appliance=known.id, site=site.id, place=site.name,
+            serial=said.get("serial", "") or known.id, what=said.get("what", ""),
+        )  # fmt: skip
+        step = self.chains.next_step(name)
+        self.chains.add(
+            Draft(name, "work_order", step, person.id, "sms", 0, person.phone, text, site.id, 1), scene.now_ms
+        )
+        return f"applied: an SMS to {person.id} is due"
 
     # --- what time brings
 

@@ -31,6 +31,7 @@ TEMPLATES: Final = {
     "drill": "TEST, no blood at risk: {appliance} {value}, limit {limit}, since {clock}.",
     "rota_gap": "NOBODY ON CALL at {place} from {clock}. Fill the rota.",
     "chain": "TEST OF THE CHAIN FAILED, {appliance}: {link}. Alarms may not arrive.",
+    "still": "{appliance} STANDS STILL since {clock}. Alarms may not arrive.",
     "link_ingest": "ingest stands still",
     "link_gateway": "gateway not heard",
     "link_spool": "readings wait at gateway",
@@ -62,6 +63,7 @@ TEMPLATES: Final = {
     "drill_over": "{appliance}: the test is over.",
     "rota_filled": "Somebody is on call at {place} again.",
     "chain_whole": "The chain works again, {appliance}: a test has come through at {clock}.",
+    "moves": "{appliance} works again since {clock}, stood still for {span}.",
     "probe_back": "{appliance} probe measures again since {clock}, unknown for {span}.",
     "heard": "{appliance} reports again since {clock}, silent for {span}.",
     "over": "{appliance}: {kind} over since {clock}, lasted {span}.",
@@ -115,6 +117,9 @@ TEMPLATES: Final = {
     "from_to": "{low} to {high}",
     "nobody": "NOBODY",
     "unmeasured": "nothing measured",
+    # to a contractor; `list`: what is to be done, `target`: the serial number
+    "work_order": "WORK ORDER {number}: {appliance}, {place}. {list} Serial {target}",
+    "work_order_bare": "WORK ORDER {number}: {appliance}, {place}. Serial {target}. See the console.",
     # proofs
     "test": "Coldchain test message, {clock}. No alarm.",
 }
