@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, pages, problems, signatures
+from dashboards.console import api, more, pages, problems, signatures
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.signing import Signing
@@ -69,7 +69,7 @@ def create_app(
     routers = [
         pages.router(console), api.router(console), account_pages.router(console, store.open),
         for_people(console, signing), for_programs(console, signing),
-        signatures.router(console, signing), signatures.programs(signing),
+        more.router(console), signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)

@@ -31,4 +31,8 @@ ADMIN_WORDS: dict[str, str] = {
     "problem.signed-otherwise": "It cannot be signed so: the second person is somebody else, and "
     "each place is signed once.",
     "problem.no-longer-wanted": "That is no longer to be decided: look at its page.",
+    "nav.more": "More",
+    "more.daily": "Every day",
+    "more.system": "The system",
+    "more.wall": "The wall",
 }

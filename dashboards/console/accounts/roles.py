@@ -72,6 +72,7 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("GET", "/api/v1/signatures"): May.SIGN,
     ("GET", "/api/v1/signatures/{paper}"): May.SIGN,
     ("POST", "/api/v1/signatures/{paper}"): May.SIGN,
+    ("GET", "/more"): May.READ,
     ("GET", "/waiting"): May.READ,
     ("GET", "/health"): May.READ,
     ("GET", "/spark/{appliance_id}.svg"): May.READ,
