@@ -93,7 +93,9 @@ def merge(
     """At the hub: take a bundle into the record. Twice is once; one that was changed is refused."""
     from coldchain.cli.progress import progress
     from coldchain.wiring.carry import merge as take
+    from coldchain.wiring.logs import warnings_to_stderr
 
+    warnings_to_stderr()
     with progress("merging") as step:
         text, done = take(settings_of(config, directory), file, step)
     out = receipt or file.with_name(f"{file.name}.receipt.json")
