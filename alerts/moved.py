@@ -8,8 +8,6 @@ counts with the worse of what it held and what came. Readings decide, not alarms
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +18,7 @@ from alerts.rules.flat import Ints, segments_of
 from alerts.rules.table import judging_sensors
 from alerts.store import AlarmStore
 from coldchain.kernel.limits import Profile
+from coldchain.kernel.stays import Stay
 from coldchain.kernel.words import NO_VALUE, Status
 from coldchain.records.alarms import Moved
 from coldchain.records.registry import Registry, Sensor
@@ -34,15 +33,6 @@ LOOK_EVERY_MS = 60_000
 CLOCKS_MAX = 20
 """So many clocks are looked at in one go."""
 HOPS_MAX = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """Time beyond the limits of one appliance, from start_ms to end_ms [ms]."""
-
-    appliance: str
-    start_ms: int
-    end_ms: int
 
 
 class Clocks:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.moved import Stay
 from coldchain.kernel.errors import BadData, ConfigError
 from coldchain.kernel.exposure import DISCARD, FATES, KEEP, QUARANTINE, Exposure, ExposureRule, propose
 from coldchain.kernel.isbt import VALUES, check_character, read_donation, shown
+from coldchain.kernel.stays import Leg, Stay, exposure_of
 from coldchain.settings.exposure_files import BUILT_IN, fitting, read_rules, rules_of
 from coldchain.settings.profile_files import PROFILES
-from coldchain.wiring.stays import Leg, exposure_of, judged
+from coldchain.wiring.stays import judged
 
 MINUTE = 60_000
 RED = PROFILES["red-cells@eu"]
@@ -126,7 +126,8 @@ def test_every_component_has_a_rule_and_what_has_none_is_judged_by_people() -> N
         ('component = "x"\n[sources]\na = "b"\n[[rule]]\nname = "x@y"\nversion = 1\n', "once_s is missing"),
         (
             (
-                'component = "x"\n[sources]\na = "b"\n[[rule]]\nname = "x@y"\nversion = 1\nonce_s = [9, "a"]\n'
+                'component = "x"\n[sources]\na = "b"\n[[rule]]\nname = "x@y"\nversion = 1\n'
+                'once_s = [9, "a"]\n'
                 'discard_once_s = [5, "a"]\n'
             ),
             "lies within",
