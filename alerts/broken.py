@@ -47,6 +47,7 @@ class Broken:
 
     def forget(self, subjects: set[str], scene: Scene) -> bool:
         """Those that nothing will ever prove again: no such canary, nobody who gets a line."""
-        gone = [a.appliance for a in self._store.standing() if a.kind == KIND and a.appliance not in subjects]
+        chains = (a.appliance for a in self._store.standing() if (a.scope, a.kind) == (SCOPE, KIND))
+        gone = [subject for subject in chains if subject not in subjects]
         changed = [self.whole(subject, scene) for subject in gone]
         return any(changed)

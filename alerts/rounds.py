@@ -15,6 +15,7 @@ from alerts.duty import DutyWatch
 from alerts.late import Record
 from alerts.moved import Clocks
 from alerts.outbox import Outbox
+from alerts.peers import Peers
 from alerts.ping import Ping
 from alerts.setback import Setback
 from alerts.store import AlarmStore
@@ -42,6 +43,7 @@ class Rounds:
         self._parts = (
             Setback(store, steady_s),
             DutyWatch(store, book),
+            Peers(store, book, settings.data_dir, steady_s),
             Clocks(store, book, Record(settings.readings_db)),
             Drills(store, book, Record(settings.readings_db)),
             self._canaries,

@@ -265,6 +265,8 @@ def _raised_key(f: Facts) -> str:
         return "forecast" if f.left_ms is not None else "forecast_soon"
     if f.kind in TEMPERATURES:
         return f.kind if f.severity == "critical" else f"{f.kind}_warning"
+    if f.scope == "process":
+        return "still"
     return f.kind if f.kind in _RAISED else "other"
 
 
@@ -272,6 +274,8 @@ def _over_key(f: Facts) -> str:
     """How near it came, where the limit itself was not passed: by forecast, else by the peak."""
     if f.kind in ("rate", "forecast"):
         return "calm" if f.left_ms is None else "calm_near"
+    if f.scope == "process":
+        return "moves"
     if f.kind not in TEMPERATURES:
         return _BACK.get(f.kind, "over")
     if f.bound is None or f.peak is None:

@@ -6,10 +6,12 @@ Liveness is recent end-to-end progress: a process beats from the loop that does 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ BEAT_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One process's last word: when [ms since epoch], its pid, its own figures."""
+    """One process's last word: when [ms since epoch], its pid, its own figures; `stopped`: on purpose."""
 
     name: str
     at_ms: int
     pid: int
     figures: dict[str, Any]
+    stopped: bool = False
 
     def stale(self, now_ms: int) -> bool:
         """No progress lately. A beat from the future is from before the clock was set back."""
@@ -33,7 +36,7 @@ class Beat:
 
 
 class Heart:
-    """Writes the beat of one process, at most every BEAT_EVERY_S."""
+    """Writes the beat of one process, at most every BEAT_EVERY_S, and tells systemd where that watches."""
 
     def __init__(self, directory: Path, name: str, wall_ms: Callable[[], int]) -> None:
         self._path = directory / "health" / f"{name}.json"
@@ -47,11 +50,45 @@ class Heart:
         if not now and abs(at_ms - self._last_ms) < BEAT_EVERY_S * 1000:
             return
         self._last_ms = at_ms
-        draft = self._path.with_suffix(".new")
-        draft.write_text(
-            json.dumps({"name": self._name, "at_ms": at_ms, "pid": os.getpid(), "figures": figures})
-        )
-        draft.replace(self._path)
+        tell_systemd("READY=1\nWATCHDOG=1")
+        _write(self._path, {"name": self._name, "at_ms": at_ms, "pid": os.getpid(), "figures": figures})
+
+
+def _write(path: Path, body: dict[str, Any]) -> None:
+    draft = path.with_suffix(".new")
+    try:
+        draft.write_text(json.dumps(body))
+        draft.replace(path)
+    except OSError:  # a full disk stops no heart
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+            _write_over(path, json.dumps(body | {"figures": {}}).encode())
+
+
+def _write_over(path: Path, body: bytes) -> None:
+    """In place, no longer than it is: that takes no room."""
+    with path.open("r+b", buffering=0) as file:
+        room = os.fstat(file.fileno()).st_size
+        if len(body) <= room:
+            file.write(body.ljust(room))
+
+
+def stopped(directory: Path, name: str) -> None:
+    """That process has ended on purpose: its silence is none."""
+    last = next((beat for beat in beats(directory) if beat.name == name), None)
+    if last is not None:
+        tell_systemd("STOPPING=1")
+        _write(directory / "health" / f"{name}.json", {**asdict(last), "stopped": True})
+
+
+def tell_systemd(words: str) -> None:
+    """A datagram of sd_notify(3), where systemd started us with Type=notify. Never raises, never blocks."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as post:
+        post.settimeout(0.0)
+        post.sendto(words.encode(), "\0" + address[1:] if address.startswith("@") else address)
 
 
 def beats(directory: Path) -> list[Beat]:

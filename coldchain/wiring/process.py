@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from coldchain.kernel.errors import ColdChainError
+from coldchain.records.health import stopped
 from coldchain.records.registry import bring_up
 from coldchain.settings import Settings, load
 from coldchain.wiring.logs import set_up_logs
@@ -115,6 +116,7 @@ def run_process(name: str, settings: Settings) -> None:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         service.run()
+        stopped(settings.data_dir, name)
 
 
 @contextmanager

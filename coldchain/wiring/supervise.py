@@ -20,9 +20,10 @@ BACK_OFF_MOST_S = 10.0
 SETTLED_AFTER_S = 5.0
 """A child that lived this long starts its back-off anew."""
 STOP_PATIENCE_S = 8.0
-STUCK_AFTER_S = 90.0
+STUCK_AFTER_S = 60.0
 """A child whose heart has beaten and then stood still for so long is killed and started anew: with what it
-takes to start, inside the 120 s in which whatever stops making progress must show."""
+takes to start, inside the 120 s in which whatever stops making progress must show. One that starts shows
+progress by using the processor."""
 FIRST_BEAT_S = 900.0
 """A child that starts may first have to migrate or to check its store."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -50,6 +51,8 @@ class Child:
     heart: Path | None = None
     beat: int = 0
     beat_s: float = 0.0
+    worked: int = 0
+    worked_s: float = 0.0
 
     def start(self, now_s: float) -> None:
         out = self.log.open("ab") if self.log else None
@@ -67,8 +70,8 @@ class Child:
         finally:
             if out:
                 out.close()
-        self.started_s = self.beat_s = now_s
-        self.beat = self._beat()
+        self.started_s = self.beat_s = self.worked_s = now_s
+        self.beat, self.worked = self._beat(), 0
 
     def _beat(self) -> int:
         try:
@@ -83,12 +86,24 @@ class Child:
         beat = self._beat()
         if beat != self.beat:
             self.beat, self.beat_s = beat, now_s
-        allowed_s = STUCK_AFTER_S if self.beat_s > self.started_s else FIRST_BEAT_S
-        return now_s - self.beat_s - allowed_s
+        if self.beat_s > self.started_s:
+            return now_s - self.beat_s - STUCK_AFTER_S
+        if self.pid is not None and (worked := _cpu_ticks(self.pid)) != self.worked:
+            self.worked, self.worked_s = worked, now_s
+        return max(now_s - self.started_s - FIRST_BEAT_S, now_s - self.worked_s - STUCK_AFTER_S)
 
     @property
     def pid(self) -> int | None:
         return self.process.pid if self.process and self.process.poll() is None else None
+
+
+def _cpu_ticks(pid: int) -> int:
+    """What the process has used of the processor so far. 0: gone, or not Linux."""
+    try:
+        user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    except (OSError, IndexError, ValueError):
+        return 0
+    return int(user) + int(system)
 
 
 def _die_with_parent() -> None:
@@ -124,7 +139,11 @@ class Supervisor:
                 continue
             if child.process.poll() is None:
                 if child.stuck_s(now_s) > 0:
-                    log.error("process.stuck", name=child.name, still_s=round(now_s - child.beat_s))
+                    log.error(
+                        "process.stuck",
+                        name=child.name,
+                        still_s=round(now_s - max(child.beat_s, child.worked_s)),
+                    )
                     child.process.kill()
                 continue
             if child.due_s == 0.0:

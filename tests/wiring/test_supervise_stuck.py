@@ -49,11 +49,27 @@ def test_a_frozen_process_is_replaced(tmp_path: Path, monkeypatch: pytest.Monkey
         supervisor.stop()
 
 
-def test_the_limit_keeps_the_promise_and_a_start_may_take_longer(tmp_path: Path) -> None:
+def test_a_start_that_hangs_is_found_as_soon_and_one_that_works_may_take_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "STUCK_AFTER_S", 1.0)
+    heart = tmp_path / "heart"
+    works = Child("works", [sys.executable, "-c", "while True: pass"], heart=heart)
+    hangs = Child("hangs", [sys.executable, "-c", "import time; time.sleep(60)"], heart=heart)
+    supervisor = Supervisor([works, hangs])
+    supervisor.start()
+    try:
+        wait(supervisor, lambda: hangs.deaths == 1)
+        assert works.deaths == 0
+    finally:
+        supervisor.stop()
+
+
+def test_the_limit_keeps_the_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     child = Child("slow", ["true"], heart=tmp_path / "heart")
-    child.started_s = child.beat_s = 100.0
-    assert child.stuck_s(100.0 + supervise.FIRST_BEAT_S) <= 0, "it has not begun to beat"
+    child.started_s = child.beat_s = child.worked_s = 100.0
+    assert child.stuck_s(100.0 + supervise.STUCK_AFTER_S) <= 0, "it has not begun to beat"
     (tmp_path / "heart").write_text("x")
-    assert child.stuck_s(200.0) < 0
-    assert child.stuck_s(200.0 + supervise.STUCK_AFTER_S + 1) > 0
+    assert child.stuck_s(150.0) < 0
+    assert child.stuck_s(150.0 + supervise.STUCK_AFTER_S + 1) > 0
     assert supervise.STUCK_AFTER_S + supervise.BACK_OFF_MOST_S < 120
