@@ -15,6 +15,7 @@ from alerts.aside import Aside
 from alerts.book import Book, Scene
 from alerts.findings import Findings
 from alerts.store import AlarmStore
+from alerts.trying import try_person
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.registry import Registry
@@ -90,6 +91,8 @@ class Commands:
         """Verbs that send one message about no alarm."""
         if command.verb == "work_order":
             return self._book.teller.work_order(said, scene)
+        if "to" in said:
+            return try_person(self._book.teller, f"test:{command.id}", said, scene)
         number = said.get("number", "")
         self._book.teller.test(f"test:{command.id}", number, scene)
         return f"applied: a test message to {number} is due"
