@@ -207,6 +207,15 @@ class JournalReader(JournalView):
                 np.concatenate([at for at, _ in parts]), np.concatenate([value for _, value in parts])
             )
 
+    def hourly_mean(self, sensor: str, start_ms: int, end_ms: int) -> tuple[float, int]:
+        """(mean in thousandths, hours) of what remains of readings whose time is up; no hours: nothing."""
+        total, n, hours = self._db.execute(
+            "SELECT coalesce(sum(h.vsum), 0), coalesce(sum(h.n), 0), count(*) FROM hourly h"
+            " JOIN series s ON s.id = h.series WHERE s.sensor = ? AND h.start_ms >= ? AND h.start_ms < ?",
+            (sensor, start_ms, end_ms),
+        ).fetchone()
+        return (total / n, hours) if n else (0.0, 0)
+
     # --- what is known beside the readings
 
     def counters(self) -> dict[str, int]:
