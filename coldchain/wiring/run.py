@@ -6,10 +6,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from coldchain.settings import Settings, load
-from coldchain.wiring.broker import EmbeddedBroker
+from coldchain.wiring.broker import HOST, EmbeddedBroker, mqtt_answers
 from coldchain.wiring.logs import set_up_logs
 from coldchain.wiring.process import PROCESSES
 from coldchain.wiring.supervise import Child, Supervisor, our_process
@@ -19,7 +20,8 @@ def broker_child(settings: Settings, log_dir: Path | None = None) -> Child:
     """The embedded broker, supervised like any other child: it may die and come back with its store."""
     folder = settings.data_dir / "broker"
     command = EmbeddedBroker(folder, settings.mqtt.port).prepare()
-    return Child("broker", command, log_dir / "broker.log" if log_dir else folder / "broker.log", folder)
+    log = (log_dir or folder) / "broker.log"
+    return Child("broker", command, log, folder, asks=partial(mqtt_answers, HOST, settings.mqtt.port))
 
 
 def run_all(config: Path) -> int:

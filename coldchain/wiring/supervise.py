@@ -24,6 +24,7 @@ STUCK_AFTER_S = 60.0
 """A child whose heart has beaten and then stood still for so long is killed and started anew: with what it
 takes to start, inside the 120 s in which whatever stops making progress must show. One that starts shows
 progress by using the processor."""
+ASK_EVERY_S = 10.0
 FIRST_BEAT_S = 900.0
 """A child that starts may first have to migrate or to check its store."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -36,6 +37,7 @@ class Child:
     """One process to keep alive. `log` receives what it says; None lets it speak on our standard error.
 
     heart  the file that it writes anew after each piece of work; None: only its death shows
+    asks   does it answer? For a program that is not ours; asked every ASK_EVERY_S, and may take a second
     """
 
     name: str
@@ -49,6 +51,8 @@ class Child:
     deaths: int = 0
     environment: dict[str, str] = field(default_factory=dict)
     heart: Path | None = None
+    asks: Callable[[], bool] | None = None
+    asked_s: float = 0.0
     beat: int = 0
     beat_s: float = 0.0
     worked: int = 0
@@ -81,8 +85,11 @@ class Child:
 
     def stuck_s(self, now_s: float) -> float:
         """How long its heart has stood still beyond what is allowed [s]; negative while all is well."""
-        if self.heart is None:
+        if self.heart is None and self.asks is None:
             return -1.0
+        if self.asks is not None and now_s - self.asked_s >= ASK_EVERY_S:
+            self.asked_s = now_s
+            self.beat_s = now_s if self.asks() else self.beat_s
         beat = self._beat()
         if beat != self.beat:
             self.beat, self.beat_s = beat, now_s

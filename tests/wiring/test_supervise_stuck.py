@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from coldchain.settings import Settings
+from coldchain.settings.model import MqttSettings
 from coldchain.wiring import supervise
+from coldchain.wiring.child import free_port
+from coldchain.wiring.run import broker_child
 from coldchain.wiring.supervise import Child, Supervisor
 
 BEATS = """import sys, time, pathlib
@@ -61,6 +65,26 @@ def test_a_start_that_hangs_is_found_as_soon_and_one_that_works_may_take_longer(
     try:
         wait(supervisor, lambda: hangs.deaths == 1)
         assert works.deaths == 0
+    finally:
+        supervisor.stop()
+
+
+def test_a_frozen_broker_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its port still takes connections: only an answer counts."""
+    monkeypatch.setattr(supervise, "STUCK_AFTER_S", 1.5)
+    monkeypatch.setattr(supervise, "ASK_EVERY_S", 0.2)
+    child = broker_child(Settings(data_dir=tmp_path, mqtt=MqttSettings(port=free_port())))
+    supervisor = Supervisor([child])
+    supervisor.start()
+    try:
+        wait(supervisor, lambda: child.beat_s > child.started_s)
+        wait(supervisor, lambda: time.monotonic() > child.started_s + 2.5)
+        assert child.deaths == 0, "one that answers is left alone"
+        first = child.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        wait(supervisor, lambda: child.pid not in (None, first))
+        wait(supervisor, lambda: child.beat_s > child.started_s)
     finally:
         supervisor.stop()
 
