@@ -38,6 +38,7 @@ from alerts.site.watch import SiteWatch
 from alerts.standing import Standing
 from alerts.store import AlarmStore
 from alerts.telling import Teller
+from alerts.upkeep import Upkeep
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.ports.clock import steady_s as system_steady_s
@@ -108,6 +109,7 @@ class AlertService:
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = self._keeper.watch
         self._beside = Beside(self._store, self._book, self._silent_after_ms)
+        self._upkeep = Upkeep(self._store, Record(settings.readings_db))
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit, signal)
         self.outbox = Outbox(settings.alarms_db, channels, wall_ms, now.persona, budget) if channels else None
@@ -219,6 +221,7 @@ class AlertService:
         if len(block) and int(block.series.max()) >= len(self._rules):
             self._rebuild()
         self._sites.feed(rows)
+        self._upkeep.feed(rows)
         self._guards.backlog(rows, self._scene)
         did = step(self._at.state, block, self._rules, give=True)
         self._at.went(did.state, batches[-1].position, len(block))
@@ -296,6 +299,8 @@ class AlertService:
                 self._beside.enter(alone, scene)
         if self._keeper.look(scene) or changes or of_sites or alone:
             self._wake_outbox()
+        if self._journal is not None:
+            self._upkeep.look(self._at.state, self._journal.sources, scene)
 
     # --- the registry
 

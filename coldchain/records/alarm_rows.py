@@ -238,6 +238,17 @@ class DrillRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UpkeepRow:
+    """Something for maintenance. `kind`: defrost, defrost_long, drift, clock; `subject`: a sensor, a node."""
+
+    kind: str
+    subject: str
+    since_ms: int
+    detail: str
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Integers over everything in the file.
 

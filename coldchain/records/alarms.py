@@ -30,6 +30,7 @@ from coldchain.records.alarm_rows import (
     OutOfService,
     Shelf,
     Standing,
+    UpkeepRow,
 )
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_reader
@@ -162,6 +163,11 @@ class AlarmsReader:
         """Tests of alarms, newest first; of one appliance if named."""
         sql = "SELECT * FROM drill WHERE ?1 IS NULL OR appliance = ?1 ORDER BY from_ms DESC"
         return self._all(DrillRow, sql, (appliance,))
+
+    def upkeep(self, after_ms: int | None = None) -> list[UpkeepRow]:
+        """What stands for maintenance; with `after_ms` also what has ended after it."""
+        sql = "SELECT * FROM upkeep WHERE ended_ms IS NULL OR ended_ms > ? ORDER BY kind, subject, since_ms"
+        return self._all(UpkeepRow, sql, (2**62 if after_ms is None else after_ms,))
 
     def heard(self, start_ms: int, end_ms: int) -> list[tuple[int, str, str, str]]:
         """What telephones sent in that span: (instant, kind: sms or ring, sender, what came of it)."""

@@ -245,6 +245,19 @@ CREATE TABLE proving (
 CREATE UNIQUE INDEX proving_now ON proving (appliance) WHERE ended_ms IS NULL;
 """
 
+UPKEEP = """
+-- What maintenance should hear of and nobody is woken for. `kind`: defrost (none came), defrost_long, drift (from a
+-- sibling), clock (of a node). `subject`: a sensor, or a node; `ended_ms` null: it stands.
+CREATE TABLE upkeep (
+    kind TEXT NOT NULL, subject TEXT NOT NULL, since_ms INTEGER NOT NULL, detail TEXT NOT NULL, ended_ms INTEGER,
+    PRIMARY KEY (kind, subject, since_ms)) WITHOUT ROWID;
+CREATE UNIQUE INDEX upkeep_now ON upkeep (kind, subject) WHERE ended_ms IS NULL;
+-- The mean of a day (days since 1970, UTC) of each probe that has a sibling [thousandths], and of how many readings.
+CREATE TABLE sibling_day (
+    sensor TEXT NOT NULL, day INTEGER NOT NULL, mean INTEGER NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (sensor, day)) WITHOUT ROWID;
+"""
+
 ALARMS_MIGRATIONS = (
     FIRST,
     ON_CALL,
@@ -258,4 +271,5 @@ ALARMS_MIGRATIONS = (
     ALARMS_AUDIT,
     FOUND + FOUND_AUDIT,
     PROVING,
+    UPKEEP,
 )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile, faults_of
 from coldchain.kernel.words import Quantity
-from coldchain.records.alarms import Alarm
+from coldchain.records.alarms import Alarm, UpkeepRow
 from coldchain.records.registry import Registry
 
 DAY_MS = 86_400_000
@@ -71,6 +71,7 @@ class Known:
     heard: Mapping[str, int] = field(default_factory=dict)
     backlogs: Mapping[str, int] = field(default_factory=dict)
     drills: Mapping[str, int] = field(default_factory=dict)
+    upkeep: Sequence[UpkeepRow] = ()
     out_of_service: frozenset[str] = frozenset()
     credit: float | None = None
     reserve: float = 0.0
@@ -82,7 +83,19 @@ class Known:
 def findings(known: Known) -> list[Finding]:
     """Everything, the most urgent first."""
     order: dict[str, int] = {"now": 0, "soon": 1, "note": 2}
-    parts = (_begun, _profiles, _people, _duty, _calibrations, _drills, _modem, _alarms, _silent, _backlogs)
+    parts = (
+        _begun,
+        _profiles,
+        _people,
+        _duty,
+        _calibrations,
+        _drills,
+        _modem,
+        _alarms,
+        _silent,
+        _backlogs,
+        _upkeep,
+    )
     found = [finding for part in parts for finding in part(known)]
     return sorted(found, key=lambda one: (order[one.level], one.what, one.subject))
 
@@ -216,6 +229,36 @@ def _backlogs(known: Known) -> Iterator[Finding]:
         if known.now_ms - oldest >= BACKLOG_MS:
             says = f"readings wait in {gateway} since {rfc3339(oldest)}"
             yield Finding("soon", "backlog", gateway, says, "look at its link: credit, antenna, broker")
+
+
+_UPKEEP = {
+    "defrost": (
+        "no defrost of {subject} when one was due: {detail}",
+        "ask for maintenance: timer, heater",
+    ),
+    "defrost_long": (
+        "a defrost of {subject} took too long: {detail}",
+        "ask for maintenance: heater, drain, door",
+    ),
+    "drift": (
+        "{subject} drifts: {detail} more than it used to",
+        "bring the calibration of both probes forward",
+    ),
+    "clock": (
+        "the clock of {subject} disagrees: {detail}",
+        "set its clock; if it jumps again, change the board's battery",
+    ),
+}
+
+
+def _upkeep(known: Known) -> Iterator[Finding]:
+    used = _carried(known)
+    for row in known.upkeep:
+        sensor = known.registry.sensor_by_id.get(row.subject)
+        if row.kind not in _UPKEEP or (sensor is not None and sensor.appliance not in used):
+            continue
+        says, do = _UPKEEP[row.kind]
+        yield Finding("soon", row.kind, row.subject, says.format(subject=row.subject, detail=row.detail), do)
 
 
 def site_of(finding: Finding, registry: Registry) -> str | None:

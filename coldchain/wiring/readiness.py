@@ -14,6 +14,9 @@ from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 
+UPKEEP_TOLD_MS = 2 * DAY_MS
+"""What has ended meanwhile is still in the next two mornings' lists."""
+
 
 def readiness(settings: Settings, now_ms: int) -> list[Finding]:
     """Everything that stands between us and a phone that rings tonight, the most urgent first."""
@@ -58,6 +61,7 @@ def known(settings: Settings, now_ms: int) -> Known:
         heard=heard,
         backlogs=backlogs,
         drills=drills,
+        upkeep=alarms.upkeep(now_ms - UPKEEP_TOLD_MS),
         out_of_service=frozenset(one.appliance for one in alarms.out_of_service()),
         credit=figures.get("credit"),
         reserve=settings.notify.modem.reserve or 0.0,
