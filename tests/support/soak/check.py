@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from coldchain.kernel.audit import Head
 from coldchain.kernel.readings import JOURNALLED, Rows, empty
 from coldchain.records import chunks
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.audit import CHAINS, check
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.rows import unpack_rows
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
 from firmware_sim.firmware.ledger import ACKED, LOST, MEASURED, Ledger, read_ledger
+from soak.strike import Hang, Span, Striker
 
 
 @dataclass(slots=True)
@@ -35,6 +39,9 @@ class Verdict:
     missed     excursions that were due and raised no alarm
     false_alarms   alarms nobody's temperature gave cause for
     latency_s  arrival of the reading that raised -> first message on a phone [s]
+    net_s      the same, less the time in which we kept ingest, alerts or the modem from working [s]
+    audit      chains that no longer match, and why
+    told_s     a process began to hang -> people were told of it by a message [s], by process
     """
 
     measured: int = 0
@@ -53,6 +60,9 @@ class Verdict:
     false_alarms: list[str] = field(default_factory=list)
     messages: int = 0
     latency_s: list[float] = field(default_factory=list)
+    net_s: list[float] = field(default_factory=list)
+    audit: list[str] = field(default_factory=list)
+    told_s: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -67,11 +77,13 @@ class Verdict:
                 self.missed,
                 self.untold,
                 self.false_alarms,
+                self.audit,
             )
         )
 
-    def percentile_s(self, q: float) -> float:
-        return float(np.percentile(self.latency_s, q)) if self.latency_s else float("nan")
+
+def percentile_s(values: list[float], q: float) -> float:
+    return float(np.percentile(values, q)) if values else float("nan")
 
 
 def all_rows(path: Path) -> tuple[Rows, dict[int, tuple[str, int]], dict[int, str]]:
@@ -159,17 +171,15 @@ def check_readings(verdict: Verdict, settings: Settings, ledger_path: Path) -> R
     return rows
 
 
-def check_alarms(verdict: Verdict, settings: Settings, inbox: Path, expected: set[str], rows: Rows) -> None:
+def check_alarms(
+    verdict: Verdict, settings: Settings, inbox: Path, expected: set[str], rows: Rows, striker: Striker
+) -> None:
     """Fill in what became of the excursions. `expected`: appliances that are to raise a high alarm."""
     db = open_reader(settings.alarms_db, len(ALARMS_MIGRATIONS))
-    alarms = db.execute("SELECT id, appliance, sensor, kind, raised_ms FROM alarm").fetchall()
-    told: dict[str, list[str]] = {}
-    for alarm, text, detail in db.execute("SELECT alarm, text, detail FROM notice"):
-        leader = detail.removeprefix("told in notice ") if detail.startswith("told in notice ") else ""
-        said = text
-        if leader.isdigit():
-            (said,) = db.execute("SELECT text FROM notice WHERE id = ?", (int(leader),)).fetchone()
-        told.setdefault(alarm, []).append(said)
+    alarms = db.execute(
+        "SELECT id, scope, appliance, sensor, kind, raised_ms, decided_ms FROM alarm"
+    ).fetchall()
+    told = _told(db)
     db.close()
     lines = [json.loads(line) for line in inbox.read_text().splitlines()] if inbox.exists() else []
     verdict.messages = len(lines)
@@ -179,20 +189,61 @@ def check_alarms(verdict: Verdict, settings: Settings, inbox: Path, expected: se
         first.setdefault(line["text"], at_s)
     seen: set[str] = set()
     series_of = {name: number for number, name in all_series(settings).items()}
-    for id_, appliance, sensor, kind, raised_ms in alarms:
+    for id_, scope, appliance, sensor, kind, raised_ms, decided_ms in alarms:
+        times = [first[text] for text in told.get(id_, []) if text in first]
+        if scope == "process" and (hang := _hang_of(appliance, decided_ms, striker.hangs)) is not None:
+            verdict.told_s.append((hang.name, min(times, default=float("nan")) - hang.at_ms / 1000))
+            continue
         if kind != "high" or appliance not in expected:
             verdict.false_alarms.append(id_)
             continue
         seen.add(appliance)
-        times = [first[text] for text in told.get(id_, []) if text in first]
         if not times:
             verdict.untold.append(id_)
             continue
         mine = rows[(rows["series"] == series_of[sensor]) & (rows["at_ms"] == raised_ms)]
         if len(mine):
-            verdict.latency_s.append(min(times) - int(mine["arrived_ms"][0]) / 1000)
+            arrived_ms, at_ms = int(mine["arrived_ms"][0]), round(min(times) * 1000)
+            verdict.latency_s.append((at_ms - arrived_ms) / 1000)
+            verdict.net_s.append((at_ms - arrived_ms - covered_ms(striker.spans, arrived_ms, at_ms)) / 1000)
     verdict.alarms = len(seen)
     verdict.missed = sorted(expected - seen)
+
+
+def _told(db: sqlite3.Connection) -> dict[str, list[str]]:
+    """alarm -> the texts in which it was told."""
+    told: dict[str, list[str]] = {}
+    for alarm, text, detail in db.execute("SELECT alarm, text, detail FROM notice").fetchall():
+        leader = detail.removeprefix("told in notice ") if detail.startswith("told in notice ") else ""
+        said = text
+        if leader.isdigit():
+            (said,) = db.execute("SELECT text FROM notice WHERE id = ?", (int(leader),)).fetchone()
+        told.setdefault(alarm, []).append(said)
+    return told
+
+
+def _hang_of(subject: str, decided_ms: int, hangs: list[Hang]) -> Hang | None:
+    """The hang that an alarm about a process tells of."""
+    mine = (hang for hang in hangs if subject == f"coldchain-{hang.name}")
+    return next((hang for hang in mine if 0 <= decided_ms - hang.at_ms < 150_000), None)
+
+
+def covered_ms(spans: list[Span], from_ms: int, to_ms: int) -> int:
+    """How much of that time lies in any of the spans."""
+    total, reached = 0, from_ms
+    for start, end in sorted(spans):
+        low, high = max(start, reached), min(end, to_ms)
+        if high > low:
+            total, reached = total + high - low, high
+    return total
+
+
+def check_audit(verdict: Verdict, settings: Settings) -> None:
+    """Both chains against the rows they speak of, as `coldchain audit verify` does."""
+    for chain in CHAINS:
+        found = check(settings.data_dir / f"{chain}.db", chain, {})
+        if not isinstance(found, Head):
+            verdict.audit.append(f"{chain} at {found.number}: {found.why}")
 
 
 def all_series(settings: Settings) -> dict[int, str]:

@@ -31,6 +31,7 @@ class Kind(NamedTuple):
 KINDS = {
     "kill": Kind(30, "process", 0, 0),
     "freeze": Kind(14, "process", 0.5, 8),
+    "hang": Kind(1, "process", 0, 0),
     "wipe": Kind(3, "broker", 0, 0),
     "cut": Kind(6, "link", 0, 0),
     "late": Kind(5, "link", 1, 6),
@@ -47,9 +48,14 @@ KINDS = {
     "modem-lies": Kind(2, "modem", 0, 0),
     "modem-mute": Kind(2, "modem", 0, 0),
     "modem-restart": Kind(2, "modem", 0, 0),
+    "influx-kill": Kind(2, "influx", 0.5, 8),
 }
 MODEM_LIES_FULLY = "modem-lies-fully"
 """OK with a reference, and nothing sent: only a missing delivery report can tell."""
+
+
+HANGS_UNTIL_S = 90.0
+"""What hangs in the last so many seconds would only prolong the run."""
 
 
 def schedule(seed: int, span_s: float, nodes: list[str], every_s: float) -> Iterator[Fault]:
@@ -59,6 +65,8 @@ def schedule(seed: int, span_s: float, nodes: list[str], every_s: float) -> Iter
     at_s = 0.0
     while (at_s := at_s + dice.expovariate(1 / every_s)) < span_s:
         name = dice.choices(names, weights)[0]
+        if name == "hang" and at_s > span_s - HANGS_UNTIL_S:
+            name = "freeze"
         kind = KINDS[name]
         whom = {"process": dice.choice(PROCESSES), "node": dice.choice(nodes)}.get(kind.whom, kind.whom)
         lasts_s = dice.uniform(kind.shortest_s, kind.longest_s)

@@ -26,6 +26,7 @@ class Wish:
     fault_every_s: float = 1.2
     heal_s: float = 8.0
     drain_s: float = 180.0
+    influx: bool = False
 
 
 def soak_registry(wish: Wish) -> Registry:

@@ -3,39 +3,44 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rig.influx import Influx
 
 from coldchain.kernel.errors import ColdChainError
 from coldchain.ports.clock import wall_ms
 from coldchain.records.health import beats
 from coldchain.records.registry import Desk
 from coldchain.settings import load
-from coldchain.wiring.broker import EmbeddedBroker
+from coldchain.wiring.broker import HOST, EmbeddedBroker, mqtt_answers
 from coldchain.wiring.child import free_port
 from coldchain.wiring.demo.account import Books, keep_books
 from coldchain.wiring.demo.plan import DemoPlan, write_settings
 from coldchain.wiring.demo.run import Demo
 from coldchain.wiring.process import PROCESSES as OURS
 from coldchain.wiring.supervise import Child, our_process
-from soak.check import Verdict, check_alarms, check_readings
-from soak.faults import PROCESSES, Fault, schedule
+from soak.check import Verdict, all_series, check_alarms, check_audit, check_readings
+from soak.faults import schedule
 from soak.parts import Wish, appliance_of, first_messages_due, pss_kb, soak_registry
+from soak.projected import Projected, check_influx, counted
 from soak.proxy import Proxy
+from soak.strike import Hang, Striker
 
 TICK_S = 0.05
 SAMPLE_S = 2.0
 START_S = 30.0
-PER_NODE_HOT = 5
+PER_NODE_HOT = 10
+WATCHDOG_S = 120.0
+"""The promise: what hangs shows within so long."""
 HURRY = """[gateway]
 batch_linger = 0.2
 receipt_timeout = 3
@@ -57,18 +62,28 @@ class Result:
     peak_mb: float = 0.0
     deaths: dict[str, int] = field(default_factory=dict)
     corrupted: int = 0
+    projected: Projected | None = None
+    hangs: list[Hang] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        return self.verdict.sound and self.drained and self.books.balanced
+        """NaN, of a process that hung and was not found, is not at most anything."""
+        found = all(hang.found_s <= WATCHDOG_S for hang in self.hangs)
+        projected = self.projected is None or self.projected.sound
+        return self.verdict.sound and self.drained and self.books.balanced and found and projected
 
     def last_line(self) -> str:
         v = self.verdict
         return (
             f"soak: lost {v.lost}, doubled {v.doubled}, altered {v.altered}, invented {v.invented}, "
             f"dead-lettered {v.dead_lettered}, missed {len(v.missed)}, untold {len(v.untold)}, "
-            f"false alarms {len(v.false_alarms)}, undelivered {v.unsent}"
+            f"false alarms {len(v.false_alarms)}, undelivered {v.unsent}, audit altered {len(v.audit)}, "
+            f"influx {self._influx()}"
         )
+
+    def _influx(self) -> str:
+        p = self.projected
+        return "-" if p is None else f"{p.missing}/{p.doubled}/{p.altered}/{p.invented}"
 
 
 class SoakDemo(Demo):
@@ -91,7 +106,13 @@ class SoakDemo(Demo):
         command = EmbeddedBroker(folder, self.broker_port).prepare()
         world = [sys.executable, "-m", "soak.world", str(self.plan.world_file)]
         return [
-            Child("broker", command, logs / "broker.log", folder),
+            Child(
+                "broker",
+                command,
+                logs / "broker.log",
+                folder,
+                asks=partial(mqtt_answers, HOST, self.broker_port),
+            ),
             *(
                 _tells_stacks(our_process(name, self.plan.config, logs, self.settings.data_dir))
                 for name in OURS
@@ -117,6 +138,7 @@ class Soak:
     def __init__(self, wish: Wish, say: Callable[[str], None]) -> None:
         self.wish, self._say = wish, say
         end_s = wish.faults_s + wish.heal_s + 6.0
+        self.influx = Influx(wish.directory / "influx") if wish.influx else None
         hot_channels = list(range(min(PER_NODE_HOT, wish.per_node)))
         self.plan = DemoPlan(
             directory=wish.directory,
@@ -125,6 +147,7 @@ class Soak:
             seed=wish.seed,
             synthetic_every_s=wish.every_s,
             synthetic_backfill_s=wish.backfill_s,
+            influx_url=self.influx.url if self.influx else None,
             notes={
                 "sensors": wish.nodes * wish.per_node,
                 "per_node": wish.per_node,
@@ -133,22 +156,21 @@ class Soak:
             },
         )
         self._end_s = end_s
-        self._control = wish.directory / "world.ctl"
         wish.directory.mkdir(parents=True, exist_ok=True)
-        os.mkfifo(self._control)
+        os.mkfifo(wish.directory / "world.ctl")
         self._hurry()
         self.demo = SoakDemo(self.plan, wish)
         self._hot = hot_channels
         self.proxy = Proxy(self.demo.settings.mqtt.port, self.demo.broker_port, seed=wish.seed)
-        self._heal: list[tuple[float, Callable[[], None]]] = []
-        self.faults: Counter[str] = Counter()
+        broker = self.demo.settings.data_dir / "broker"
+        self.striker = Striker(self.demo.supervisor, self.proxy, broker, wish.directory, self.influx)
         self._peak_kb = 0
 
     def _hurry(self) -> None:
         write_settings(self.plan)
         text = self.plan.config.read_text()
         text = text.replace("[gateway]", HURRY, 1).replace("[mqtt]", "[mqtt]\nkeepalive = 5", 1)
-        text = text.replace('device = "modem"', 'device = "modem"\nsend_timeout = 8')
+        text = text.replace('device = "modem"', 'device = "modem"\nsend_timeout = 5')
         self.plan.config.write_text(text + INGEST)
         load(self.plan.config)
 
@@ -159,13 +181,22 @@ class Soak:
     # --- the run
 
     def run(self) -> Result:
+        if self.influx:
+            self.influx.start()
+        try:
+            return self._run()
+        finally:
+            if self.influx:
+                self.influx.stop()
+
+    def _run(self) -> Result:
         self.proxy.start()
         supervisor = self.demo.supervisor
         supervisor.start()
         began_s = time.monotonic()
         try:
             self._strike(began_s)
-            self._finish_faults()
+            self.striker.finish()
             healed_s = time.monotonic()
             self._quietly(began_s + self._end_s - time.monotonic())
             drained = self._await(self._settled, self.wish.drain_s)
@@ -173,21 +204,28 @@ class Soak:
             if not drained:
                 self._ask_stacks()
         finally:
-            self._finish_faults()
+            self.striker.finish()
+            self.striker.give_up()
             supervisor.stop()
             self.proxy.stop()
-        verdict = Verdict()
-        rows = check_readings(verdict, self.demo.settings, self.plan.ledger)
-        check_alarms(verdict, self.demo.settings, self.plan.inbox, self.expected(), rows)
+        return self._result(drain_s, drained=drained)
+
+    def _result(self, drain_s: float, *, drained: bool) -> Result:
+        verdict, settings, striker = Verdict(), self.demo.settings, self.striker
+        rows = check_readings(verdict, settings, self.plan.ledger)
+        check_alarms(verdict, settings, self.plan.inbox, self.expected(), rows, striker)
+        check_audit(verdict, settings)
         return Result(
             verdict,
-            keep_books(self.demo.settings, 0),
-            self.faults,
+            keep_books(settings, 0),
+            striker.faults,
             drain_s,
             drained,
             self._peak_kb / 1024,
-            {child.name: child.deaths for child in supervisor.children},
+            {child.name: child.deaths for child in self.demo.supervisor.children},
             self.proxy.corrupted,
+            check_influx(self.influx, rows, all_series(settings)) if self.influx else None,
+            striker.hangs,
         )
 
     def _strike(self, began_s: float) -> None:
@@ -203,20 +241,11 @@ class Soak:
                     said_s = now_s
                     self._progress(now_s)
                 time.sleep(TICK_S)
-            self._apply(fault)
+            self.striker.apply(fault)
 
     def _turn(self) -> None:
         self.demo.supervisor.check()
-        now_s = time.monotonic()
-        due = [heal for at_s, heal in self._heal if at_s <= now_s]
-        self._heal = [(at_s, heal) for at_s, heal in self._heal if at_s > now_s]
-        for heal in due:
-            heal()
-
-    def _finish_faults(self) -> None:
-        for _, heal in self._heal:
-            heal()
-        self._heal.clear()
+        self.striker.turn()
 
     def _quietly(self, seconds: float) -> None:
         until_s = time.monotonic() + seconds
@@ -234,6 +263,8 @@ class Soak:
         return False
 
     def _settled(self) -> bool:
+        if self.striker.hanging:
+            return False
         figures = self._figures()
         if figures.get("world", {}).get("held", 1) or figures.get("gateway", {}).get("pending", 1):
             return False
@@ -244,7 +275,9 @@ class Soak:
             books = keep_books(self.demo.settings, 0)
         except ColdChainError:
             return False
-        return books.readings_pending == 0 and books.balanced
+        if books.readings_pending or not books.balanced:
+            return False
+        return self.influx is None or counted(self.influx) >= books.readings_recorded
 
     def _figures(self) -> dict[str, dict[str, Any]]:
         return {beat.name: beat.figures for beat in beats(self.demo.settings.data_dir)}
@@ -252,8 +285,9 @@ class Soak:
     def _progress(self, now_s: float) -> None:
         figures = self._figures()
         gateway, ingest = figures.get("gateway", {}), figures.get("ingest", {})
+        struck = self.striker.faults.total()
         self._say(
-            f"{now_s:5.0f} s  {self.faults.total():4d} faults  accepted {gateway.get('accepted', 0):>8}  "
+            f"{now_s:5.0f} s  {struck:4d} faults  accepted {gateway.get('accepted', 0):>8}  "
             f"recorded {ingest.get('recorded', 0):>8}  pending {gateway.get('pending', 0):>6}  "
             f"alarms {figures.get('alerts', {}).get('alarms_open', 0)}"
         )
@@ -266,88 +300,8 @@ class Soak:
                 total += pss_kb(child.pid)
         self._peak_kb = max(self._peak_kb, total)
 
-    # --- faults
-
-    def _later(self, seconds: float, heal: Callable[[], None]) -> None:
-        self._heal.append((time.monotonic() + seconds, heal))
-
-    def _world(self, what: str, node: str = "", value: Any = None) -> None:
-        line = json.dumps({"what": what, "node": node, "value": value}) + "\n"
-        pipe = os.open(self._control, os.O_RDWR | os.O_NONBLOCK)
-        try:
-            os.write(pipe, line.encode())
-            if what in ("unplug", "plug", "modem-unplug", "modem-plug"):
-                time.sleep(0.02)
-        finally:
-            os.close(pipe)
-
-    def _apply(self, fault: Fault) -> None:
-        kind, whom, lasts_s = fault.kind, fault.whom, fault.lasts_s
-        with (self.plan.directory / "faults.jsonl").open("a") as diary:  # to be read beside the logs
-            diary.write(json.dumps({"at_ms": wall_ms(), **fault._asdict()}) + "\n")
-        self.faults[f"{kind} {whom}" if whom in PROCESSES else kind] += 1
-        weather = self.proxy.weather
-        if kind == "kill":
-            self._signal(whom, signal.SIGKILL)
-        elif kind == "freeze":
-            self._freeze(whom, lasts_s)
-        elif kind == "wipe":
-            self._signal("broker", signal.SIGKILL)
-            time.sleep(0.05)
-            shutil.rmtree(self.demo.settings.data_dir / "broker" / "store", ignore_errors=True)
-        elif kind == "cut":
-            self.proxy.cut()
-        elif kind in LINK:
-            name, bad, good = LINK[kind]
-            setattr(weather, name, bad)
-            self._later(lasts_s, lambda: setattr(weather, name, good))
-        elif kind in NODE:
-            begin, bad, end, good = NODE[kind]
-            self._world(begin, whom, bad)
-            if end:
-                self._later(lasts_s, lambda: self._world(end, whom, good))
-        else:
-            raise AssertionError(kind)
-
     def _ask_stacks(self) -> None:
         self._say(f"not drained: {keep_books(self.demo.settings, 0)}; stacks are in the logs")
         for name in OURS:
-            self._signal(name, signal.SIGABRT)
+            self.striker.signal(name, signal.SIGABRT)
         time.sleep(1.0)
-
-    def _signal(self, name: str, number: signal.Signals) -> None:
-        pid = self.demo.supervisor.child(name).pid
-        if pid is not None:
-            os.kill(pid, number)
-
-    def _freeze(self, name: str, seconds: float) -> None:
-        pid = self.demo.supervisor.child(name).pid
-        if pid is None:
-            return
-        os.kill(pid, signal.SIGSTOP)
-
-        def thaw() -> None:
-            if self.demo.supervisor.child(name).pid == pid:  # else it was killed meanwhile
-                os.kill(pid, signal.SIGCONT)
-
-        self._later(seconds, thaw)
-
-
-LINK: dict[str, tuple[str, Any, Any]] = {
-    "late": ("delay_s", 0.5, 0.0),
-    "half-open": ("stalled", True, False),
-    "refuse": ("refusing", True, False),
-    "corrupt": ("corrupt", 0.05, 0.0),
-    "slow": ("bytes_s", 4_000, None),
-}
-NODE: dict[str, tuple[str, Any, str, Any]] = {
-    "unplug": ("unplug", None, "plug", None),
-    "noise": ("noise", 2e-3, "noise", 0.0),
-    "vanish": ("vanish", True, "vanish", False),
-    "reboot": ("reboot", None, "", None),
-    "modem-unplug": ("modem-unplug", None, "modem-plug", None),
-    "modem-hang": ("modem-hang", True, "modem-hang", False),
-    "modem-lies": ("modem-lies", False, "", None),
-    "modem-mute": ("modem-mute", True, "", None),
-    "modem-restart": ("modem-restart", None, "", None),
-}
