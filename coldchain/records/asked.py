@@ -45,7 +45,11 @@ class AskedReader:
         )
         return self._read(sql, (alarm, str(number), appliance))
 
-    def _read(self, sql: str, values: tuple[str, ...]) -> list[Asked]:
+    def of_verb(self, verb: str, limit: int) -> list[Asked]:
+        """The newest commands of a verb, newest first."""
+        return self._read(f"{SELECT} WHERE verb = ? ORDER BY at_ms DESC, rowid DESC LIMIT ?", (verb, limit))
+
+    def _read(self, sql: str, values: tuple[object, ...]) -> list[Asked]:
         try:
             db = open_reader(self._path, len(DESK_MIGRATIONS))
         except StoreUnavailable:

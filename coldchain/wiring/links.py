@@ -17,6 +17,7 @@ from coldchain.records.registry import Desk, RegistryReader
 from coldchain.settings import Settings
 from coldchain.wiring.answer_links import AnswerLinks
 from coldchain.wiring.notify import build_delivery_reader, provider_name
+from coldchain.wiring.office import add_office
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,7 +27,7 @@ AHEAD_MS = 92 * 86_400_000
 
 
 def add_links(app: FastAPI, settings: Settings, wall_ms: WallClock = system_wall_ms) -> None:
-    """Let the console answer to secret addresses."""
+    """Let the console answer to secret addresses, and give its office its tools."""
     from dashboards.console.links import router
 
     read = build_delivery_reader(settings)
@@ -51,6 +52,8 @@ def add_links(app: FastAPI, settings: Settings, wall_ms: WallClock = system_wall
                 desk.close()
         return True
 
+    if hasattr(app.state, "office"):
+        add_office(app, settings)
     added = router(calendar, delivered, AnswerLinks(settings, wall_ms))
     app.include_router(added)
     if (served := getattr(app.state, "served", None)) is not None:

@@ -22,6 +22,8 @@ from dashboards.console.alarms import disposing
 from dashboards.console.alarms.programs import router as for_programs
 from dashboards.console.alarms.routes import router as for_people
 from dashboards.console.console import Console
+from dashboards.console.office.routers import office_pages
+from dashboards.console.office.tools import Office
 from dashboards.console.ready import Ready
 from dashboards.console.security import SafeHeaders
 from dashboards.console.site import OnDuty, nobody
@@ -43,6 +45,7 @@ def create_app(
     store = Store(settings.desk_db, wall_ms)
     signing = Signing(console, store.open)
     signing.kinds[disposing.KIND] = disposing.kind(console)
+    office = Office(console)
     answer = problems.answering(console.problem_page)
 
     @asynccontextmanager
@@ -69,14 +72,15 @@ def create_app(
     routers = [
         pages.router(console), api.router(console), account_pages.router(console, store.open),
         for_people(console, signing), for_programs(console, signing),
-        more.router(console), signatures.router(console, signing), signatures.programs(signing),
+        *office_pages(office), more.router(console),
+        signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)
     app.add_middleware(Unchanged)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)
-    app.state.served = served
+    app.state.served, app.state.office = served, office
     for router in routers:
         app.include_router(router)
     problems.install(app, answer)

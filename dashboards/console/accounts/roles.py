@@ -18,6 +18,10 @@ class May(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     SIGN = "sign"
     """To put one's name under what becomes of blood; with the password, each time."""
+    DUTY = "duty"
+    """To swap duty and to try whether messages arrive."""
+    ADMIN = "admin"
+    """The registry, channels, schedules, backups."""
     SELF = "self"
     """One's own password, language and tokens."""
     ACCOUNTS = "accounts"
@@ -26,11 +30,11 @@ class May(StrEnum):
 
 ROLES: dict[str, frozenset[May]] = {
     "technician": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF}),
-    "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF}),
+    "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.DUTY}),
     "contractor": frozenset({May.READ, May.SELF}),
-    "supervisor": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.AUDIT}),
+    "supervisor": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.AUDIT, May.DUTY}),
     "manager": frozenset({May.READ, May.SELF, May.AUDIT}),
-    "admin": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.AUDIT, May.ACCOUNTS}),
+    "admin": frozenset(May) - {May.PUBLIC},
     "auditor": frozenset({May.READ, May.SELF, May.AUDIT}),
 }
 
@@ -73,6 +77,11 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("GET", "/api/v1/signatures/{paper}"): May.SIGN,
     ("POST", "/api/v1/signatures/{paper}"): May.SIGN,
     ("GET", "/more"): May.READ,
+    ("GET", "/oncall"): May.READ,
+    ("POST", "/oncall/calendar"): May.DUTY,
+    ("POST", "/oncall/override"): May.DUTY,
+    ("POST", "/oncall/undo"): May.DUTY,
+    ("POST", "/oncall/test"): May.DUTY,
     ("GET", "/waiting"): May.READ,
     ("GET", "/health"): May.READ,
     ("GET", "/spark/{appliance_id}.svg"): May.READ,

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All routes of the office."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from dashboards.console.office import duty
+from dashboards.console.office.tools import Office
+
+
+def office_pages(office: Office) -> list[APIRouter]:
+    """For people and for programs."""
+    return [duty.router(office)]

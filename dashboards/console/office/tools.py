@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pages of the office need from rooms that the console does not know: given by who wires it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from coldchain.kernel.errors import BadData, StoreUnavailable
+from coldchain.records.alarms import AlarmsReader
+from coldchain.records.duty import Rota
+from coldchain.records.registry import Desk, Registry, RegistryReader
+from dashboards.console.accounts.gate import visitor
+from dashboards.console.console import Console
+from dashboards.console.problems import Problem
+from dashboards.console.source import Unavailable
+
+
+class Shift(Protocol):
+    """From start_ms until just before end_ms `person` has the rota; None: nobody has."""
+
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def end_ms(self) -> int: ...
+    @property
+    def person(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """shifts, gaps: of rotas, from, until [ms]; calendar: a rota's new secret path."""
+
+    shifts: Callable[[Rota, int, int], Sequence[Shift]]
+    gaps: Callable[[Sequence[Rota], int, int], Sequence[tuple[int, int]]]
+    calendar: Callable[[str], str]
+
+
+class Office:
+    """One per application; `tools` come when it is wired."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.given: Tools | None = None
+
+    @property
+    def tools(self) -> Tools:
+        if self.given is None:
+            raise Problem(503, "unavailable")
+        return self.given
+
+    @contextmanager
+    def alarms(self) -> Iterator[AlarmsReader]:
+        """The alarms' file for a moment. Unavailable when it cannot be read."""
+        reader = AlarmsReader(self.console.settings.alarms_db)
+        try:
+            yield reader
+        except (sqlite3.Error, StoreUnavailable) as bad:
+            raise Unavailable(str(bad)) from bad
+        finally:
+            reader.close()
+
+    def change(self, change: Callable[[Registry], Registry], reason: str) -> int:
+        """Publish what `change` makes of the newest registry; returns its version. Problem: unsound."""
+        reader = RegistryReader(self.console.settings.desk_db)
+        reader.refresh()
+        try:
+            made = Registry.model_validate(change(reader.registry).model_dump())
+            desk = Desk(self.console.settings.desk_db, self.console.wall_ms)
+            try:
+                return desk.publish(made, author=acting(), reason=reason, after=reader.version)
+            finally:
+                desk.close()
+        except (BadData, ValueError) as bad:
+            raise Problem(422, "unsound", sentence(bad)) from bad
+        finally:
+            reader.close()
+
+
+def acting() -> str:
+    """Who acts, as the record names them."""
+    account = visitor().account
+    return account.name if account is not None else "console"
+
+
+def sentence(bad: Exception) -> str:
+    """The first fault, in our own words where they are."""
+    errors = getattr(bad, "errors", None)
+    if errors is None:
+        return str(bad)
+    fault = errors()[0]
+    context = fault.get("ctx", {}).get("error")
+    place = ".".join(map(str, fault["loc"]))
+    return str(context) if context is not None else f"{place}: {fault['msg']}"
