@@ -24,12 +24,13 @@ from coldchain.records.audit_schema import (
 )
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.devices_schema import DEVICES_WATCHED
+from coldchain.records.filed_schema import FILED_WATCHED
 from coldchain.records.sql import open_reader
 
 CHAINS = {
     "alarms": (ALARMS_WATCHED + FOUND_WATCHED, ALARMS_MIGRATIONS),
     "desk": (
-        (*DESK_WATCHED, *SIGNED_WATCHED, *BLOOD_WATCHED, *DEVICES_WATCHED, *CARRY_WATCHED),
+        (*DESK_WATCHED, *SIGNED_WATCHED, *BLOOD_WATCHED, *DEVICES_WATCHED, *CARRY_WATCHED, *FILED_WATCHED),
         DESK_MIGRATIONS,
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from coldchain.records.audit_schema import BLOOD_AUDIT, CARRY_AUDIT, DESK_AUDIT, SIGNED_WATCHED
 from coldchain.records.devices_schema import DEVICES
+from coldchain.records.filed_schema import FILED
 
 ACCOUNTS = """
 -- People who sign in at the console. sites: JSON, ids of sites or `province:NAME`; [] is the nation.
@@ -85,4 +86,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     BLOOD + BLOOD_AUDIT,
     DEVICES,
     CARRY + CARRY_AUDIT,
+    FILED,
 )
