@@ -14,7 +14,7 @@ from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site, visitor
-from dashboards.console.accounts.sight import scoped, seen
+from dashboards.console.accounts.sight import audience, scoped, seen
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
 from dashboards.console.problems import Problem
@@ -24,7 +24,7 @@ from dashboards.console.site import site_page
 from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts, heard
 from dashboards.console.svg import chart
 from dashboards.console.views import Row, main_sensor
-from dashboards.console.words import language, t
+from dashboards.console.words import t
 
 CHART_POINTS = 360
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -48,7 +48,7 @@ def _fleet(routes: APIRouter, console: Console) -> None:
         return await asyncio.to_thread(
             console.render, request, "fleet.html",
             look=look, facts=facts(look, look.fleet.now_ms), q="", state="", shown=lambda _row: True,
-            since=console.hub.number, wall=True, live=whole(),
+            since=console.hub.begin(audience()), wall=True,
         )  # fmt: skip
 
     @routes.get("/")
@@ -62,23 +62,17 @@ def _fleet(routes: APIRouter, console: Console) -> None:
         return await asyncio.to_thread(
             console.render, request, "fleet.html",
             look=look, facts=facts(look, look.fleet.now_ms), q=q, state=state, shown=shown,
-            since=console.hub.number, wall=False, live=whole(),
+            since=console.hub.begin(audience()), wall=False,
         )  # fmt: skip
 
     @routes.get("/events")
     async def events(request: Request, since: int = 0) -> Response:
         if console.hub.full:
             raise Problem(503, "unavailable")
-        if not whole():
-            raise Problem(403, "not-allowed")
         last = request.headers.get("last-event-id", "")
-        stream = console.hub.events(int(last) if last.isdigit() else since)
+        known = int(last) if last.isdigit() and len(last) < 19 else since
+        stream = console.hub.events(known, audience())
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
-
-
-def whole() -> bool:
-    """May whoever asks follow the stream? It speaks English, of every site; others ask again and again."""
-    return language() == "en" and not scoped()
 
 
 def _appliance(routes: APIRouter, console: Console) -> None:

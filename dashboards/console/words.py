@@ -8,6 +8,8 @@ for each request: `choose`.
 from __future__ import annotations
 
 import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -107,6 +109,16 @@ def preferred(accepted: str) -> str:
 def choose(language: str) -> None:
     """From here on, in this request, this language speaks."""
     _language.set(language if language in LANGUAGES else "en")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Inside, this language speaks; afterwards the one that spoke before."""
+    before = _language.set(language if language in LANGUAGES else "en")
+    try:
+        yield
+    finally:
+        _language.reset(before)
 
 
 def language() -> str:

@@ -9,11 +9,14 @@ from pathlib import Path
 from console_seed import NOW_MS, Seed, registry
 
 from coldchain.settings import Settings
+from dashboards.console.accounts.sight import Audience
 from dashboards.console.console import Console
-from dashboards.console.hub import QUEUE_MAX
+from dashboards.console.hub import CHANNEL_KEPT_MS, CHANNELS_MAX, QUEUE_MAX
+from dashboards.console.words import language
 
 REG = registry(12)
 WARM = REG.appliances[0].id
+ALL = Audience()
 
 
 def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
@@ -26,7 +29,8 @@ def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
     async def watch() -> list[dict]:
         hub = console.hub
         await hub.look()
-        stream = hub.events(hub.number)
+        since = hub.begin(ALL)
+        stream = hub.events(since, ALL)
         assert (await anext(stream)).startswith("retry")
         polling = asyncio.create_task(hub.run())
         said = []
@@ -47,7 +51,7 @@ def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
         await until("rows")
         polling.cancel()
         await stream.aclose()
-        assert hub._viewers == set()
+        assert hub.viewers == 0
         return said
 
     said = asyncio.run(watch())
@@ -63,12 +67,73 @@ def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
     console.close()
 
 
+def test_each_audience_is_told_its_own_sites_in_its_own_language(tmp_path: Path) -> None:
+    """Made once for each audience; what it does not see, it is not told."""
+    seed = Seed(tmp_path, REG)
+    seed.history(0.2)
+    seed.no_alarms()
+    console = Console(seed.settings, lambda: seed.now_ms)
+    lao, here, far = Audience("lo"), Audience("fr", ("vte",)), Audience("vi", ("province:Savannakhet",))
+
+    async def watch() -> dict[Audience, dict]:
+        hub = console.hub
+        await hub.look()
+        streams = {one: hub.events(hub.begin(one), one) for one in (lao, here, far, here)}
+        waiting = {}
+        for one, stream in streams.items():
+            assert (await anext(stream)).startswith("retry")
+            waiting[one] = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        seed.now_ms += 5_000
+        seed.alarm(WARM, peak=None)
+        made = []
+        inner = hub._row_markup
+        hub._row_markup = lambda row: made.append(language()) or inner(row)
+        await hub.look(max_age_ms=0)
+        told = {one: json.loads((await event).split("data: ")[1]) for one, event in waiting.items()}
+        assert sorted(made) == ["fr", "lo"], "once for each language that sees it"
+        for stream in streams.values():
+            await stream.aclose()
+        return told
+
+    told = asyncio.run(watch())
+    assert "ສຽງເຕືອນ" in told[lao]["rows"][0][2] or "\u0e80" <= max(told[lao]["rows"][0][2]) <= "\u0eff"
+    assert "au-dessus de" in told[here]["rows"][0][2]
+    assert (told[here]["badge"], told[lao]["badge"]) == ("1", "1")
+    assert "rows" not in told[far]
+    assert "badge" not in told[far], "nothing of theirs changed"
+    assert language() == "en", "who asks next is not spoken to in another's language"
+    seed.close()
+    console.close()
+
+
+def test_channels_are_bounded_and_end_when_nobody_follows(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, REG)
+    seed.no_alarms()
+    console = Console(seed.settings, lambda: seed.now_ms)
+
+    async def many() -> None:
+        await console.hub.look()
+        for n in range(CHANNELS_MAX):
+            assert console.hub.begin(Audience("en", (f"s{n}",))) is not None
+        assert console.hub.begin(ALL) is None, "that page asks again and again"
+        seed.now_ms += CHANNEL_KEPT_MS + 1
+        await console.hub.look()
+        assert console.hub._channels == {}
+        assert console.hub.begin(ALL) is not None
+
+    asyncio.run(many())
+    seed.close()
+    console.close()
+
+
 def test_a_viewer_from_before_a_restart_is_told_to_load_anew(tmp_path: Path) -> None:
     console = Console(Settings(data_dir=tmp_path), lambda: NOW_MS)
 
     async def first_words(since: int) -> list[str]:
         await console.hub.look()
-        stream = console.hub.events(since)
+        console.hub.begin(ALL)
+        stream = console.hub.events(since, ALL)
         words = [await anext(stream), await anext(stream)]
         await stream.aclose()
         return words
@@ -102,14 +167,14 @@ def test_a_viewer_who_does_not_read_is_told_to_load_anew_and_costs_no_memory(tmp
 
     async def sleeper() -> list[str]:
         await console.hub.look()
-        stream = console.hub.events(console.hub.number)
+        stream = console.hub.events(console.hub.begin(ALL), ALL)
         await anext(stream)
         reading = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
         for _ in range(QUEUE_MAX + 2):
             seed.now_ms += 1_000
             await console.hub.look(max_age_ms=0)
-        (queue,) = console.hub._viewers
+        (queue,) = console.hub._channels[ALL].viewers
         assert queue.qsize() <= QUEUE_MAX
         words = [await reading, *[await anext(stream) for _ in range(queue.qsize())]]
         await stream.aclose()

@@ -64,12 +64,13 @@ class Visitor:
 
     def sees(self, site: str, registry: Registry) -> bool:
         """Is that site within what the account is for?"""
-        if self.account is None or not self.account.sites:
-            return True
-        known = registry.site_by_id.get(site)
-        return site in self.account.sites or (
-            known is not None and f"province:{known.province}" in self.account.sites
-        )
+        return self.account is None or within(site, self.account.sites, registry)
+
+
+def within(site: str, sites: Sequence[str], registry: Registry) -> bool:
+    """Is it one of these, or in one of their provinces? None named: all."""
+    known = registry.site_by_id.get(site)
+    return not sites or site in sites or (known is not None and f"province:{known.province}" in sites)
 
 
 NOBODY = Visitor()

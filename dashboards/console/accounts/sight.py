@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from dashboards.console.accounts.gate import visitor
+from dashboards.console.accounts.gate import visitor, within
 from dashboards.console.source import Look
+from dashboards.console.words import language
 
 
 def scoped() -> bool:
@@ -16,12 +17,32 @@ def scoped() -> bool:
     return account is not None and bool(account.sites)
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who reads the same words of the same sites. `sites` as an account has them; empty: all."""
+
+    language: str = "en"
+    sites: tuple[str, ...] = ()
+
+
+def audience() -> Audience:
+    """Of whoever asks."""
+    account = visitor().account
+    return Audience(language(), () if account is None else tuple(sorted(account.sites)))
+
+
 def seen(look: Look) -> Look:
     """The look, cut to what whoever asks may see."""
-    if not scoped():
+    return cut(look, audience())
+
+
+def cut(look: Look, of: Audience) -> Look:
+    """The look, cut to what an audience may see."""
+    if not of.sites:
         return look
-    sees, registry = visitor().sees, look.registry
-    rows = tuple(row for row in look.fleet.rows if sees(row.site, registry))
+    registry = look.registry
+    rows = tuple(row for row in look.fleet.rows if within(row.site, of.sites, registry))
     counts = Counter(row.state for row in rows)
     fleet = replace(look.fleet, rows=rows, counts={state: counts[state] for state in look.fleet.counts})
-    return replace(look, fleet=fleet, alarms=tuple(a for a in look.alarms if sees(a.site, registry)))
+    alarms = tuple(a for a in look.alarms if within(a.site, of.sites, registry))
+    return replace(look, fleet=fleet, alarms=alarms)
