@@ -23,14 +23,17 @@ STILL_S = 45.0
 RECENT_MS = 600_000
 """A process that was silent for longer when we began does not run here any more."""
 LOOK_EVERY_MS = 5_000
+LOOK_AT_LEAST_S = 10.0
+"""So long we look ourselves: how old a beat was when we began only the wall clock knows."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """The last beat of a process, and when it was new, by our own steady clock."""
+    """The last beat of a process, when it was new, and since when we look, by our own steady clock."""
 
     at_ms: int
     new_s: float
+    since_s: float
 
 
 class Peers:
@@ -67,12 +70,14 @@ class Peers:
     def _peer(self, beat: Beat, scene: Scene) -> bool:
         now_s, seen = self._steady_s(), self._seen.get(beat.name)
         if seen is None:
-            if abs(scene.now_ms - beat.at_ms) > RECENT_MS:
+            age_ms = scene.now_ms - beat.at_ms
+            if abs(age_ms) > RECENT_MS:
                 return False
-            seen = self._seen[beat.name] = Seen(beat.at_ms, now_s)
+            seen = self._seen[beat.name] = Seen(beat.at_ms, now_s - max(age_ms, 0) / 1000, now_s)
         if beat.at_ms != seen.at_ms:
             seen.at_ms, seen.new_s = beat.at_ms, now_s
-        if not beat.stopped and now_s - seen.new_s > STILL_S:
+        looked = now_s - seen.since_s >= LOOK_AT_LEAST_S
+        if looked and not beat.stopped and now_s - seen.new_s > STILL_S:
             return self._stands(beat.name, round((now_s - seen.new_s) * 1000), scene)
         return self._works(beat.name, scene)
 

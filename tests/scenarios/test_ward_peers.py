@@ -55,6 +55,17 @@ def test_a_peer_that_stands_still_is_told_before_it_is_replaced(tmp_path: Path) 
     assert STILL_S < STUCK_AFTER_S, "whoever hangs is told of while it hangs"
 
 
+def test_our_own_restarts_do_not_hide_it(tmp_path: Path) -> None:
+    ward = Beating(tmp_path)
+    ward.passes(60)
+    ward.living.remove("ingest")
+    for _ in range(3):
+        ward.passes(20)
+        ward.restart_alerts(killed=True)
+    ward.passes(15)
+    assert ward.open() == ["coldchain-ingest chain"]
+
+
 def test_one_that_was_stopped_and_one_that_ran_long_ago_are_not_missed(tmp_path: Path) -> None:
     ward = Beating(tmp_path)
     Heart(ward.settings.data_dir, "gateway", lambda: ward.now_ms - 3_600_000).beat({}, now=True)
