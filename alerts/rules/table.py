@@ -48,10 +48,12 @@ def build_table(
     *,
     fault_after_ms: int,
     insight: bool = True,
+    profiles: Mapping[str, Profile] = PROFILES,
 ) -> RuleTable:
     """The table for the series that records know: number -> (sensor id, quantity).
 
-    insight  False: limits, faults by codes and time out of range only
+    insight   False: limits, faults by codes and time out of range only
+    profiles  others than those in force, to see what they would do
     """
     size = max(series, default=-1) + 1
     assert size < SERIES_MAX, size
@@ -72,7 +74,7 @@ def build_table(
             pieces.append(Piece(number, 0))
             continue
         judged[number] = True
-        pieces += _pieces(number, appliance, sensor, part)
+        pieces += _pieces(number, appliance, sensor, part, profiles)
         if part is Part.AGITATOR:
             continue
         every[number] = sensor.every_s * 1000
@@ -135,7 +137,9 @@ def judging_sensors(registry: Registry) -> set[str]:
     return {name for name, part in parts_of(registry).items() if part not in {Part.AIR_BESIDE, Part.AGITATOR}}
 
 
-def _pieces(number: int, appliance: Appliance, sensor: Sensor, part: Part) -> list[Piece]:
+def _pieces(
+    number: int, appliance: Appliance, sensor: Sensor, part: Part, profiles: Mapping[str, Profile]
+) -> list[Piece]:
     """From 0 on: a new one wherever the profile, the loading or the offset changes."""
     turns = {0} | {max(0, offset.from_ms) for offset in sensor.offsets}
     for assignment in appliance.assignments:
@@ -144,7 +148,7 @@ def _pieces(number: int, appliance: Appliance, sensor: Sensor, part: Part) -> li
             turns.add(max(0, assignment.from_ms) + LOADING_MAX_MS)
     found: list[Piece] = []
     for at in sorted(turns):
-        profile, loading = _in_force(appliance, at)
+        profile, loading = _in_force(appliance, at, profiles)
         offset_k = next((o.offset_k for o in reversed(sensor.offsets) if o.from_ms <= at), 0.0)
         piece = Piece(number, at, profile, part, round(offset_k * 1000), loading)
         if not found or replace(found[-1], at=at) != piece:
@@ -152,7 +156,7 @@ def _pieces(number: int, appliance: Appliance, sensor: Sensor, part: Part) -> li
     return found
 
 
-def _in_force(appliance: Appliance, at: int) -> tuple[Profile | None, int]:
+def _in_force(appliance: Appliance, at: int, profiles: Mapping[str, Profile]) -> tuple[Profile | None, int]:
     """The profile that judges at that moment, and when the loading began that it belongs to.
 
     Loading is judged by what is to be held: the profile that follows or, if none is known, the last one; like
@@ -160,13 +164,13 @@ def _in_force(appliance: Appliance, at: int) -> tuple[Profile | None, int]:
     """
     carried = appliance.carries(at)
     if carried != LOADING:
-        return PROFILES.get(carried or ""), NO_LOADING
+        return profiles.get(carried or ""), NO_LOADING
     began = max(a.from_ms for a in appliance.assignments if a.carries == LOADING and a.from_ms <= at)
-    others = [a for a in appliance.assignments if a.carries in PROFILES]
+    others = [a for a in appliance.assignments if a.carries in profiles]
     after = sorted((a for a in others if a.from_ms > at), key=lambda a: a.from_ms)
     before = sorted((a for a in others if a.from_ms <= at), key=lambda a: a.from_ms)
     wanted = after[0] if after else before[-1] if before else None
     if wanted is None:
         return None, NO_LOADING
     lasts = at < max(0, began) + LOADING_MAX_MS
-    return PROFILES[wanted.carries], max(0, began) if lasts else NO_LOADING
+    return profiles[wanted.carries], max(0, began) if lasts else NO_LOADING
