@@ -76,10 +76,11 @@ class Peers:
             seen = self._seen[beat.name] = Seen(beat.at_ms, now_s - max(age_ms, 0) / 1000, now_s)
         if beat.at_ms != seen.at_ms:
             seen.at_ms, seen.new_s = beat.at_ms, now_s
-        looked = now_s - seen.since_s >= LOOK_AT_LEAST_S
-        if looked and not beat.stopped and now_s - seen.new_s > STILL_S:
-            return self._stands(beat.name, round((now_s - seen.new_s) * 1000), scene)
-        return self._works(beat.name, scene)
+        if beat.stopped or now_s - seen.new_s <= STILL_S:
+            return self._works(beat.name, scene)
+        if now_s - seen.since_s < LOOK_AT_LEAST_S:
+            return False
+        return self._stands(beat.name, round((now_s - seen.new_s) * 1000), scene)
 
     def _stands(self, name: str, still_ms: int, scene: Scene) -> bool:
         alarm = self._store.open_alarm(SCOPE, _called(name), KIND)
