@@ -15,7 +15,7 @@ from alerts.book import Book, Case, Scene
 from alerts.late import Record
 from alerts.rules.exposure import beyond, line_of
 from alerts.rules.flat import Ints, segments_of
-from alerts.rules.table import judging_sensors
+from alerts.rules.table import judging_of
 from alerts.store import AlarmStore
 from coldchain.kernel.limits import Profile
 from coldchain.kernel.stays import Stay
@@ -128,12 +128,11 @@ class Clocks:
         appliance = registry.appliance_by_id.get(stay.appliance)
         local = PROFILES.get((appliance.carries(stay.end_ms) if appliance else None) or "")
         terms = local if local is not None and local.component == profile.component else profile
-        judging = judging_sensors(registry)
-        sensors = [s for s in registry.sensors if s.appliance == stay.appliance and s.id in judging]
+        sensors = judging_of(registry, stay.appliance)
         return max((self._of_sensor(s, stay, terms) for s in sensors), default=0)
 
     def _of_sensor(self, sensor: Sensor, stay: Stay, profile: Profile) -> int:
-        gap_ms = 3_000 * sensor.every_s
+        gap_ms = 3_000 * sensor.due_s(stay.start_ms)
         rows = self._readings(sensor.id, stay.start_ms - gap_ms, stay.end_ms + gap_ms)
         rows = rows[(rows["value"] != NO_VALUE) & (rows["status"] == Status.OK)]
         rows = rows[np.argsort(rows["at_ms"], kind="stable")]

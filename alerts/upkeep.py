@@ -171,10 +171,8 @@ def defrosts(state: EngineState, scene: Scene) -> dict[str, Found]:
 
 def _probes(appliance: Appliance, scene: Scene) -> list[Sensor]:
     """Its temperature probes, the first by name the one that the others are set against."""
-    found = [
-        s for s in scene.registry.sensors if s.appliance == appliance.id and s.code is Quantity.TEMPERATURE
-    ]
-    return sorted(found, key=lambda s: s.id)
+    mine = scene.registry.sensors_of.get(appliance.id, ())
+    return sorted((s for s in mine if s.code is Quantity.TEMPERATURE), key=lambda s: s.id)
 
 
 def _changes(appliance: Appliance, probes: list[Sensor]) -> list[int]:

@@ -116,11 +116,19 @@ def _heard_through(registry: Registry) -> tuple[tuple[tuple[str, str], ...], dic
     return groups, {site: groups.index(group) for site, group in of_site.items()}
 
 
+BESIDE = {Part.AIR_BESIDE, Part.AGITATOR}
+"""Parts that are not held against limits themselves."""
+
+
 def parts_of(registry: Registry) -> dict[str, Part]:
     """What each judged sensor is to its appliance."""
-    loads = {s.appliance for s in registry.sensors if s.probe == "load" and s.code is Quantity.TEMPERATURE}
+    return _parts(registry.sensors)
+
+
+def _parts(sensors: tuple[Sensor, ...]) -> dict[str, Part]:
+    loads = {s.appliance for s in sensors if s.probe == "load" and s.code is Quantity.TEMPERATURE}
     found: dict[str, Part] = {}
-    for sensor in registry.sensors:
+    for sensor in sensors:
         if sensor.appliance is None:
             continue
         if sensor.code is Quantity.AGITATOR:
@@ -134,7 +142,14 @@ def parts_of(registry: Registry) -> dict[str, Part]:
 
 def judging_sensors(registry: Registry) -> set[str]:
     """Sensors held against limits: an appliance's load probes or, if it has none, all its temperatures."""
-    return {name for name, part in parts_of(registry).items() if part not in {Part.AIR_BESIDE, Part.AGITATOR}}
+    return {name for name, part in parts_of(registry).items() if part not in BESIDE}
+
+
+def judging_of(registry: Registry, appliance: str) -> list[Sensor]:
+    """Those of one appliance."""
+    mine = registry.sensors_of.get(appliance, ())
+    parts = _parts(mine)
+    return [sensor for sensor in mine if sensor.id in parts and parts[sensor.id] not in BESIDE]
 
 
 def _pieces(

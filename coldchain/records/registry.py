@@ -241,6 +241,14 @@ class Registry(Part):
         return {s.id: s for s in self.sensors}
 
     @cached_property
+    def sensors_of(self) -> dict[str, tuple[Sensor, ...]]:
+        """Appliance -> its sensors; those that have some."""
+        found: dict[str, list[Sensor]] = {}
+        for sensor in self.sensors:
+            found.setdefault(sensor.appliance or "", []).append(sensor)
+        return {name: tuple(sensors) for name, sensors in found.items()}
+
+    @cached_property
     def appliance_by_id(self) -> dict[str, Appliance]:
         return {a.id: a for a in self.appliances}
 
