@@ -19,6 +19,7 @@ from coldchain.records.audit_schema import (
     CARRY_WATCHED,
     DESK_WATCHED,
     FOUND_WATCHED,
+    PROPOSAL_WATCHED,
     SIGNED_WATCHED,
     Watched,
 )
@@ -30,7 +31,15 @@ from coldchain.records.sql import open_reader
 CHAINS = {
     "alarms": (ALARMS_WATCHED + FOUND_WATCHED, ALARMS_MIGRATIONS),
     "desk": (
-        (*DESK_WATCHED, *SIGNED_WATCHED, *BLOOD_WATCHED, *DEVICES_WATCHED, *CARRY_WATCHED, *FILED_WATCHED),
+        (
+            *DESK_WATCHED,
+            *SIGNED_WATCHED,
+            *BLOOD_WATCHED,
+            *DEVICES_WATCHED,
+            *CARRY_WATCHED,
+            *PROPOSAL_WATCHED,
+            *FILED_WATCHED,
+        ),
         DESK_MIGRATIONS,
     ),
 }

@@ -196,3 +196,16 @@ DESK_AUDIT = TABLE + "".join(watched.triggers() for watched in DESK_WATCHED)
 CARRY_WATCHED = (Watched("carry_key", "$gateway", "$at_ms", _plain("key person at_ms")),)
 """Keys of gateways that may bring bundles by hand."""
 CARRY_AUDIT = "".join(watched.triggers() for watched in CARRY_WATCHED)
+
+PROPOSAL_WATCHED = (
+    Watched(
+        "proposal",
+        "$id",
+        "coalesce($decided_ms, $at_ms)",
+        _plain(
+            "at_ms until_ms kind name base digest reason person changes state second decided_ms note version"
+        ),
+    ),
+)
+"""Changes of rules that two people answer for."""
+PROPOSAL_AUDIT = "".join(watched.triggers() for watched in PROPOSAL_WATCHED)

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
-from coldchain.records.audit_schema import BLOOD_AUDIT, CARRY_AUDIT, DESK_AUDIT, SIGNED_WATCHED
+from coldchain.records.audit_schema import (
+    BLOOD_AUDIT,
+    CARRY_AUDIT,
+    DESK_AUDIT,
+    PROPOSAL_AUDIT,
+    SIGNED_WATCHED,
+)
 from coldchain.records.devices_schema import DEVICES
 from coldchain.records.filed_schema import FILED
 
@@ -65,6 +71,17 @@ CARRY = """
 CREATE TABLE carry_key (gateway TEXT PRIMARY KEY, key TEXT NOT NULL, person TEXT NOT NULL, at_ms INTEGER NOT NULL);
 """
 
+PROPOSALS = """
+-- Changes of rules that widen: asked for by `person`, decided by another one (`second`). kind: registry, profiles.
+-- base: the version of the registry, or the SHA-256 of the file, that it is to replace. changes, preview: JSON.
+-- state: open, applied, refused, withdrawn. An open one that is older than until_ms is over.
+CREATE TABLE proposal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+    name TEXT NOT NULL, base TEXT NOT NULL, body TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,
+    person TEXT NOT NULL, changes TEXT NOT NULL, preview TEXT NOT NULL, state TEXT NOT NULL, second TEXT,
+    decided_ms INTEGER, note TEXT NOT NULL DEFAULT '', version INTEGER);
+"""
+
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
@@ -87,4 +104,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     DEVICES,
     CARRY + CARRY_AUDIT,
     FILED,
+    PROPOSALS + PROPOSAL_AUDIT,
 )
