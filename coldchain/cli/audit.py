@@ -89,6 +89,54 @@ def show(
         typer.echo(f"{entry.number}\t{rfc3339(entry.at_ms)}\t{entry.kind}\t{entry.body}")
 
 
+@app.command("export")
+def export(
+    chain: Chain = "alarms",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")] = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """The whole chain as lines of JSON, to be kept elsewhere and held against the record later.
+
+    coldchain audit export --chain desk -o desk-2026-11.jsonl
+    """
+    from coldchain.records.audit_file import lines
+
+    path = settings_of(config, directory).data_dir / f"{chain}.db"
+    if out is None:
+        for line in lines(path, chain):
+            typer.echo(line, nl=False)
+        return
+    with out.open("w", encoding="utf-8") as file:
+        file.writelines(lines(path, chain))
+    say(f"{out}: {out.stat().st_size:,} bytes")
+
+
+@app.command("compare")
+def compare(
+    file: Annotated[Path, typer.Argument(help="A report (PDF), an audit export, or a bundle.", exists=True)],
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Is this file what the record says? Exit 1 when it is altered, or no file of ours.
+
+    coldchain audit compare excursion-7-lo.pdf
+    """
+    from dataclasses import asdict
+
+    from coldchain.wiring.held import held
+
+    found = held(settings_of(config, directory), file.read_bytes())
+    if json_:
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        about = f" ({found.what} {found.subject})" if found.subject else ""
+        typer.echo(f"{found.state.replace('_', ' ')}{about}{f': {found.where}' if found.where else ''}")
+    if found.state != "matches":
+        raise typer.Exit(1)
+
+
 @app.command("anchors")
 def anchors(config: Config = None, directory: Dir = None, json_: Json = False) -> None:
     """On a gateway's machine: the heads that the hub told, oldest first, for `audit verify --anchor FILE`."""

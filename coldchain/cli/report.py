@@ -13,6 +13,7 @@ from coldchain.cli.common import Config, Dir, say, settings_of
 from coldchain.cli.progress import progress
 
 if TYPE_CHECKING:
+    from coldchain.settings import Settings
     from dashboards.reports.document import Document
 
 app = typer.Typer(no_args_is_help=True, help="Reports on paper (PDF/A), in Lao, English, French, Vietnamese.")
@@ -48,11 +49,10 @@ def excursion(
     directory: Dir = None,
 ) -> None:
     """One excursion: chart, minutes out, who did what, disposition. A draft until two people have signed."""
-    from coldchain.wiring.report.excursion import excursion_report
-
-    settings = settings_of(config, directory)
-    document = excursion_report(settings, alarm, language.value, _instant(as_of))
-    _write(document, out or Path(f"excursion-{alarm}-{language.value}.pdf"))
+    wanted = ("excursion", str(alarm), language.value)
+    _file(
+        settings_of(config, directory), wanted, as_of, out or Path(f"excursion-{alarm}-{language.value}.pdf")
+    )
 
 
 @app.command()
@@ -66,12 +66,9 @@ def month(
     directory: Dir = None,
 ) -> None:
     """The monthly review: time out and unknown, excursions, alarms and how fast they were answered."""
-    from coldchain.wiring.report.review import month_review
-
-    settings = settings_of(config, directory)
-    with progress("reading") as step:
-        document = month_review(settings, month_, site, language.value, _instant(as_of), step)
-    _write(document, out or Path(f"review-{site or 'all'}-{month_}-{language.value}.pdf"))
+    wanted = ("month", f"{month_}/{site}" if site else month_, language.value)
+    named = Path(f"review-{site or 'all'}-{month_}-{language.value}.pdf")
+    _file(settings_of(config, directory), wanted, as_of, out or named)
 
 
 @app.command()
@@ -85,12 +82,9 @@ def day(
     directory: Dir = None,
 ) -> None:
     """A day's sheet: each appliance's course, with room for a reading taken by hand."""
-    from coldchain.wiring.report.review import day_sheet
-
-    settings = settings_of(config, directory)
-    with progress("reading") as step:
-        document = day_sheet(settings, site, day_, language.value, _instant(as_of), step)
-    _write(document, out or Path(f"day-{site}-{day_}-{language.value}.pdf"))
+    wanted = ("day", f"{day_}/{site}", language.value)
+    named = Path(f"day-{site}-{day_}-{language.value}.pdf")
+    _file(settings_of(config, directory), wanted, as_of, out or named)
 
 
 @app.command()
@@ -106,6 +100,19 @@ def _instant(text: str | None) -> int:
     from coldchain.ports.clock import wall_ms
 
     return wall_ms() if text is None else parse_instant(text)
+
+
+def _file(settings: Settings, wanted: tuple[str, str, str], as_of: str | None, out: Path) -> None:
+    """Make it, and note its hash in the desk: a file that is brought back can be held against the record."""
+    from coldchain.ports.clock import wall_ms
+    from coldchain.wiring.report.again import Wanted, document_of, filed_document
+
+    asked = Wanted(*wanted, _instant(as_of))
+    with progress("reading") as step:
+        document = document_of(settings, asked, step)
+    made = filed_document(settings, asked, document, wall_ms)
+    out.write_bytes(made)
+    say(f"{out}: {len(made):,} bytes{', a draft: not signed by two people' if document.draft else ''}")
 
 
 def _write(document: Document, out: Path) -> None:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from coldchain.settings import Settings
+from coldchain.wiring.held import held
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -21,4 +23,6 @@ def add_office(app: FastAPI, settings: Settings) -> None:
     def calendar(rota: str) -> str:
         return urlsplit(new_address(settings, "calendar", rota, "http://console")).path
 
-    app.state.office.given = Tools(shifts=shifts, gaps=gaps, calendar=calendar)
+    app.state.office.given = Tools(
+        shifts=shifts, gaps=gaps, calendar=calendar, compare=partial(held, settings)
+    )

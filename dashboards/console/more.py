@@ -12,7 +12,15 @@ from dashboards.console.console import Console
 
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("more.daily", (("/wall", "more.wall"), ("/oncall", "page.oncall"), ("/signatures", "page.signatures"))),
-    ("more.system", (("/waiting", "nav.waiting"), ("/health", "nav.health"), ("/accounts", "page.accounts"))),
+    (
+        "more.system",
+        (
+            ("/waiting", "nav.waiting"),
+            ("/health", "nav.health"),
+            ("/audit", "page.audit"),
+            ("/accounts", "page.accounts"),
+        ),
+    ),
 )
 """(word of the group, (address, word)). A new page is written here, beside the table of rights."""
 

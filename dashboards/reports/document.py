@@ -57,6 +57,7 @@ class Document:
     """One report.
 
     language  lo, en, fr or vi
+    identity  by which the file can be made again and compared; it is among its keywords
     draft     a word across each page, as long as it is not signed; empty: it is
     footer    printed on each page beside its number
     made_ms   the instant that the file says it is of [ms since epoch]: the same record gives the same bytes
@@ -69,6 +70,7 @@ class Document:
     footer: str
     made_ms: int
     draft: str = ""
+    identity: str = ""
 
     @property
     def told(self) -> dict[str, Any]:
@@ -80,5 +82,6 @@ class Document:
             "subtitle": self.subtitle,
             "footer": self.footer,
             "draft": self.draft,
+            "identity": self.identity,
             "blocks": blocks,
         }

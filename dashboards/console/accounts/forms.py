@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from fastapi import Request
@@ -14,15 +15,26 @@ from dashboards.console.problems import Problem
 FORM_MAX_BYTES = 4_096
 
 
-async def read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request, most: int = FORM_MAX_BYTES) -> dict[str, str]:
     """Its fields, the last of each name. Problem when it is too long or of another session."""
-    raw = b""
+    raw = await bounded(request, most)
+    form = {key: values[-1] for key, values in parse_qs(raw.decode("utf-8", "replace")).items()}
+    of_this_session(form)
+    return form
+
+
+async def bounded(request: Request, most: int) -> bytes:
+    """Its body. Problem when it is longer than that."""
+    raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > FORM_MAX_BYTES:
+        if len(raw) > most:
             raise Problem(413, "bad-request")
-    form = {key: values[-1] for key, values in parse_qs(raw.decode("utf-8", "replace")).items()}
+    return bytes(raw)
+
+
+def of_this_session(form: Mapping[str, str]) -> None:
+    """Problem when the form is of a page of another session."""
     mine = visitor().form
     if mine and not hmac.compare_digest(form.get("form", "").encode(), mine.encode()):
         raise Problem(403, "stale-form")
-    return form

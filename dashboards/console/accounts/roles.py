@@ -22,6 +22,10 @@ class May(StrEnum):
     """To swap duty and to try whether messages arrive."""
     ADMIN = "admin"
     """The registry, channels, schedules, backups."""
+    WORK = "work"
+    """To work on a device: start and finish its orders, tell of parts, tasks, documents, photos."""
+    DEVICES = "devices"
+    """To write what a device is, where it stands, its plans and certificates; links for contractors."""
     SELF = "self"
     """One's own password, language and tokens."""
     ACCOUNTS = "accounts"
@@ -29,16 +33,16 @@ class May(StrEnum):
 
 
 ROLES: dict[str, frozenset[May]] = {
-    "technician": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF}),
-    "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.DUTY}),
-    "contractor": frozenset({May.READ, May.SELF}),
-    "supervisor": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.AUDIT, May.DUTY}),
+    "technician": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.WORK}),
+    "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.DUTY, May.WORK}),
+    "contractor": frozenset({May.READ, May.SELF, May.WORK}),
+    "supervisor": frozenset(May) - {May.PUBLIC, May.ADMIN, May.ACCOUNTS},
     "manager": frozenset({May.READ, May.SELF, May.AUDIT}),
     "admin": frozenset(May) - {May.PUBLIC},
     "auditor": frozenset({May.READ, May.SELF, May.AUDIT}),
 }
 
-LOCAL: frozenset[May] = frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN})
+LOCAL: frozenset[May] = frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.WORK})
 """Somebody at the machine itself who has not signed in: the wall's screen. They type the name they act by;
 to sign, name and password of an account."""
 
@@ -46,6 +50,7 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("GET", "/signin"): May.PUBLIC,
     ("POST", "/signin"): May.PUBLIC,
     ("GET", "/static/{digest}/{name:path}"): May.PUBLIC,
+    ("GET", "/worker.js"): May.PUBLIC,
     ("GET", "/calendar/{secret}.ics"): May.PUBLIC,  # the address itself is a secret
     ("GET", "/answer/{secret}"): May.PUBLIC,
     ("POST", "/answer/{secret}"): May.PUBLIC,
@@ -82,6 +87,42 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/oncall/override"): May.DUTY,
     ("POST", "/oncall/undo"): May.DUTY,
     ("POST", "/oncall/test"): May.DUTY,
+    ("GET", "/audit"): May.AUDIT,
+    ("GET", "/audit/access"): May.AUDIT,
+    ("GET", "/audit/check"): May.AUDIT,
+    ("POST", "/audit/check"): May.AUDIT,
+    ("GET", "/audit/{chain}.csv"): May.AUDIT,
+    ("GET", "/audit/{chain}.jsonl"): May.AUDIT,
+    ("GET", "/api/v1/audit/access"): May.AUDIT,
+    ("GET", "/api/v1/audit/{chain}"): May.AUDIT,
+    ("GET", "/devices"): May.READ,
+    ("GET", "/device/{serial:path}"): May.READ,
+    ("GET", "/maintenance"): May.READ,
+    ("GET", "/labels"): May.READ,
+    ("GET", "/paper/{sha256}"): May.READ,
+    ("GET", "/packet/{serial:path}"): May.READ,
+    ("GET", "/work-order/{number}"): May.READ,
+    ("POST", "/work-order"): May.ACKNOWLEDGE,
+    ("POST", "/work-order/{number}/{verb}"): May.WORK,
+    ("POST", "/device-note/{kind}"): May.WORK,
+    ("POST", "/device-paper"): May.WORK,
+    ("POST", "/device-entry/{kind}"): May.DEVICES,
+    ("POST", "/device-link"): May.DEVICES,
+    ("POST", "/device-link/{id_}/revoke"): May.DEVICES,
+    ("GET", "/pass/{secret}"): May.PUBLIC,  # the address itself is a secret
+    ("POST", "/pass/{secret}/{verb}"): May.PUBLIC,
+    ("GET", "/pass/{secret}/paper/{sha256}"): May.PUBLIC,
+    ("GET", "/api/v1/devices"): May.READ,
+    ("GET", "/api/v1/devices/{serial:path}"): May.READ,
+    ("POST", "/api/v1/devices"): May.WORK,
+    ("POST", "/api/v1/papers"): May.WORK,
+    ("GET", "/api/v1/maintenance"): May.READ,
+    ("GET", "/api/v1/work-orders"): May.READ,
+    ("GET", "/api/v1/work-orders/{number}"): May.READ,
+    ("POST", "/api/v1/work-orders"): May.ACKNOWLEDGE,
+    ("POST", "/api/v1/work-orders/{number}/{verb}"): May.WORK,
+    ("POST", "/api/v1/device-links"): May.DEVICES,
+    ("POST", "/api/v1/device-links/{id_}/revoke"): May.DEVICES,
     ("GET", "/waiting"): May.READ,
     ("GET", "/health"): May.READ,
     ("GET", "/spark/{appliance_id}.svg"): May.READ,

@@ -30,13 +30,31 @@ class Shift(Protocol):
     def person(self) -> str | None: ...
 
 
+class Held(Protocol):
+    """What became of holding a file against the record."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+    @property
+    def filed(self) -> tuple[str, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """shifts, gaps: of rotas, from, until [ms]; calendar: a rota's new secret path."""
+    """shifts, gaps: of rotas, from, until [ms]; calendar: a rota's new secret path; compare: a file's
+    contents, held against the record.
+    """
 
     shifts: Callable[[Rota, int, int], Sequence[Shift]]
     gaps: Callable[[Sequence[Rota], int, int], Sequence[tuple[int, int]]]
     calendar: Callable[[str], str]
+    compare: Callable[[bytes], Held]
 
 
 class Office:
