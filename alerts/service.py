@@ -221,7 +221,7 @@ class AlertService:
         if len(block) and int(block.series.max()) >= len(self._rules):
             self._rebuild()
         self._sites.feed(rows)
-        self._upkeep.feed(rows)
+        self._upkeep.feed(batches[-1].rows)  # a jump is still one when it is seen a batch later
         self._guards.backlog(rows, self._scene)
         did = step(self._at.state, block, self._rules, give=True)
         self._at.went(did.state, batches[-1].position, len(block))

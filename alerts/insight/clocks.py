@@ -45,22 +45,27 @@ class NodeClocks:
 
     def feed(self, rows: Rows) -> None:
         """Rows as journalled, in the order of the journal."""
-        mine = rows[(rows["clock"] == ClockQuality.TRUSTED) & (rows["uptime_ms"] >= 0)]
-        if not len(mine):
+        if not len(rows):
             return
-        source = mine["source"].astype(np.int64)
+        source = rows["source"].astype(np.int64)
         self._grow(int(source.max()) + 1)
-        who = np.unique(source)
-        first, last = np.zeros(len(self._start), np.int64), np.zeros(len(self._start), np.int64)
-        last[source] = np.arange(len(mine))
-        first[source[::-1]] = np.arange(len(mine))[::-1]
-        started = mine["at_ms"] - mine["uptime_ms"]
-        before = np.where(self._start[who] == UNKNOWN, started[first[who]], self._start[who])
-        now = started[last[who]]
+        order = np.arange(len(rows))
+        first, last = np.full(len(self._start), -1), np.full(len(self._start), -1)
+        last[source] = order
+        first[source[::-1]] = order[::-1]
+        who = np.flatnonzero(last >= 0)
+        told = rows[last[who]]  # a row or two of each source tell what there is to tell
+        who = who[(told["clock"] == ClockQuality.TRUSTED) & (told["uptime_ms"] >= 0)]
+        if not len(who):
+            return
+        began, ended = rows[first[who]], rows[last[who]]
+        sound = (began["clock"] == ClockQuality.TRUSTED) & (began["uptime_ms"] >= 0)
+        now = ended["at_ms"] - ended["uptime_ms"]
+        at_first = np.where(sound, began["at_ms"] - began["uptime_ms"], now)
+        before = np.where(self._start[who] == UNKNOWN, at_first, self._start[who])
         self._start[who] = now
-        at, lag = mine["gateway_ms"][last[who]], (mine["gateway_ms"] - mine["at_ms"])[last[who]]
-        self._jumps(who, now - before, at)
-        self._disagree(who, lag, at)
+        self._jumps(who, now - before, ended["gateway_ms"])
+        self._disagree(who, ended["gateway_ms"] - ended["at_ms"], ended["gateway_ms"])
 
     def standing(self, now_ms: int) -> list[Disagreement]:
         """What is to be told at now_ms."""
