@@ -43,6 +43,20 @@ class Held:
         return self.minutes / self.maker_min if self.maker_min else None
 
 
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """An appliance whose work is done: what the gate still wants, as of looked_ms; came: how it ended."""
+
+    appliance: str
+    person: str
+    reason: str
+    asked_ms: int
+    looked_ms: int
+    missing: str
+    ended_ms: int | None
+    came: str
+
+
 class SiteReader(AlarmsReader):
     """`AlarmsReader`, with what is kept of sites."""
 
@@ -58,3 +72,11 @@ class SiteReader(AlarmsReader):
         """By appliance."""
         sql = "SELECT appliance, outages, minutes, maker_min, room_c, at_ms FROM held ORDER BY appliance"
         return self._all(Held, sql)
+
+    def proving(self, appliance: str | None = None) -> list[Proving]:
+        """Gates that are looked at or were, newest first; of one appliance if named."""
+        sql = (
+            "SELECT appliance, person, reason, asked_ms, looked_ms, missing, ended_ms, came FROM proving"
+            " WHERE ?1 IS NULL OR appliance = ?1 ORDER BY id DESC LIMIT 500"
+        )
+        return self._all(Proving, sql, (appliance,))

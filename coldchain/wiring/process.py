@@ -72,13 +72,15 @@ def build_alerts(settings: Settings) -> Service:
 def build_console(settings: Settings) -> Service:
     from alerts.oncall.rota import on_duty
     from coldchain.wiring.accounts import first_admin
+    from coldchain.wiring.device_tools import device_tools
     from coldchain.wiring.links import add_links
     from coldchain.wiring.readiness import readiness
     from coldchain.wiring.web import WebService
     from dashboards.console.app import create_app
 
     first_admin(settings)
-    app = create_app(settings, on_duty=on_duty, ready=partial(readiness, settings))
+    tools = device_tools(settings)
+    app = create_app(settings, on_duty=on_duty, ready=partial(readiness, settings), tools=tools)
     add_links(app, settings)
     return WebService(app, settings.console.host, settings.console.port)
 

@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, more, pages, problems, signatures
+from dashboards.console import api, more, offline, pages, problems, signatures
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.signing import Signing
@@ -22,6 +22,8 @@ from dashboards.console.alarms import disposing
 from dashboards.console.alarms.programs import router as for_programs
 from dashboards.console.alarms.routes import router as for_people
 from dashboards.console.console import Console
+from dashboards.console.devices.known import Tools
+from dashboards.console.devices.routers import device_pages
 from dashboards.console.office.routers import office_pages
 from dashboards.console.office.tools import Office
 from dashboards.console.ready import Ready
@@ -35,9 +37,10 @@ def create_app(
     wall_ms: WallClock = system_wall_ms,
     on_duty: OnDuty = nobody,
     ready: Ready | None = None,
+    tools: Tools | None = None,
 ) -> FastAPI:
     """The whole console. It needs no file of the record to be there yet. `on_duty` reads the rotas,
-    `ready` lists what is to be mended.
+    `ready` lists what is to be mended, `tools` compute how devices run and print their packets.
 
     `app.state.stop_streams()` ends the open event streams; call it when the server is to stop.
     """
@@ -72,8 +75,8 @@ def create_app(
     routers = [
         pages.router(console), api.router(console), account_pages.router(console, store.open),
         for_people(console, signing), for_programs(console, signing),
-        *office_pages(office), more.router(console),
-        signatures.router(console, signing), signatures.programs(signing),
+        *office_pages(office), *device_pages(console, tools or Tools()), more.router(console),
+        offline.router(console.assets), signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)

@@ -144,7 +144,7 @@ def test_what_the_table_does_not_know_is_nobodys(client: Client, monkeypatch: py
 
 
 def test_somebody_at_the_machine_reads_and_acknowledges_and_no_more(client: Client) -> None:
-    assert frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN}) == LOCAL
+    assert frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.WORK}) == LOCAL
     assert client.get("/", headers=HERE).status_code == 200
     assert client.get("/accounts", headers=HERE, follow_redirects=False).status_code == 303
     assert client.get("/", headers=FAR, follow_redirects=False).headers["location"] == "/signin?next=/"

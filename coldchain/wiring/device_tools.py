@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the console's pages of devices need from other rooms: figures from the record, packets on paper."""
+
+from __future__ import annotations
+
+from coldchain.kernel.clocks import WallClock
+from coldchain.ports.clock import wall_ms as system_wall_ms
+from coldchain.settings import Settings
+from dashboards.console.devices.known import Tools
+
+
+def device_tools(settings: Settings, wall_ms: WallClock = system_wall_ms) -> Tools:
+    """Insight always; a packet where Typst is installed, else the page says that it is unavailable."""
+    from coldchain.wiring.insight import RecordInsight
+
+    def packet(serial: str, language: str) -> bytes:
+        from coldchain.wiring.report.packet import packet as document
+        from dashboards.reports.typeset import pdf_of
+
+        return pdf_of(document(settings, serial, language, wall_ms()))
+
+    return Tools(RecordInsight(settings, wall_ms), packet)

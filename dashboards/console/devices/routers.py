@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All addresses about devices, and what their templates and others ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from jinja2 import Environment
+
+from coldchain.records.devices import Entry, serial_of
+from coldchain.records.registry import Person
+from dashboards.console.console import Console
+from dashboards.console.devices import forms, guests, pages, programs
+from dashboards.console.devices.known import Bench, Tools
+
+
+def device_pages(console: Console, tools: Tools) -> list[APIRouter]:
+    """For people, for programs, and for who has a link."""
+    bench = Bench(console, tools)
+    _teach(console.env, bench)
+    return [module.router(console, bench) for module in (pages, forms, guests, programs)]
+
+
+def _teach(env: Environment, bench: Bench) -> None:
+    """What the pages of alarms and appliances show of work orders, too."""
+    env.globals["live_orders"] = lambda appliance: [
+        order for order in bench.work.orders(appliance=appliance, limit=20) if order.live
+    ]
+    env.globals["proving_of"] = bench.proving_of
+    env.globals["device_path"] = lambda appliance: f"/device/{quote(serial_of(appliance))}"
+    env.filters["person_pairs"] = person_pairs
+    env.filters["paper_pairs"] = paper_pairs
+    env.filters["id_pairs"] = id_pairs
+
+
+def person_pairs(people: Iterable[Person]) -> list[tuple[str, str]]:
+    """(id, name), for a choice."""
+    return [(person.id, person.name) for person in people]
+
+
+def paper_pairs(papers: Iterable[Entry]) -> list[tuple[str, str]]:
+    """(hash, title), for a choice."""
+    return [(entry.said.sha256, entry.said.title) for entry in papers]
+
+
+def id_pairs(things: Iterable[Any]) -> list[tuple[str, str]]:
+    """(id, id), for a choice."""
+    return [(thing.id, thing.id) for thing in things]
