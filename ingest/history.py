@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A past that did not come through a gateway: a demo's month, a benchmark's years. Written by the journal's writer.
+"""A past that came through no gateway, such as a demo's month: written by the journal's writer.
 
 Readings go through the log, so that alerts can judge them as they pass, and lie in chunks at the end; or
-straight into chunks where nobody is to judge them. They count as `seeded`, never as journalled: no gateway ever
-accepted them. Nothing here is safe against a crash half-way: whoever begins a past anew removes what is there.
+straight into chunks where nobody is to judge them. They count as `seeded`, never as journalled: no gateway
+accepted them. Nothing here is safe against a crash half-way: who begins a past anew removes what is there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NO_LINK = 0
 
 
 class History:
-    """Over an open journal that nobody else writes. `readings`: how many were put into chunks."""
+    """Over an open journal that nobody else writes. `readings`: put into chunks since the last `finish`."""
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal, self._db = journal, journal.db
@@ -33,12 +33,13 @@ class History:
     def series(self, names: Iterable[tuple[str, int]]) -> list[int]:
         """The number of each (sensor, quantity); new ones get the next."""
         known = self._journal.known.series_of
-        fresh = [name for name in dict.fromkeys(names_ := list(names)) if name not in known]
+        wanted = list(names)
+        fresh = [name for name in dict.fromkeys(wanted) if name not in known]
         with transaction(self._db) as db:
             for name in fresh:
                 known[name] = len(known) + 1
                 db.execute("INSERT INTO series (id, sensor, quantity) VALUES (?,?,?)", (known[name], *name))
-        return [known[name] for name in names_]
+        return [known[name] for name in wanted]
 
     def source(self, node: str, boot: int = 0) -> int:
         """The number of that run: who reads a reading's provenance sees where it came from."""
@@ -72,7 +73,7 @@ class History:
         self.readings += sum(chunk.n for chunk in ready)
 
     def finish(self) -> None:
-        """All that went through the log lies in chunks: the log is emptied, and the counters tell the two apart."""
+        """All that went through the log lies in chunks now: it is emptied; counters tell the two apart."""
         self._journal.checkpoint()
         with transaction(self._db) as db:
             (logged,) = db.execute("SELECT coalesce(sum(n), 0) FROM log").fetchone()
@@ -82,10 +83,11 @@ class History:
             for name, more in (("seeded", self.readings), ("journalled", -int(logged))):
                 self._journal._count(name, more)  # noqa: SLF001
             self._journal._keep_counters()  # noqa: SLF001
+        self.readings = 0
 
 
 def chunks_of(rows: Rows) -> Iterator[Chunk]:
-    """Rows of one series, in order, as chunks. A chunk's start is its first instant: windows are for sealing."""
+    """Rows of one series, in order, as chunks. A chunk's start is its first instant, not that of a window."""
     assert rows.dtype == JOURNALLED
     if not len(rows):
         return

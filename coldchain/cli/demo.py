@@ -57,6 +57,10 @@ def demo(
         ),
     ] = 8080,
     influx_url: Annotated[str | None, typer.Option(help="Also stream to this InfluxDB.")] = None,
+    history: Annotated[
+        bool,
+        typer.Option(help="A new folder begins with a simulated month: past excursions, repairs, a drill."),
+    ] = True,
     json_: Json = False,
 ) -> None:
     """Run the whole chain on this machine, from simulated probes to a simulated phone. Nothing leaves it.
@@ -80,6 +84,7 @@ def demo(
         profile=profile,
         console_port=port,
         influx_url=influx_url,
+        history=history and appliances > 0 and not replay,
     )
     books = run_demo(plan, for_, say)
     if json_:

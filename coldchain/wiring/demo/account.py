@@ -2,7 +2,9 @@
 """The books of a run, read from the files after every process has exited.
 
 accepted       the gateway's counter, committed with the spool's rows
-recorded       the readings of readings.db, counted: chunks, the log beyond what is sealed, waiting
+recorded       the readings of readings.db, counted: chunks, the log beyond what is sealed, waiting;
+               less the seeded
+seeded         the simulated month before the run, which no gateway accepted: as counted when it was written
 dead_lettered  the dead letters of readings.db, counted
 pending        what the spool still holds and readings.db has neither recorded nor dead-lettered, by identity
 
@@ -34,6 +36,7 @@ class Books:
 
     appliances: int
     readings_accepted: int
+    readings_seeded: int
     readings_recorded: int
     readings_dead_lettered: int
     readings_pending: int
@@ -56,11 +59,12 @@ class Books:
 def keep_books(settings: Settings, appliances: int) -> Books:
     """Read every store of the folder. Files that are not there count as empty."""
     accepted, pending = _gateway(settings)
-    recorded, dead, duplicates, accounted = _hub(settings)
+    seeded, recorded, dead, duplicates, accounted = _hub(settings)
     alarms, notices = _alarms(settings)
     return Books(
         appliances=appliances,
         readings_accepted=accepted,
+        readings_seeded=seeded,
         readings_recorded=recorded,
         readings_dead_lettered=dead,
         readings_pending=_outside(pending, accounted),
@@ -107,16 +111,17 @@ def _gateway(settings: Settings) -> tuple[int, Identities]:
     return accepted, {(settings.gateway.id, epoch): pending}
 
 
-def _hub(settings: Settings) -> tuple[int, int, int, Identities]:
+def _hub(settings: Settings) -> tuple[int, int, int, int, Identities]:
     db = _open(settings.readings_db, len(READINGS_MIGRATIONS))
     if db is None:
-        return 0, 0, 0, {}
-    recorded = _recorded(db)
+        return 0, 0, 0, 0, {}
+    seeded = _count(db, "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'seeded'")
+    recorded = _recorded(db) - seeded
     dead = _count(db, "SELECT coalesce(sum(readings), 0) FROM dead_letter")
     duplicates = _count(db, "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'duplicates'")
     accounted = _accounted(db)
     db.close()
-    return recorded, dead, duplicates, accounted
+    return seeded, recorded, dead, duplicates, accounted
 
 
 def _accounted(db: sqlite3.Connection) -> Identities:

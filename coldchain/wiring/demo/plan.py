@@ -51,6 +51,7 @@ class DemoPlan:
     replay       recorded files, each a sensor (or several)
     until_replayed  end when the last replayed reading is recorded
     synthetic    so many sensors without physics, for trials of the chain itself
+    history      a new folder begins with a simulated month
     """
 
     directory: Path
@@ -66,6 +67,7 @@ class DemoPlan:
     synthetic: int = 0
     synthetic_every_s: float = 1.0
     synthetic_backfill_s: float = BACKFILL_S
+    history: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -62,6 +62,10 @@ class Demo:
             self.fleet = plan.fleet_of()
         with told_as_bad_data(plan.scenario):  # the world loads it; a person hears of it here
             _ = plan.scenario and Scenario.load(plan.scenario)
+        if plan.history:
+            from coldchain.wiring.demo.month.begin import seed_month
+
+            seed_month(plan, self.settings, self.fleet, wall_ms(), say)
         sensors = self._replayed()
         self.registry = publish_registry(plan, self.settings, self.fleet, sensors, wall_ms())
         self.start_ms = wall_ms()

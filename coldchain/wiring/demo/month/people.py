@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the people of the month did about its alarms: commands on the desk, as the console writes them.
+
+They answer after some minutes, move blood out of what does not cool, take it out of service, have it
+repaired, bring it back, and record what became of the blood. Delays come from the alarm's own name.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from coldchain.records.alarms import Alarm, AlarmsReader
+from coldchain.records.registry import Desk, Registry
+from coldchain.wiring.demo.month.story import Repair
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+WAITING = ("returned", "disposition_due")
+LOST_MS = 45 * MINUTE_MS
+"""Blood that was outside its limits for longer is thrown away [ms]."""
+DONE = {
+    "power": ("power", "generator started; the grid was away"),
+    "site_power": ("power", "generator started; the grid was away"),
+    "sensor_fault": ("work", "looked at the probe; wrote down the display by hand"),
+    "silent": ("work", "called the site: the display is in order; the link is down"),
+}
+WATCHED = Repair("its time outside for the day is used up", "held its range for a day", 0)
+ELSE = ("door", "door was not shut; shut it and stayed until it cooled")
+
+
+class People:
+    """Call `react` after every step. `repairs`: what the contractor will have done, by appliance."""
+
+    def __init__(
+        self, desk: Desk, alarms: AlarmsReader, registry: Callable[[], Registry], repairs: dict[str, Repair]
+    ) -> None:
+        self._desk, self._alarms, self._registry, self._repairs = desk, alarms, registry, repairs
+        self._due: dict[tuple[str, str], int] = {}
+        self._asked = 0
+        self._back_ms: dict[str, int] = {}
+
+    @property
+    def asked(self) -> int:
+        """How many commands they gave."""
+        return self._asked
+
+    def react(self, now_ms: int) -> bool:
+        """True when somebody did something: alerts has commands to apply."""
+        before = self._asked
+        for alarm in self._alarms.open_alarms():
+            self._look(alarm, now_ms)
+        self._repaired(now_ms)
+        return self._asked > before
+
+    def _look(self, alarm: Alarm, now_ms: int) -> None:
+        if alarm.state == "unacknowledged" and self._is_time(alarm, "answer", now_ms, 4, 14):
+            self._answer(alarm, now_ms)
+        elif alarm.state in WAITING and alarm.product and self._is_time(alarm, "fate", now_ms, 70, 170):
+            self._dispose(alarm)
+        elif alarm.state == "returned" and not alarm.product and self._is_time(alarm, "seen", now_ms, 10, 60):
+            self._ask("acknowledge", alarm, action="work", reason="seen: it is in order again")
+
+    def _is_time(self, alarm: Alarm, what: str, now_ms: int, least: int, most: int) -> bool:
+        """So many minutes after it was first looked for, once; then it is looked for anew."""
+        key = alarm.id, what
+        spread = zlib.crc32(f"{alarm.id}{what}".encode()) % (most - least)
+        if now_ms < self._due.setdefault(key, now_ms + (least + spread) * MINUTE_MS):
+            return False
+        del self._due[key]
+        return True
+
+    def _answer(self, alarm: Alarm, now_ms: int) -> None:
+        repair = self._repairs.get(alarm.appliance) if alarm.scope == "appliance" else None
+        if repair is None and alarm.kind == "cumulative":
+            repair = self._repairs.setdefault(alarm.appliance, replace(WATCHED, done_ms=now_ms))
+        if repair is None or not repair.moves:
+            action, reason = DONE.get(alarm.kind, ELSE)
+            self._ask("acknowledge", alarm, action=action, reason=reason)
+            return
+        refuge = self._refuge(alarm.appliance)
+        if refuge is not None:
+            why = f"blood moved to {refuge}: {repair.seen}"
+            self._ask("acknowledge", alarm, action="moved", target=refuge, reason=why)
+        said = {"appliance": alarm.appliance, "to": refuge or "empty", "reason": repair.seen}
+        self._ask("out_of_service", alarm, whole=True, **said)
+        self._back_ms[alarm.appliance] = max(now_ms, repair.done_ms) + 25 * HOUR_MS
+
+    def _repaired(self, now_ms: int) -> None:
+        """A day after the repair the appliance has proved itself; the gate says whether it has."""
+        for appliance, at_ms in list(self._back_ms.items()):
+            if now_ms >= at_ms:
+                done = self._repairs[appliance].done
+                person = self._who(self._site_of(appliance), "supervisor")
+                self._command("return_to_service", person, None, appliance=appliance, reason=done)
+                self._back_ms[appliance] = now_ms + 6 * HOUR_MS  # the gate may refuse: then again
+        for row in self._alarms.out_of_service(all_=True):
+            if row.back_ms is not None:
+                self._back_ms.pop(row.appliance, None)
+
+    def _dispose(self, alarm: Alarm) -> None:
+        lasted_ms = (alarm.returned_ms or alarm.since_ms) - alarm.since_ms
+        lost = lasted_ms > LOST_MS and alarm.appliance not in self._repairs
+        minutes = lasted_ms // MINUTE_MS
+        what, why = (
+            ("discard", "longer than the rule allows") if lost else ("keep", "within what the rule allows")
+        )
+        site = alarm.site
+        person = self._who(site, "supervisor")
+        said = {"what": what, "reason": f"{minutes} min outside: {why}", "second": self._second(person)}
+        self._command("dispose", person, alarm.id, **said)
+
+    def _ask(self, verb: str, alarm: Alarm, *, whole: bool = False, **said: str) -> None:
+        """whole: the command is about the appliance, not the alarm."""
+        self._command(verb, self._who(alarm.site, "technician"), None if whole else alarm.id, **said)
+
+    def _command(self, verb: str, person: str, alarm: str | None, **said: str) -> None:
+        self._asked += 1
+        body: dict[str, object] = {**said, "demo": "month"}
+        self._desk.command(f"month-{self._asked}", verb, person=person, alarm=alarm, body=body)
+
+    def _who(self, site: str, role: str) -> str:
+        people = self._registry().people_for(site) or self._registry().people
+        return next((one.id for one in people if one.role == role), people[0].id)
+
+    def _second(self, person: str) -> str:
+        """Somebody else: of the same site, or wherever there is one."""
+        registry = self._registry()
+        sites = registry.person_by_id[person].sites
+        others = [one for one in registry.people if one.id != person]
+        near = [one for one in others if set(one.sites) & set(sites)]
+        return next(iter(near or others)).id if others else ""
+
+    def _site_of(self, appliance: str) -> str:
+        return self._registry().appliance_by_id[appliance].site
+
+    def _refuge(self, appliance: str) -> str | None:
+        """Another appliance of the site for the same component."""
+        registry = self._registry()
+        mine = registry.appliance_by_id[appliance]
+        for other in registry.appliances:
+            same = other.site == mine.site and other.carries(0) == mine.carries(0)
+            if same and other.id != mine.id and other.id not in self._repairs:
+                return other.id
+        return None
