@@ -21,6 +21,7 @@ from dashboards.console.accounts.store import Store
 from dashboards.console.alarms import disposing
 from dashboards.console.alarms.programs import router as for_programs
 from dashboards.console.alarms.routes import router as for_people
+from dashboards.console.blood.routers import blood_pages, make_room
 from dashboards.console.console import Console
 from dashboards.console.devices.known import Tools
 from dashboards.console.devices.routers import device_pages
@@ -49,6 +50,7 @@ def create_app(
     signing = Signing(console, store.open)
     signing.kinds[disposing.KIND] = disposing.kind(console)
     office = Office(console)
+    room = make_room(console, signing)
     answer = problems.answering(console.problem_page)
 
     @asynccontextmanager
@@ -73,6 +75,7 @@ def create_app(
     )
     app.state.stop_streams = console.hub.stop_streams
     routers = [
+        *blood_pages(room),  # before addresses with a name in their place
         pages.router(console), api.router(console), account_pages.router(console, store.open),
         for_people(console, signing), for_programs(console, signing),
         *office_pages(office), *device_pages(console, tools or Tools()), more.router(console),
@@ -84,6 +87,7 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)
     app.state.served, app.state.office = served, office
+    app.state.room = room
     for router in routers:
         app.include_router(router)
     problems.install(app, answer)

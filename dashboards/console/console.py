@@ -24,6 +24,7 @@ from dashboards.console.accounts.sight import seen
 from dashboards.console.assets import Asset, load_assets
 from dashboards.console.events import EXACT_MAX_MS, TOLD, Lane, alarm_lane, held_lane, hold_ms, stepped_lane
 from dashboards.console.hub import Hub
+from dashboards.console.offline import offline_words
 from dashboards.console.problems import Problem
 from dashboards.console.ready import Mending, Ready
 from dashboards.console.series import RANGES_MS, Series
@@ -86,6 +87,7 @@ class Console:
         env.globals |= {
             "t": t,
             "word": word,
+            "offline_words": offline_words,
             "asset": {name: asset.address for name, asset in self.assets.items()},
             "states": [state.value for state in ORDER],
             "refresh_s": REFRESH_S,

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dashboards.console.english_admin import ADMIN_WORDS
 from dashboards.console.english_alarm import ALARM_WORDS
+from dashboards.console.english_blood import BLOOD_WORDS
 from dashboards.console.english_devices import DEVICE_WORDS
 from dashboards.console.english_screens import SCREEN_WORDS
 
 ENGLISH: dict[str, str] = {
     **ADMIN_WORDS,
     **ALARM_WORDS,
+    **BLOOD_WORDS,
     **SCREEN_WORDS,
     **DEVICE_WORDS,
     # states of an appliance

@@ -17,6 +17,7 @@ from dashboards.console.accounts.gate import check_site, visitor
 from dashboards.console.accounts.sight import audience, scoped, seen
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
+from dashboards.console.offline import check_late
 from dashboards.console.problems import Problem
 from dashboards.console.ready import shown
 from dashboards.console.series import RANGES_MS, limits_between, unknown_ms
@@ -157,6 +158,10 @@ def _desk(routes: APIRouter, console: Console) -> None:
         alarm, command = form.get("alarm", ""), form.get("command", "")
         who = visitor().account
         name = who.person if who is not None else form.get("name", "").strip()
+        if form.get("ago_ms"):
+            open_, _, _ = await asyncio.to_thread(console.records.alarms)
+            waits = any(a.id == alarm and a.state in ("unacknowledged", "returned") for a in open_)
+            check_late(form, wanted=waits)
         if not 1 <= len(name) <= 60 or not name.isprintable():
             raise Problem(422, "name-missing")
         await asyncio.to_thread(_acknowledge, console, alarm, command, name)

@@ -57,7 +57,9 @@ def answering(page: Page) -> Answer:
 
     def answer(request: Request, problem: Problem) -> Response:
         if not request.url.path.startswith("/api/"):
-            return page(request, problem)
+            shown = page(request, problem)
+            shown.headers["x-problem"] = problem.type  # for the service worker, which reads no page
+            return shown
         body = {"type": f"/problems/{problem.type}", "title": problem.title, "status": problem.status}
         if problem.detail:
             body["detail"] = problem.detail

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console served on a free port, and one Chromium that looks at it as different people do."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import axe_playwright_python
 from argon2 import PasswordHasher
 from console_seed import NOW_MS, Seed, Story, registry
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from rig.programs import need
 
 from coldchain.records.accounts import Accounts
@@ -61,10 +64,17 @@ class Served:
         self._service = WebService(app, "127.0.0.1", self.port)
         self._thread = threading.Thread(target=self._service.run)
         self._thread.start()
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.02)
+        raise AssertionError("the console does not start")
 
     def stop(self) -> None:
-        self._service.stop()
-        self._thread.join(10)
+        if self._thread.is_alive():
+            self._service.stop()
+            self._thread.join(10)
 
     def close(self) -> None:
         self.stop()
@@ -99,6 +109,17 @@ def complaints(page: Page) -> list[str]:
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("response", lambda r: found.append(f"{r.status} {r.url}") if r.status >= 400 else None)
     return found
+
+
+def wait(page: Page, expression: str, timeout_s: float = 20) -> Any:
+    """The first true value. (Playwright's own waiting evaluates text, which the page's policy forbids.)"""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        with suppress(PlaywrightError):  # it is just being loaded
+            if found := page.evaluate(expression):
+                return found
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {expression}")
 
 
 def weighed(page: Page, address: str) -> tuple[int, list[str]]:

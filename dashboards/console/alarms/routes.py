@@ -18,6 +18,7 @@ from dashboards.console.alarms.disposing import KIND, dispose
 from dashboards.console.alarms.told import ACTIONS, Told, happened
 from dashboards.console.alarms.wish import FATES, SHELF_MIN, wish
 from dashboards.console.console import Console
+from dashboards.console.offline import check_late
 from dashboards.console.problems import Problem
 from dashboards.console.signatures import peer
 
@@ -90,6 +91,7 @@ def elsewhere(told: Told, registry: Registry) -> list[tuple[str, str]]:
 
 def _ask(console: Console, number: int, verb: str, name: str, form: dict[str, str]) -> None:
     told = alarm_told(console, number)
+    check_late(form, wanted=verb in told.offers)
     made = wish(verb, name, form, told, console.records.registry(), "console")
     console.records.ask(command_id(form), made.verb, made.person, made.alarm, made.body)
 

@@ -5,7 +5,8 @@
   const words = JSON.parse(document.body.dataset.words);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const byId = (id) => document.getElementById(id);
-  let skew = Number(document.body.dataset.now) - Date.now(); // the server's clock less ours
+  const kept = Number(document.body.dataset.kept || 0); // the page is an old one, kept at that instant of our clock
+  let skew = Number(document.body.dataset.now) - (kept || Date.now()); // the server's clock less ours
   const now = () => Date.now() + skew;
 
   const zoned = (parts) => {
@@ -117,7 +118,7 @@
 
   // --- the wire
   const live = byId("live"), text = byId("live-text");
-  let heard = Date.now(), state = "", trying = 0;
+  let heard = kept || Date.now(), state = "", trying = 0;
   const say = (what, values = {}) => {
     if (state === what && what !== "off") return;
     state = what;
@@ -149,7 +150,7 @@
     addEventListener("pagehide", () => source.close());
   };
   if (live) {
-    say("connecting");
+    if (kept) say("off", { at: clock(heard) }); else say("connecting");
     document.addEventListener("htmx:after:swap", () => { sift(); tick(document); });
     document.addEventListener("htmx:after:request", (event) => {
       const ctx = event.detail?.ctx;

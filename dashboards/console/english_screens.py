@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of what is kept for when there is no connection, and of the wall."""
+
+from __future__ import annotations
+
+SCREEN_WORDS: dict[str, str] = {
+    "offline.kept": "No connection. This is what was known at {at}:",
+    "offline.waiting": "Not yet sent: your answer to alarm {n}, given at {at}. It goes out when there is a connection.",
+    "offline.refused": "Not taken: your answer to alarm {n}, given at {at}.",
+    "offline.already-closed": "Somebody answered it, or it was closed, meanwhile.",
+    "offline.answer-too-old": "It came too late: answer again if you are on it.",
+    "offline.sign-in": "Sign in and answer again.",
+    "offline.other": "Look at the alarm and answer again.",
+    "offline.seen": "I have seen it",
+    "problem.already-closed": "Somebody answered it, or it was closed, before your answer came.",
+    "problem.answer-too-old": "That answer was given too long ago. Look at the alarm and answer again.",
+}
