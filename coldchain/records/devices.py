@@ -150,8 +150,8 @@ class Due:
     due_ms: int
 
     def days(self, now_ms: int) -> int:
-        """Whole days until it is due; negative: overdue."""
-        return (self.due_ms - now_ms) // DAY_MS
+        """Whole days until it is due; negative: overdue by so many."""
+        return int((self.due_ms - now_ms) / DAY_MS)
 
 
 @dataclass(frozen=True, slots=True)

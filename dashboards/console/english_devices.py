@@ -49,6 +49,7 @@ DEVICE_WORDS: dict[str, str] = {
     "leave.yes": "Yes",
     "leave.not_yet": "Not yet",
     "leave.no": "No",
+    "verb.work_order": "Send the work order",
     "work.title": "Work orders",
     "work.number": "Work order {n}",
     "work.none": "No work order yet.",
