@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`coldchain report`: excursion reports, monthly reviews, day sheets, as PDF/A in four languages."""
+"""`coldchain report`: excursions, bags, trips, monthly reviews, day sheets, as PDF/A in four languages."""
 
 from __future__ import annotations
 
@@ -53,6 +53,41 @@ def excursion(
     _file(
         settings_of(config, directory), wanted, as_of, out or Path(f"excursion-{alarm}-{language.value}.pdf")
     )
+
+
+@app.command()
+def bags(
+    alarm: Annotated[int, typer.Argument(help="The alarm's number, as `coldchain alarm list` prints it.")],
+    out: Out = None,
+    rule: Annotated[str, typer.Option(help="Another rule for the same blood, by its name.")] = "",
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """The bags that one alarm concerns: exposure, proposed and decided fate. A draft until two have signed."""
+    from coldchain.wiring.report.blood import bag_sheet
+
+    settings = settings_of(config, directory)
+    document = bag_sheet(settings, alarm, language.value, _instant(as_of), rule)
+    _write(document, out or Path(f"bags-{alarm}-{language.value}.pdf"))
+
+
+@app.command()
+def trip(
+    name: Annotated[str, typer.Argument(metavar="TRIP", help="As its page at the console is called.")],
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """One trip of blood: its legs, one exposure clock over them, its bags."""
+    from coldchain.wiring.report.blood import trip_sheet
+
+    settings = settings_of(config, directory)
+    document = trip_sheet(settings, name, language.value, _instant(as_of))
+    _write(document, out or Path(f"trip-{name}-{language.value}.pdf"))
 
 
 @app.command()

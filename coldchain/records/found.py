@@ -136,6 +136,11 @@ class FoundReader(SiteReader):
         """Of the alarm with that id, newest first: the first one counts."""
         return self._all(Finding, "SELECT * FROM finding WHERE alarm = ? ORDER BY id DESC", (alarm,))
 
+    def began(self, alarm: str) -> int | None:
+        """When the first excursion of the alarm with that id began [ms]; None: it is about none."""
+        found = self._rows("SELECT min(started_ms) FROM excursion WHERE alarm = ?", (alarm,))
+        return found[0][0] if found else None
+
     def outcomes(self, start_ms: int, end_ms: int, as_of_ms: int = 2**62) -> list[Outcome]:
         """Alarms raised in start..end, as known at as_of_ms; drills are left out."""
         sql = (
@@ -153,6 +158,15 @@ class FoundReader(SiteReader):
         """Raised in start..end, oldest first; drills are left out."""
         sql = "SELECT * FROM alarm WHERE raised_ms >= ? AND raised_ms < ? AND kind <> 'drill' ORDER BY number"
         return self._all(Alarm, sql, (start_ms, end_ms))
+
+    def out_of_limits(self, start_ms: int, end_ms: int) -> dict[str, tuple[int, int]]:
+        """appliance -> (excursions high and low that touch start..end, their time in it [ms])."""
+        sql = (
+            "SELECT appliance, count(*), sum(min(coalesce(ended_ms, ?2), ?2) - max(started_ms, ?1))"
+            " FROM excursion WHERE kind IN ('high', 'low') AND started_ms < ?2"
+            " AND coalesce(ended_ms, ?2) > ?1 GROUP BY appliance"
+        )
+        return {name: (n, ms) for name, n, ms in self._rows(sql, (start_ms, end_ms))}
 
     def messages(self, start_ms: int, end_ms: int) -> dict[tuple[str, str], int]:
         """(site, channel) -> messages that left in start..end."""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manager's page of the nation, and reports on paper: day's sheet, month, bag sheet, trip."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from coldchain.kernel.errors import BadData, ColdChainError
+from coldchain.kernel.instants import EPOCH, parse_instant
+from dashboards.console.accounts.gate import check_site
+from dashboards.console.accounts.sight import scoped, seen
+from dashboards.console.blood.nation import DAY_MS, SPANS_DAYS, Nation, nation, read
+from dashboards.console.blood.room import Room
+from dashboards.console.problems import Problem
+from dashboards.console.source import Look
+from dashboards.console.words import language
+
+MONTHS = 12
+PDF = "application/pdf"
+_MONTH, _DAY = re.compile(r"20\d\d-(0[1-9]|1[0-2])"), re.compile(r"20\d\d-[01]\d-[0-3]\d")
+
+
+def router(room: Room) -> APIRouter:
+    """For people's browsers."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/nation")
+    async def page(request: Request, days: int = 30) -> Response:
+        look = seen(await room.console.hub.look())
+        span_days = days if days in SPANS_DAYS else 30
+        return await asyncio.to_thread(_page, room, request, look, span_days)
+
+    @routes.get("/site/{site_id}/day.pdf")
+    def day(site_id: str, day: str) -> Response:
+        if room.console.records.registry().site_by_id.get(site_id) is None:
+            raise Problem(404, "unknown-site", site_id)
+        check_site(site_id, room.console.records.registry())
+        if not _DAY.fullmatch(day):
+            raise Problem(400, "bad-request", "day is written as 2026-10-03")
+        return paper(room, "day", {"site": site_id, "day": day}, f"day-{site_id}-{day}")
+
+    @routes.get("/nation/review.pdf")
+    def review(month: str, as_of: str = "", site: str = "") -> Response:
+        if not _MONTH.fullmatch(month):
+            raise Problem(400, "bad-request", "month is written as 2026-10")
+        if site:
+            check_site(site, room.console.records.registry())
+        elif scoped():
+            raise Problem(403, "not-your-site")
+        of = {"month": month} | ({"site": site} if site else {})
+        return paper(room, "month", of, f"review-{site or 'all'}-{month}", as_of)
+
+    @routes.get("/alarm/{number}/bags.pdf")
+    def bags(number: int, rule: str = "", as_of: str = "") -> Response:
+        room.of_alarm(number)
+        return paper(room, "bags", {"alarm": str(number), "rule": rule}, f"bags-{number}", as_of)
+
+    @routes.get("/trip/{trip}/sheet.pdf")
+    def trip_sheet(trip: str, as_of: str = "") -> Response:
+        room.trip(trip)
+        return paper(room, "trip", {"trip": trip}, f"trip-{trip}", as_of)
+
+    return routes
+
+
+def _page(room: Room, request: Request, look: Look, days: int) -> Response:
+    console = room.console
+    now_ms = console.wall_ms()
+    told = of_nation(room, look, (now_ms - days * DAY_MS, now_ms))
+    return console.render(
+        request, "nation.html",
+        nation=told, days=days, spans=SPANS_DAYS, months=_months(room, now_ms),
+        price=console.settings.notify.sms_price, currency=console.settings.notify.currency,
+        whole=not scoped(),
+    )  # fmt: skip
+
+
+def of_nation(room: Room, look: Look, span: tuple[int, int]) -> Nation:
+    """What whoever asks may see of it."""
+    with room.alarms() as reader:
+        told = read(reader, *span)
+    return nation(look.fleet.rows, look.registry, told, span, room.console.settings.notify.sms_price)
+
+
+def _months(room: Room, now_ms: int) -> list[tuple[str, str]]:
+    """The last months that are over, newest first: (month, the instant at which it was over, RFC 3339)."""
+    zone = room.console.records.zone
+    first = (EPOCH + timedelta(milliseconds=now_ms)).astimezone(zone).date().replace(day=1)
+    found = []
+    for _ in range(MONTHS):
+        over = datetime(first.year, first.month, 1, tzinfo=zone)
+        first = (first - timedelta(days=1)).replace(day=1)
+        found.append((f"{first.year}-{first.month:02d}", over.isoformat()))
+    return found
+
+
+def paper(room: Room, kind: str, of: dict[str, str], name: str, as_of: str = "") -> Response:
+    """A report in the language of whoever asks. as_of: an instant, or nothing for now."""
+    try:
+        as_of_ms = parse_instant(as_of) if as_of else room.console.wall_ms()
+    except (ValueError, OverflowError) as bad:
+        raise Problem(400, "bad-request", str(bad)) from bad
+    try:
+        made = room.tools.paper(kind, of, language(), as_of_ms)
+    except BadData as bad:
+        raise Problem(404, "no-such-report", str(bad)) from bad
+    except ColdChainError as bad:
+        raise Problem(503, "no-typesetter", str(bad)) from bad
+    headers = {"content-disposition": f'inline; filename="{name}.pdf"'}
+    return Response(made, media_type=PDF, headers=headers)
