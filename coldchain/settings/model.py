@@ -256,6 +256,8 @@ class NotifySettings(Section):
     hourly: int = Field(
         120, ge=0, description="Beyond so many messages an hour only first critical ones leave; 0: no bound"
     )
+    sms_price: float = Field(0, ge=0, description="What one SMS costs, for the manager's page")
+    currency: str = Field("LAK", max_length=8, description="Of that price, as it is written behind it")
     file: Path | None = None
     morning: time = Field(
         time(7, 0), ge=time(5), le=time(12), description="When the daily messages leave, in each site's zone"

@@ -72,6 +72,7 @@ def build_alerts(settings: Settings) -> Service:
 def build_console(settings: Settings) -> Service:
     from alerts.oncall.rota import on_duty
     from coldchain.wiring.accounts import first_admin
+    from coldchain.wiring.blood import console_tools
     from coldchain.wiring.device_tools import device_tools
     from coldchain.wiring.links import add_links
     from coldchain.wiring.readiness import readiness
@@ -81,6 +82,7 @@ def build_console(settings: Settings) -> Service:
     first_admin(settings)
     tools = device_tools(settings)
     app = create_app(settings, on_duty=on_duty, ready=partial(readiness, settings), tools=tools)
+    app.state.room.tools = console_tools(settings)
     add_links(app, settings)
     return WebService(app, settings.console.host, settings.console.port)
 

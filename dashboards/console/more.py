@@ -11,7 +11,7 @@ from dashboards.console.accounts.roles import needed
 from dashboards.console.console import Console
 
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("more.daily", (("/wall", "more.wall"), ("/oncall", "page.oncall"), ("/signatures", "page.signatures"))),
+    ("more.daily", (("/wall", "more.wall"), ("/oncall", "page.oncall"), ("/signatures", "page.signatures"), ("/trips", "page.trips"), ("/nation", "page.nation"))),
     (
         "more.system",
         (
