@@ -42,3 +42,38 @@ ABOVE_S = "above_s"
 UNKNOWN_S = "unknown_s"
 """floats [s]: outside the limits of the profile in force, and without a reading to go by"""
 ROLLUP_FIELDS = (MIN, MAX, MEAN, COUNT, BELOW_S, ABOVE_S, UNKNOWN_S)
+
+ALARM = "alarm"
+"""What happened to alarms: a point at each change. Tags appliance, site, kind."""
+KIND = "kind"
+STATE = "state"
+"""integer: of ALARM, 2 somebody is called, 1 somebody has it or it is put aside, 0 it wants nobody any more;
+of STATE_15M one of STATES"""
+NUMBER = "number"
+"""integer: the alarm's number, that people reply"""
+TEXT = "text"
+"""string: in English, for a tooltip"""
+ALARM_FIELDS = (STATE, NUMBER, TEXT)
+
+STATE_15M = "state_15m"
+"""The worst that alarms said of an appliance within each window: every appliance, every window, also in order.
+Tags appliance, site."""
+STATES = {"ok": 0, "aside": 1, "warning": 2, "silent": 3, "alarm": 4}
+"""aside: out of service, or put aside by people. The larger counts."""
+
+LIMITS = "limits"
+"""The limits in force then, once an hour and at each change. Tags appliance, site."""
+LOW = "low"
+HIGH = "high"
+"""floats [°C]; absent where there is no limit on that side"""
+PROFILE = "profile"
+"""string: what the appliance carried"""
+LIMITS_FIELDS = (LOW, HIGH, PROFILE)
+
+EVENT = "event"
+"""What belongs beside a curve, at its beginning. Tags appliance, site, kind (EVENT_KINDS)."""
+UNTIL_MS = "until_ms"
+"""integer [ms since epoch]: its end; its beginning where it has none"""
+EVENT_FIELDS = (UNTIL_MS, TEXT, NUMBER)
+EVENT_KINDS = ("alarm", "power", "silence", "maintenance", "drill", "calibration", "assignment")
+"""Doors are readings; `maintenance` is also a work order."""

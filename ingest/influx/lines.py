@@ -30,6 +30,11 @@ class Line:
     text: str
 
 
+def escaped(tag: str) -> str:
+    """A tag's value."""
+    return tag.translate(_ESCAPES)
+
+
 def tags_of(registry: Registry, sensor: str, quantity: int) -> str:
     """``,appliance=...,quantity=...,sensor=...,site=...``: what is known of it, escaped."""
     entry = registry.sensor_by_id.get(sensor)
@@ -41,7 +46,7 @@ def tags_of(registry: Registry, sensor: str, quantity: int) -> str:
         names.SENSOR: sensor,
         names.SITE: site,
     }
-    return "".join(f",{tag}={values[tag].translate(_ESCAPES)}" for tag in names.TAGS if values[tag])  # type: ignore[union-attr]
+    return "".join(f",{tag}={escaped(value)}" for tag in names.TAGS if (value := values[tag]))
 
 
 def tie_ns(node: str, boot: int, channel: int, seq: int) -> int:

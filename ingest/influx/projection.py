@@ -24,6 +24,7 @@ from coldchain.records.journal import JournalReader, Latest, LogBatch
 from coldchain.records.registry import Registry, RegistryReader
 from coldchain.settings import Settings
 from ingest.influx.delivery import Delivered, Delivery, Send, Stopped
+from ingest.influx.feed import Feed
 from ingest.influx.lines import Line, reading_lines, rollup_lines, tags_of
 from ingest.influx.windows import DirtyWindows
 from ingest.rollups import roll, rule_for
@@ -64,6 +65,7 @@ class Projection:
         self._thread = threading.Thread(target=self._run, name="influx", daemon=True)
         self._dirty = DirtyWindows()
         self._rolled_ms = 0
+        self._feed = Feed(settings)
 
     def start(self) -> None:
         self._thread.start()
@@ -117,6 +119,7 @@ class Projection:
         position, detail = self._reader.cursor("influx")
         self._position = position
         self.points = detail.get("points", 0)
+        self._feed.written_ms = detail.get("events_ms", 0)
         first = self._reader.first_position()
         if first > position + 1:
             log.warning(
@@ -148,6 +151,10 @@ class Projection:
         if rest and now_ms - self._rolled_ms >= ROLLUPS_EVERY_MS:
             self._rolled_ms = now_ms
             self._write_rollups(now_ms)
+        if not batches:
+            self._names.refresh()
+            if lines := self._feed.new(self._registry.registry, now_ms):
+                self._tell(self._deliver(lines))
         return bool(batches)
 
     def _write_readings(self, batches: Sequence[LogBatch]) -> None:
@@ -217,7 +224,9 @@ class Projection:
 
     def _tell(self, outcome: Delivered) -> None:
         position = self._dirty.safe_position(self._position)
-        detail = json.dumps({"written": self._position, "points": self.points})
+        detail = json.dumps(
+            {"written": self._position, "points": self.points, "events_ms": self._feed.written_ms}
+        )
         self._progress.put(Progress(position, detail, outcome.culprits, outcome.parked))
 
 

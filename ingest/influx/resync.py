@@ -13,6 +13,7 @@ from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, RegistryReader
 from coldchain.settings import Settings
 from ingest.influx.delivery import Delivery, Send
+from ingest.influx.feed import Feed
 from ingest.influx.lines import Line, reading_lines, tags_of
 from ingest.influx.projection import rollups_of
 
@@ -37,8 +38,8 @@ def resync(
     send: Send | None = None,
     on_trouble: Callable[[Exception, float], None] | None = None,
 ) -> Resynced:
-    """Every reading with from_ms <= at_ms < to_ms, and every roll-up window that touches the span and is
-    over.
+    """Every reading with from_ms <= at_ms < to_ms, every roll-up window that touches the span and is over,
+    and alarms, limits and events of the span.
 
     The same points again, so it may be repeated, and may run beside ingest. Waits while InfluxDB is away:
     `on_trouble` hears why. `send` defaults to the configured server.
@@ -59,6 +60,12 @@ def resync(
                 end = min(day + DAY_MS, to_ms)
                 lines = _lines(reader, registry.registry, (series, sensor, tags), day, end)
                 _deliver(delivery, lines, settings.influx.batch_points, done)
+        feed = Feed(settings)
+        for day in range(from_ms, to_ms, DAY_MS):
+            end = min(day + DAY_MS, to_ms)
+            told = list(feed.between(registry.registry, day, end, wall_ms()))
+            _deliver(delivery, told, settings.influx.batch_points, done)
+        feed.close()
     finally:
         reader.close()
         registry.close()

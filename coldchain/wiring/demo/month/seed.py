@@ -37,7 +37,7 @@ from ingest.history import History
 from ingest.journal import SqliteJournal
 
 NODE = "demo-month"
-"""The node that every reading of the month names: who asks where it came from sees that nothing measured it."""
+"""The node that every reading of the month names: nothing measured it, and whoever asks can see it."""
 TICK_MS = EVERY_S * 1000
 AFTER_MS = 240_000
 """All that was measured within a tick has arrived so long after its end [ms]."""
@@ -105,7 +105,7 @@ class Clock:
 
 
 class Month:
-    """`run` writes all of it and returns what it came to. span: from, until, whole multiples of a tick [ms]."""
+    """`run` writes all of it and returns what it came to. span: from, until: multiples of a tick [ms]."""
 
     def __init__(self, plan: DemoPlan, settings: Settings, fleet: Fleet, span: tuple[int, int]) -> None:
         self._plan, self._settings, self._fleet = plan, settings, fleet
