@@ -10,26 +10,39 @@ from typing import Annotated
 
 import typer
 
-from coldchain.cli.common import Json, say
+from coldchain.cli import changes
+from coldchain.cli.common import Config, Dir, Json, say, settings_of
 from coldchain.kernel.errors import ConfigError
 from coldchain.settings import Settings, check_text
 from coldchain.settings.template import Answers, render
 
-app = typer.Typer(help="Look at the settings file.", no_args_is_help=True)
+app = typer.Typer(help="Look at the settings file; change rules, soundly.", no_args_is_help=True)
+RulesFile = Annotated[Path, typer.Argument(help="A registry (JSON) or profiles of your own (TOML).")]
+Number = Annotated[int, typer.Argument(help="The proposal's number.")]
+Who = Annotated[
+    str, typer.Option("--as", help="A supervisor or manager: of the registry, or with an account.")
+]
 
 
 @app.command("check")
 def check(
-    path: Annotated[Path, typer.Argument(help="The settings file.")] = Path("coldchain.toml"),
+    path: Annotated[
+        Path, typer.Argument(help="The settings file; or a registry (JSON), or profiles (TOML).")
+    ] = Path("coldchain.toml"),
+    config: Config = None,
+    directory: Dir = None,
     json_: Json = False,
 ) -> None:
-    """Say what is wrong with a settings file: file, line, key, nearest valid key. Exit 78 if anything is."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as bad:
-        raise ConfigError(f"{path}: {bad.strerror}; `coldchain init` writes one") from bad
-    except UnicodeDecodeError as bad:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {bad.start}); save it as UTF-8") from bad
+    """Say what is wrong with a file: file, line, key, nearest valid key. Exit 78 if anything is.
+
+    A registry or profiles are compared with what is in force where --config or --dir says.
+    """
+    text = _text(path)
+    from coldchain.wiring.changing import kind_of
+
+    if kind_of(path, text) is not None:
+        changes.check(path, text, settings_of(config, directory), json_=json_)
+        return
     _, findings = check_text(text, str(path), base=path.parent)
     if json_:
         rows = [
@@ -43,6 +56,65 @@ def check(
         say(f"{path}: {len(findings)} to mend" if findings else f"{path}: sound")
     if findings:
         raise typer.Exit(78)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as bad:
+        raise ConfigError(f"{path}: {bad.strerror}; `coldchain init` writes one") from bad
+    except UnicodeDecodeError as bad:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {bad.start}); save it as UTF-8") from bad
+
+
+@app.command("preview")
+def preview(path: RulesFile, config: Config = None, directory: Dir = None, json_: Json = False) -> None:
+    """What a registry or profiles would change, and which alarms of the last 7 days would be others."""
+    changes.preview(path, _text(path), settings_of(config, directory), json_=json_)
+
+
+@app.command("apply")
+def apply(
+    path: RulesFile,
+    author: Annotated[str, typer.Option("--as", help="Who: a person of the registry, or an account.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Bring a registry or profiles into force; what widens a rule waits for another person's word.
+
+    What is unsound is refused (exit 78), and what is in force stays.
+    """
+    settings = settings_of(config, directory)
+    changes.apply(path, _text(path), settings, person=author, reason=reason, json_=json_)
+
+
+@app.command("proposals")
+def proposals(config: Config = None, directory: Dir = None, json_: Json = False) -> None:
+    """Changes that wait for another person's word, and those that were decided."""
+    changes.proposals(settings_of(config, directory), json_=json_)
+
+
+@app.command("confirm")
+def confirm(
+    number: Number, author: Who, config: Config = None, directory: Dir = None, json_: Json = False
+) -> None:
+    """Agree to a proposal: it comes into force. Not by who asked for it."""
+    changes.decide(settings_of(config, directory), number, author, agree=True, note="", json_=json_)
+
+
+@app.command("refuse")
+def refuse(
+    number: Number,
+    author: Who,
+    note: Annotated[str, typer.Option(help="Why not.")] = "",
+    config: Config = None,
+    directory: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Refuse a proposal, or withdraw one's own: it never comes into force."""
+    changes.decide(settings_of(config, directory), number, author, agree=False, note=note, json_=json_)
 
 
 @app.command("schema")

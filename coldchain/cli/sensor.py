@@ -94,17 +94,18 @@ def import_(
     config: Config = None,
     directory: Dir = None,
 ) -> None:
-    """Make a file the new version. Nothing of the old one is lost."""
+    """Make a file the new version. Nothing of the old one is lost. What widens needs `config apply`."""
     from coldchain.records.registry import Desk, read_registry_file
+    from coldchain.wiring.changing import alone_may
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as bad:
         raise BadData(f"{path}: cannot be read as text: {getattr(bad, 'strerror', None) or bad}") from bad
     registry = read_registry_file(text)
-    version = Desk(settings_of(config, directory).desk_db, wall_ms).publish(
-        registry, author=author, reason=reason
-    )
+    settings = settings_of(config, directory)
+    after = alone_may(settings, path.name, text, wall_ms())
+    version = Desk(settings.desk_db, wall_ms).publish(registry, author=author, reason=reason, after=after)
     say(f"version {version}: {len(registry.appliances)} appliances, {len(registry.sensors)} sensors")
 
 

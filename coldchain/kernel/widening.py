@@ -90,8 +90,8 @@ def of_profile(before: Profile, after: Profile) -> list[Change]:
     found += _span(after.name, "proving", before.proving, after.proving, Effect.NARROWS, _NEVER)
     rate = larger_is(Effect.WIDENS, before.rate_k_min, after.rate_k_min, none=_FOREVER)
     found += _change(after.name, "rate_k_min", before.rate_k_min, after.rate_k_min, rate)
-    # A run ends so far inside: less of it, and a run that goes to and fro begins anew, and later.
-    deadband = larger_is(Effect.NARROWS, before.deadband_k, after.deadband_k, none=0.0)
+    # An alarm is over so far inside: with more of it what goes to and fro is one alarm, not several.
+    deadband = larger_is(Effect.WIDENS, before.deadband_k, after.deadband_k, none=0.0)
     found += _change(after.name, "deadband_k", before.deadband_k, after.deadband_k, deadband)
     if before.component != after.component:
         found.append(Change(after.name, "component", before.component, after.component, Effect.WIDENS))

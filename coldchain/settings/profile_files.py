@@ -121,6 +121,11 @@ def _made(
     def points(prefix: str) -> Limits | None:
         keys = [f"{prefix}{side}" for side in ("low_c", "high_c")]
         told = dict.fromkeys(numbers[key][1] for key in keys if key in numbers)
+        low, high = value(keys[0]), value(keys[1])
+        if low is not None and high is not None and low >= high:
+            raise ValueError(
+                f"{name}: {keys[0]} {low:g} °C is not below {keys[1]} {high:g} °C: exchange them?"
+            )
         return Limits(value(keys[0]), value(keys[1]), "; ".join(told)) if told else None
 
     def span(key: str) -> timedelta | None:
