@@ -123,6 +123,55 @@ def day(
 
 
 @app.command()
+def packet(
+    serial: Annotated[str, typer.Argument(help="The serial number; of an appliance without one, its id.")],
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """The contractor's packet: one device's history, to be read where there is no network."""
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in serial)
+    wanted = ("packet", serial, language.value)
+    named = Path(f"packet-{name}-{language.value}.pdf")
+    _file(settings_of(config, directory), wanted, as_of, out or named)
+
+
+OneSite = Annotated[str | None, typer.Option("--site", help="One site; else all of them.")]
+
+
+@app.command()
+def calibration(
+    site: OneSite = None,
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """The calibration register: every temperature sensor, its certificates, what ends and what is missing."""
+    wanted = ("calibration", site or "all", language.value)
+    named = Path(f"calibration-{site or 'all'}-{language.value}.pdf")
+    _file(settings_of(config, directory), wanted, as_of, out or named)
+
+
+@app.command()
+def drill(
+    site: OneSite = None,
+    out: Out = None,
+    language: In = Language.EN,
+    as_of: AsOf = None,
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """The drill record: every test of an alarm, where it tripped, how fast people were told."""
+    wanted = ("drill", site or "all", language.value)
+    named = Path(f"drill-{site or 'all'}-{language.value}.pdf")
+    _file(settings_of(config, directory), wanted, as_of, out or named)
+
+
+@app.command()
 def card(out: Out = None, language: In = Language.EN) -> None:
     """The on-call card: what to answer to a message, on one page, to be hung beside the telephone."""
     from coldchain.wiring.report.card import on_call_card

@@ -14,9 +14,9 @@ def device_tools(settings: Settings, wall_ms: WallClock = system_wall_ms) -> Too
     from coldchain.wiring.insight import RecordInsight
 
     def packet(serial: str, language: str) -> bytes:
-        from coldchain.wiring.report.packet import packet as document
-        from dashboards.reports.typeset import pdf_of
+        from coldchain.wiring.report.again import Wanted, filed_pdf
 
-        return pdf_of(document(settings, serial, language, wall_ms()))
+        made, _ = filed_pdf(settings, Wanted("packet", serial, language, wall_ms()), wall_ms)
+        return made
 
     return Tools(RecordInsight(settings, wall_ms), packet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,8 +31,12 @@ HOUR_MS = 3_600_000.0
 class RecordInsight:
     """`Insight` of the console and of the packet: opens the record for each question."""
 
-    def __init__(self, settings: Settings, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, wall_ms: Callable[[], int], *, as_of_ms: int | None = None
+    ) -> None:
+        """as_of_ms: what arrived later is left out."""
         self._settings, self._wall_ms = settings, wall_ms
+        self._as_of_ms = 2**62 if as_of_ms is None else as_of_ms
 
     def figures(self, appliance: str, spans: Sequence[tuple[int, int]]) -> list[Figures]:
         reader = RegistryReader(self._settings.desk_db)
@@ -45,7 +49,8 @@ class RecordInsight:
         except StoreUnavailable:
             return blank
         with closing(journal):
-            return [_figures(journal, sensors, one) for one in blank]
+            record = Known(journal, self._as_of_ms)
+            return [_figures(record, sensors, one) for one in blank]
 
     def leave(self, appliance: str, since_ms: int) -> Leave | None:
         with suppress(ColdChainError):
@@ -69,35 +74,44 @@ def _sensors(registry: Registry, appliance: str) -> dict[str, Sensor]:
     return found
 
 
-def _course(journal: JournalReader, sensor: Sensor, start_ms: int, end_ms: int) -> tuple[Ints, Ints]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The journal, and until when what it holds had arrived [ms]."""
+
+    journal: JournalReader
+    as_of_ms: int
+
+
+def _course(known: Known, sensor: Sensor, start_ms: int, end_ms: int) -> tuple[Ints, Ints]:
     """(instants, thousandths) of the readings that did not fail, each instant once."""
-    rows = journal.readings(sensor.id, start_ms, end_ms)
+    rows = known.journal.readings(sensor.id, start_ms, end_ms)
+    rows = rows[rows["arrived_ms"] <= known.as_of_ms]
     rows = rows[(rows["status"] == Status.OK) & (rows["value"] != NO_VALUE)]
     at, first = np.unique(rows["at_ms"].astype(np.int64), return_index=True)
     return at, rows["value"][first].astype(np.int64)
 
 
-def _figures(journal: JournalReader, sensors: dict[str, Sensor], blank: Figures) -> Figures:
+def _figures(known: Known, sensors: dict[str, Sensor], blank: Figures) -> Figures:
     start, end = blank.from_ms, blank.until_ms
     if "load" not in sensors or end <= start:
         return blank
-    at, milli = _course(journal, sensors["load"], start, end)
+    at, milli = _course(known, sensors["load"], start, end)
     if not len(at):
-        return _of_hours(journal, sensors["load"], blank)
+        return _of_hours(known, sensors["load"], blank)
     step = np.minimum(np.diff(at, append=at[-1:]), 2_000 * sensors["load"].every_s)
     known_ms = max(int(step.sum()), 1)
     found = replace(blank, mean_c=float(milli.mean()) / 1000.0, known_ms=known_ms)
-    found = _cycled(journal, sensors["air"], found)
+    found = _cycled(known, sensors["air"], found)
     if "compressor" in sensors:
-        found = _switched(journal, sensors["compressor"], found)
+        found = _switched(known, sensors["compressor"], found)
     if "mains" in sensors:
-        found = replace(found, warming_k_h=_warming(journal, sensors["mains"], start, end, at, milli))
+        found = replace(found, warming_k_h=_warming(known, sensors["mains"], start, end, at, milli))
     return found
 
 
-def _cycled(journal: JournalReader, air: Sensor, found: Figures) -> Figures:
+def _cycled(known: Known, air: Sensor, found: Figures) -> Figures:
     """By the cycles of its air: a compressor needs no sensor of its own."""
-    at, milli = _course(journal, air, found.from_ms - WARM_UP_MS, found.until_ms)
+    at, milli = _course(known, air, found.from_ms - WARM_UP_MS, found.until_ms)
     if not len(at):
         return found
     table, slot = cycles.blank(1), slots.blank(1)
@@ -119,9 +133,9 @@ def _cycled(journal: JournalReader, air: Sensor, found: Figures) -> Figures:
     )
 
 
-def _switched(journal: JournalReader, sensor: Sensor, found: Figures) -> Figures:
+def _switched(known: Known, sensor: Sensor, found: Figures) -> Figures:
     """By what the compressor itself says."""
-    at, milli = _course(journal, sensor, found.from_ms, found.until_ms)
+    at, milli = _course(known, sensor, found.from_ms, found.until_ms)
     if len(at) < CYCLES_LEAST:
         return found
     on = milli >= 500
@@ -133,11 +147,9 @@ def _switched(journal: JournalReader, sensor: Sensor, found: Figures) -> Figures
     return replace(found, duty=float(lasts[on[:-1]].sum() / lasts.sum()), starts=starts / days)
 
 
-def _warming(
-    journal: JournalReader, mains: Sensor, start_ms: int, end_ms: int, at: Ints, milli: Ints
-) -> float | None:
+def _warming(known: Known, mains: Sensor, start_ms: int, end_ms: int, at: Ints, milli: Ints) -> float | None:
     """The median over its outages of how fast the load rose [K/h]."""
-    when, value = _course(journal, mains, start_ms, end_ms)
+    when, value = _course(known, mains, start_ms, end_ms)
     if not len(when):
         return None
     off = np.concatenate(([False], value < 500, [False]))
@@ -153,7 +165,7 @@ def _warming(
     return float(np.median(found)) if found else None
 
 
-def _of_hours(journal: JournalReader, sensor: Sensor, blank: Figures) -> Figures:
+def _of_hours(known: Known, sensor: Sensor, blank: Figures) -> Figures:
     """Of readings whose time is up there are hourly figures."""
-    mean, hours = journal.hourly_mean(sensor.id, blank.from_ms, blank.until_ms)
+    mean, hours = known.journal.hourly_mean(sensor.id, blank.from_ms, blank.until_ms)
     return replace(blank, mean_c=mean / 1000.0, known_ms=hours * 3_600_000) if hours else blank

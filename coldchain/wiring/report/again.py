@@ -16,6 +16,8 @@ from coldchain.kernel.errors import BadData, ColdChainError
 from coldchain.records.filed import Filed, FiledDesk, FiledReader
 from coldchain.settings import Settings
 from coldchain.wiring.report.excursion import excursion_report
+from coldchain.wiring.report.packet import packet
+from coldchain.wiring.report.registers import calibration_register, drill_record
 from coldchain.wiring.report.review import day_sheet, month_review
 from dashboards.reports.document import Document
 from dashboards.reports.words import LANGUAGES
@@ -27,7 +29,9 @@ PDF_MAX = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which: `excursion` 12, `month` 2026-10 or 2026-10/vte, `day` 2026-10-03/vte; as known at [ms]."""
+    """Which: `excursion` 12, `month` 2026-10 or 2026-10/vte, `day` 2026-10-03/vte, `packet` SERIAL,
+    `calibration` or `drill` of a site or `all`; as known at [ms].
+    """
 
     kind: str
     subject: str
@@ -67,6 +71,12 @@ def document_of(settings: Settings, wanted: Wanted, step: Step = _silent) -> Doc
         made = month_review(settings, first, site or None, wanted.language, wanted.as_of_ms, step)
     elif wanted.kind == "day" and site:
         made = day_sheet(settings, site, first, wanted.language, wanted.as_of_ms, step)
+    elif wanted.kind == "packet":
+        made = packet(settings, wanted.subject, wanted.language, wanted.as_of_ms)
+    elif wanted.kind in ("calibration", "drill"):
+        register = calibration_register if wanted.kind == "calibration" else drill_record
+        place = None if wanted.subject == "all" else wanted.subject
+        made = register(settings, place, wanted.language, wanted.as_of_ms)
     else:
         raise BadData(f"there is no report {wanted.kind} {wanted.subject}")
     return replace(made, identity=wanted.identity)
