@@ -8,6 +8,7 @@ has confirmed that we hear receipts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,7 @@ from coldchain.ports.mqtt_client import (
     drop_connection,
     guarded,
     make_client,
+    require_thread,
     start_client,
     stop_client,
 )
@@ -40,6 +42,7 @@ from gateway.writer import SpoolWriter
 
 Log = Callable[[str, dict[str, Any]], None]
 Status = Callable[[], Awaitable[dict[str, Any]]]
+THREAD_LOOK_S = 5.0
 FILES_RETRY_S = 10.0
 """Files of the link that cannot be read, after they could be, are tried again so often."""
 OnLoop = Callable[..., None]
@@ -132,7 +135,10 @@ class HubLink:
             self._attach(client, asyncio.get_running_loop())
             start_client(client, self._mqtt)
             try:
-                await self._lost.wait()
+                while not self._lost.is_set():
+                    require_thread(client)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._lost.wait(), THREAD_LOOK_S)
             finally:
                 self._client = None
                 await asyncio.to_thread(stop_client, client)

@@ -24,7 +24,7 @@ from coldchain.kernel.errors import BatchError, StoreUnavailable
 from coldchain.kernel.link import Receipt, decode_batch, encode_receipt, topic
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports import clock as machine
-from coldchain.ports.mqtt_client import guarded, make_client, start_client, stop_client
+from coldchain.ports.mqtt_client import guarded, make_client, require_thread, start_client, stop_client
 from coldchain.records.carry_keys import trusted
 from coldchain.records.health import Heart
 from coldchain.records.registry import RegistryReader
@@ -114,6 +114,8 @@ class IngestService:
             if group:
                 self.commit(group)
             busy = self._duties.turn(self._steady_s())
+            if self._client is not None:
+                require_thread(self._client)
 
     def _serve_http(self, closing: ExitStack) -> None:
         settings = self._settings.ingest

@@ -27,7 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from coldchain.kernel.errors import ConfigError
+from coldchain.kernel.errors import ColdChainError, ConfigError
 
 P = ParamSpec("P")
 
@@ -124,6 +124,19 @@ def start_client(client: Client, address: BrokerAddress, *, clean: bool = False)
     else:
         client.connect_async(address.host, address.port, keepalive_s)
     client.loop_start()
+
+
+class ThreadGone(ColdChainError):
+    """The client's thread has ended by itself, most often for want of memory: nothing would come again."""
+
+    exit_code = 75
+
+
+def require_thread(client: Client) -> None:
+    """Raise ThreadGone when what `start_client` started is no more. Cheap: call it now and then."""
+    thread = client._thread  # noqa: SLF001 -- paho tells it by no other name
+    if thread is None or not thread.is_alive():
+        raise ThreadGone("the thread of the MQTT client has ended: this process starts anew")
 
 
 def stop_client(client: Client) -> None:

@@ -17,13 +17,14 @@ from paho.mqtt.client import Client, MQTTMessage
 from coldchain.kernel.errors import FrameError
 from coldchain.kernel.link import node_topic
 from coldchain.kernel.ranges import RangeSet
-from coldchain.ports.mqtt_client import guarded, make_client, start_client, stop_client
+from coldchain.ports.mqtt_client import guarded, make_client, require_thread, start_client, stop_client
 from coldchain.settings import MqttSettings
 from gateway.codecs.frames import Event, Pairs
 from gateway.codecs.json_report import encode_answer, parse_reports
 from gateway.drivers.base import LineFigures, Surroundings
 
 TOPIC = node_topic("+", "report")
+THREAD_LOOK_S = 5.0
 
 
 def _events(message: MQTTMessage) -> list[Event]:
@@ -71,7 +72,9 @@ class MqttNodes:
         self._attach(client, asyncio.get_running_loop())
         start_client(client, self._mqtt)
         try:
-            await asyncio.Event().wait()
+            while True:
+                require_thread(client)
+                await asyncio.sleep(THREAD_LOOK_S)
         finally:
             await asyncio.to_thread(stop_client, client)
 

@@ -11,7 +11,15 @@ from paho.mqtt.client import Client
 from rig.brokers import Broker
 
 from coldchain.kernel.errors import ConfigError
-from coldchain.ports.mqtt_client import drop_connection, guarded, make_client, start_client, stop_client
+from coldchain.ports.mqtt_client import (
+    ThreadGone,
+    drop_connection,
+    guarded,
+    make_client,
+    require_thread,
+    start_client,
+    stop_client,
+)
 from coldchain.settings import MqttSettings
 
 WAIT_S = 10.0
@@ -132,3 +140,26 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         make_client(MqttSettings(username="u", password_file=missing), "x")
     with pytest.raises(ConfigError, match=r"TLS files .*cannot be used"):
         make_client(MqttSettings(tls=True, ca_file=tmp_path / "ca.pem"), "x")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_ended_is_told(nats_broker) -> None:
+    """Nothing else would show it: the process lives, its sockets are there, and nobody reads them."""
+    address = address_of(nats_broker)
+    client = make_client(address, "ends")
+
+    def end(*_: object) -> None:
+        raise MemoryError
+
+    client.on_connect = end
+    start_client(client, address)
+    thread = client._thread
+    assert thread is not None
+    thread.join(WAIT_S)
+    with pytest.raises(ThreadGone):
+        require_thread(client)
+    stop_client(client)
+    sound = make_client(address, "lives")
+    start_client(sound, address)
+    require_thread(sound)
+    stop_client(sound)
