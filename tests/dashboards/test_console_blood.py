@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bags, trips, readings by hand, findings, the nation: pages and API over real databases and a real book."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from argon2 import PasswordHasher
+from book_kit import FRIDGE, HOUR, MINUTE, Shop
+from console_client import Client, browsing
+
+from alerts.commands import Commands
+from coldchain.kernel.isbt import check_character
+from coldchain.kernel.link import Batch
+from coldchain.kernel.readings import SPOOLED
+from coldchain.records.accounts import Accounts
+from coldchain.records.found import FoundReader
+from coldchain.records.registry import Appliance, Desk, Sensor
+from coldchain.settings import Settings
+from coldchain.wiring.blood import console_tools
+from dashboards.console.app import create_app
+from ingest.journal import SqliteJournal
+
+HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
+PASSWORD = "a long sentence of words"
+SPARE, BOX = "vte-br-07", "vte-bx-01"
+DONATION = "A999926123456"
+TYPED = f"A9999 26 123456 {check_character(DONATION)}"
+
+
+@dataclass
+class Bank:
+    """A console with alerts' book behind it and a journal of its own, in one folder, on one clock."""
+
+    shop: Shop
+    client: Client
+    commands: Commands
+    settings: Settings
+    journal: SqliteJournal
+    sent: int = 0
+
+    def apply(self) -> None:
+        self.commands.apply(self.shop.scene)
+
+    def post(self, path: str, **fields: str) -> int:
+        said = {"name": "technician"} | fields
+        answer = self.client.post(path, data=said, headers=HERE, follow_redirects=False)
+        self.text = answer.text
+        self.where = answer.headers.get("location", "")
+        self.apply()
+        return answer.status_code
+
+    def page(self, path: str) -> str:
+        answer = self.client.get(path, headers=HERE)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def api(self, path: str, **body: object) -> dict:
+        """GET without a body, else POST."""
+        if body:
+            headers = HERE | {"Idempotency-Key": f"key-{self.shop.now_ms}-{len(path)}-{len(str(body))}"}
+            answer = self.client.post(path, json=body, headers=headers)
+        else:
+            answer = self.client.get(path, headers=HERE)
+        assert answer.status_code < 300, answer.text
+        self.apply()
+        found: dict = answer.json()
+        return found
+
+    def reads(
+        self, appliance: str, celsius: float, begin_ms: int, end_ms: int, arrived_ms: int | None = None
+    ) -> None:
+        """A reading a minute."""
+        at = np.arange(begin_ms, end_ms, MINUTE)
+        sensors = sorted({s.node for s in self.shop.registry.sensors})
+        node = next(s.node for s in self.shop.registry.sensors if s.appliance == appliance)
+        rows = np.zeros(len(at), SPOOLED)
+        rows["node"], rows["quantity"], rows["clock"] = sensors.index(node), 1, 2
+        rows["value"], rows["at_ms"], rows["device_ms"], rows["gateway_ms"] = (
+            round(celsius * 1000),
+            at,
+            at,
+            at,
+        )
+        rows["seq"] = at // 1000 % 2**31
+        low, self.sent = self.sent + 1, self.sent + len(rows)
+        batch = Batch("gw-1", "e1", [(low, self.sent)], [(n, 1) for n in sensors], rows)
+        self.journal.record([batch], arrived_ms or end_ms)
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    shop = Shop(tmp_path)
+    settings = Settings(data_dir=tmp_path)
+    fridge, spare = shop.registry.appliances
+    box = Appliance(id=BOX, name="Transport box", site="vte", kind="transport-box")
+    probes = [
+        Sensor(id=f"{id_}/load", appliance=id_, probe="load", node=f"n-{id_}", channel=0)
+        for id_ in (FRIDGE, SPARE, BOX)
+    ]
+    shop.registry = shop.registry.model_copy(
+        update={"appliances": (fridge, spare, box), "sensors": tuple(probes)}
+    )
+    desk = Desk(settings.desk_db, lambda: shop.now_ms)
+    desk.publish(shop.registry, author="test", reason="seed")
+    desk.close()
+    accounts = Accounts(
+        settings.desk_db,
+        lambda: shop.now_ms,
+        hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
+    )
+    accounts.add("noy", PASSWORD, role="technician", person="technician", by="test", fresh=False)
+    accounts.add("kham", PASSWORD, role="supervisor", person="boss", by="test", fresh=False)
+    accounts.add("guest", PASSWORD, role="contractor", person="guest", by="test", fresh=False)
+    accounts.close()
+    journal = SqliteJournal(settings.readings_db)
+    journal.rewire(shop.registry)
+    app = create_app(settings, lambda: shop.now_ms)
+    app.state.room.tools = console_tools(settings)
+    with browsing(app) as client:
+        commands = Commands(settings.desk_db, shop.store, shop.book, shop.aside)
+        yield Bank(shop, client, commands, settings, journal)
+    journal.close()
+
+
+@pytest.fixture
+def warm(bank: Bank) -> Bank:
+    """A day in order, then 40 minutes at 8 °C, and the alarm is over."""
+    start = bank.shop.now_ms
+    bank.reads(FRIDGE, 4.0, start - 26 * HOUR, start)
+    bank.shop.begins("high")
+    bank.shop.now_ms += 40 * MINUTE
+    bank.reads(FRIDGE, 8.0, start, bank.shop.now_ms)
+    bank.shop.ends("high")
+    bank.shop.now_ms += 10 * MINUTE
+    bank.reads(FRIDGE, 4.0, bank.shop.now_ms - 10 * MINUTE, bank.shop.now_ms)
+    return bank
+
+
+# --- what it turned out to be
+
+
+def test_an_alarm_is_marked_once_it_is_over_and_corrected_later(bank: Bank) -> None:
+    bank.shop.begins("high")
+    assert bank.post("/alarm/1/finding", verdict="true", cause="door") == 409
+    bank.shop.now_ms += 5 * MINUTE
+    bank.shop.ends("high")
+    assert bank.post("/alarm/1/finding", verdict="perhaps") == 422
+    assert "Nobody has marked it yet" in bank.page("/alarm/1")
+    assert bank.post("/alarm/1/finding", verdict="nuisance", cause="warm_load") == 303
+    bank.shop.now_ms += MINUTE
+    assert bank.post("/alarm/1/finding", verdict="true", cause="door", reason="was ajar") == 303
+    page = bank.page("/alarm/1")
+    assert "True: somebody had to act" in page
+    assert "before: nuisance" in page
+    assert "was ajar" in page
+    found = bank.api("/api/v1/alarms/1/findings")
+    assert [one["verdict"] for one in found] == ["true", "nuisance"]
+    told = bank.api("/api/v1/quality")
+    assert (told["all"]["precision"], told["sites"]["vte"]["true"]) == (1.0, 1)
+
+
+# --- bags
+
+
+def test_bags_are_scanned_judged_and_signed_by_two_accounts(warm: Bank) -> None:
+    assert warm.post("/alarm/1/bags", donations=f"=A99992612345600\n{TYPED}\nA9999 26 123457 Z\n") == 422
+    assert "check character is not Z" in warm.text, "the good ones are taken, the wrong one is told"
+    listed = warm.api("/api/v1/alarms/1/bags")
+    assert [bag["donation"] for bag in listed["bags"]] == [DONATION], "the same bag twice is one bag"
+    assert listed["rule"] == "red-cells-30-minutes@au v1"
+    assert 39 * 60 <= listed["exposure"]["out_s"] <= 41 * 60
+    assert listed["bags"][0]["proposed"] == "quarantine"
+    assert [ground["what"] for ground in listed["bags"][0]["grounds"]] == ["once_s"]
+    page = warm.page("/alarm/1/bags")
+    assert "A9999 26 123456" in page
+    assert "Quarantine" in page
+
+    other = warm.api("/api/v1/alarms/1/bags?rule=red-cells-60-minutes@ca")
+    assert other["proposed"] == "keep", "sixty minutes bear it"
+
+    sign = {"do": "sign", "signer": "noy", "password": PASSWORD}
+    assert warm.post("/alarm/1/bags", **(sign | {"password": "wrong"})) == 422
+    assert warm.post("/alarm/1/bags", **sign, signer2="noy", password2=PASSWORD) == 422, "two people"
+    assert warm.post("/alarm/1/bags", **sign, signer2="guest", password2=PASSWORD) == 403
+    assert warm.post("/alarm/1/bags", **sign) == 303
+    paper = warm.where.rpartition("/")[2]
+    assert "waits for the second signature" in warm.page("/alarm/1/bags")
+    assert warm.post(f"/signature/{paper}", signer="kham", password=PASSWORD) == 303
+    page = warm.page("/alarm/1/bags")
+    assert "as the list stands now" in page
+    told = warm.api("/api/v1/alarms/1")
+    assert told["alarm"]["state"] == "closed", "the gravest fate of the list is the disposition"
+    (fate,) = told["dispositions"]
+    assert (fate["what"], fate["person"], fate["second"]) == ("quarantine", "technician", "boss")
+
+    assert warm.post("/alarm/1/bags", do="decide", donation=DONATION, fate="discard") == 422, "a reason"
+    assert warm.post("/alarm/1/bags", do="decide", donation=DONATION, fate="discard", reason="leaks") == 303
+    assert "has changed since" in warm.page("/alarm/1/bags")
+    assert warm.post("/alarm/1/bags", do="remove", donation=DONATION) == 303
+    assert warm.api("/api/v1/alarms/1/bags")["bags"] == []
+
+
+def test_a_bag_that_came_later_has_its_own_exposure(warm: Bank) -> None:
+    late = warm.shop.now_ms - 15 * MINUTE  # the last five minutes of the forty
+    at = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(late / 1000 + 7 * 3600))
+    assert warm.post("/alarm/1/bags", donations=TYPED, **{"from": at}) == 303
+    (bag,) = warm.api("/api/v1/alarms/1/bags")["bags"]
+    assert 4 * 60 <= bag["exposure"]["out_s"] <= 6 * 60
+    assert bag["proposed"] == "keep"
+
+
+def test_the_bag_sheet_is_a_draft_until_two_have_signed_this_list(warm: Bank) -> None:
+    from coldchain.wiring.report.blood import bag_sheet
+
+    warm.post("/alarm/1/bags", donations=TYPED)
+    assert bag_sheet(warm.settings, 1, "en", warm.shop.now_ms).draft
+    both = {"signer": "noy", "password": PASSWORD, "signer2": "kham", "password2": PASSWORD}
+    assert warm.post("/alarm/1/bags", do="sign", **both) == 303
+    signed = bag_sheet(warm.settings, 1, "en", warm.shop.now_ms)
+    assert not signed.draft
+    assert "Kham" in str(signed.blocks[-1])
+    warm.shop.now_ms += MINUTE
+    before = warm.shop.now_ms
+    warm.post("/alarm/1/bags", donations="=B99992612345600")
+    warm.shop.now_ms += MINUTE
+    assert bag_sheet(warm.settings, 1, "en", warm.shop.now_ms).draft, "the list has changed"
+    assert not bag_sheet(warm.settings, 1, "en", before - MINUTE).draft, "as it was known then"
+    for language in ("lo", "fr", "vi"):
+        assert DONATION[:5] in str(bag_sheet(warm.settings, 1, language, before).blocks)
+
+
+def test_pdfs_come_from_the_console(warm: Bank) -> None:
+    pytest.importorskip("typst")
+    warm.post("/alarm/1/bags", donations=TYPED)
+    for path in ("/alarm/1/bags.pdf", "/site/vte/day.pdf?day=2026-03-01", "/nation/review.pdf?month=2026-02"):
+        answer = warm.client.get(path, headers=HERE)
+        assert answer.status_code == 200, (path, answer.text)
+        assert answer.content[:5] == b"%PDF-"
+    assert warm.client.get("/alarm/1/bags.pdf?rule=none@x", headers=HERE).status_code == 404
+    assert warm.client.get("/site/vte/day.pdf?day=yesterday", headers=HERE).status_code == 400
+
+
+# --- trips
+
+
+def test_a_trip_has_one_clock_over_its_legs_and_late_readings_change_it(bank: Bank) -> None:
+    start = bank.shop.now_ms
+    bank.reads(FRIDGE, 4.0, start - 25 * HOUR, start + MINUTE)
+    assert bank.post("/trips", source=FRIDGE, target=FRIDGE) == 422
+    assert bank.post("/trips", source=FRIDGE, target=BOX, note="to Savannakhet", command="a" * 32) == 303
+    trip = bank.where.rpartition("/")[2]
+    again = bank.post("/trips", source=FRIDGE, target=BOX, note="to Savannakhet", command="a" * 32)
+    assert (again, bank.where) == (303, f"/trip/{trip}"), "a second tap is the same trip"
+    bank.shop.now_ms += 2 * HOUR
+    assert bank.post(f"/trip/{trip}/steps", target=SPARE) == 303
+    bank.shop.now_ms += HOUR
+    bank.reads(SPARE, 4.0, start + 2 * HOUR, bank.shop.now_ms)
+    told = bank.api(f"/api/v1/trips/{trip}")
+    assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, BOX, SPARE]
+    assert told["legs"][1]["profile"] == "red-cells-transport@eu v1", "limits while packed"
+    assert told["legs"][1]["unknown_s"] == 7200, "nobody has read the box yet"
+    assert told["proposed"] == "quarantine"
+
+    # The box's logger is read out: 30 minutes of it were at 12 °C, beyond what transport allows.
+    bank.reads(BOX, 4.0, start, start + HOUR, bank.shop.now_ms)
+    bank.reads(BOX, 12.0, start + HOUR, start + 90 * MINUTE, bank.shop.now_ms)
+    bank.reads(BOX, 5.0, start + 90 * MINUTE, start + 2 * HOUR, bank.shop.now_ms)
+    told = bank.api(f"/api/v1/trips/{trip}")
+    assert told["late"] > 60
+    assert told["exposure"]["out_s"] == sum(leg["out_s"] for leg in told["legs"])
+    assert 29 * 60 <= told["exposure"]["out_s"] <= 31 * 60
+    assert told["legs"][1]["unknown_s"] < 300
+    page = bank.page(f"/trip/{trip}")
+    assert "readings came after the event" in page
+    assert '<svg class="chart"' in page
+
+    assert [m.target for m in FoundReader(bank.settings.alarms_db).moved()] == [SPARE, BOX], "alerts counts"
+    assert bank.post(f"/trip/{trip}/steps") == 303
+    assert bank.api(f"/api/v1/trips/{trip}")["trip"]["over"]
+    assert bank.post(f"/trip/{trip}/steps", target=FRIDGE) == 422, "over is over"
+    assert "to Savannakhet" in bank.page("/trips")
+
+
+def test_blood_that_was_moved_by_an_answer_is_a_trip_too(warm: Bank) -> None:
+    alarm = warm.shop.alarm().id
+    with warm.shop.store.transaction():
+        warm.shop.store.moved(alarm, FRIDGE, SPARE, "technician", warm.shop.now_ms - 30 * MINUTE)
+    (trip,) = warm.api("/api/v1/trips")["trips"]
+    assert (trip["moved"], trip["place"]) == (True, SPARE)
+    assert "answer to an alarm" in warm.page("/trips")
+    assert warm.post(f"/trip/{trip['id']}/steps", target=FRIDGE) == 422
+    told = warm.api(f"/api/v1/trips/{trip['id']}")
+    assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, SPARE]
+    bags = warm.api("/api/v1/alarms/1/bags")
+    assert 19 * 60 <= bags["exposure"]["out_s"] <= 21 * 60, "it left the fridge after twenty minutes"
+
+
+# --- readings by hand
+
+
+def test_a_thermometer_is_read_at_the_console_and_shown_apart(warm: Bank) -> None:
+    assert warm.post("/by-hand", appliance=FRIDGE, celsius="warm") == 422
+    assert warm.post("/by-hand", appliance=FRIDGE, celsius="9,5") == 303
+    assert warm.where == "/site/vte#by-hand"
+    page = warm.page("/site/vte")
+    assert "9.5" in page
+    assert "by hand" in page
+    assert warm.post("/by-hand", appliance=SPARE, celsius="-4.25", back="appliance") == 303
+    assert warm.where == f"/appliance/{SPARE}#by-hand"
+    noted = warm.api(f"/api/v1/appliances/{FRIDGE}/by-hand")["by_hand"]
+    assert [(one["celsius"], one["how"]) for one in noted] == [(9.5, "console")]
+    warm.api(f"/api/v1/appliances/{FRIDGE}/by-hand", celsius=4.4, person="technician")
+    noted = warm.api(f"/api/v1/appliances/{FRIDGE}/by-hand")["by_hand"]
+    assert [one["celsius"] for one in noted] == [4.4, 9.5]
+    assert warm.api("/api/v1/alarms")["open"] == [] or len(warm.api("/api/v1/alarms")["open"]) == 1
+    row = warm.api("/api/v1/appliances")["appliances"]
+    assert all(one["celsius"] != 9.5 for one in row), "no sensor said that"
+    assert warm.post(f"/by-hand/{noted[0]['id']}", appliance=FRIDGE) == 303
+    left = warm.api(f"/api/v1/appliances/{FRIDGE}/by-hand")["by_hand"]
+    assert [one["celsius"] for one in left] == [9.5]
+
+
+def test_the_site_page_tells_which_way_it_goes_and_how_long_it_takes(bank: Bank) -> None:
+    now = bank.shop.now_ms
+    for minute in range(60):
+        at = now - (60 - minute) * MINUTE
+        bank.reads(FRIDGE, 4.0 + minute * 0.02, at, at + 1)
+    bank.shop.now_ms += 5_000  # the fleet is looked at again
+    page = bank.page("/site/vte")
+    found = re.search(r"rising 1\.2 °C an hour: (\d+) min to the limit", page.replace("\xa0", " "))
+    assert found, page[:3000]
+    assert 38 <= int(found[1]) <= 46, "0.8 °C at 1.2 °C an hour"
+
+
+# --- the nation
+
+
+def test_the_nation_on_one_page(warm: Bank) -> None:
+    warm.post("/alarm/1/finding", verdict="nuisance", cause="defrost")
+    page = warm.page("/nation")
+    assert "The nation" in page
+    assert "0 % of 1 marked ones" in page
+    assert "no price is set" in page
+    told = warm.api("/api/v1/nation")
+    assert [bad["appliance"] for bad in told["worst"]] == [FRIDGE]
+    assert told["worst"][0]["out_s"] == 2400
+    assert told["quality"]["nuisance"] == 1
+    assert sum(told["counts"].values()) == 3
+    assert [place["name"] for place in told["provinces"]] == ["Vientiane"]
+    assert told["replace"] == []
