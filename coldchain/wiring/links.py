@@ -53,7 +53,7 @@ def add_links(app: FastAPI, settings: Settings, wall_ms: WallClock = system_wall
         return True
 
     if hasattr(app.state, "office"):
-        add_office(app, settings)
+        add_office(app, settings, wall_ms)
     added = router(calendar, delivered, AnswerLinks(settings, wall_ms))
     app.include_router(added)
     if (served := getattr(app.state, "served", None)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dashboards.console.english_admin import ADMIN_WORDS
 from dashboards.console.english_alarm import ALARM_WORDS
+from dashboards.console.english_office import OFFICE_WORDS
 from dashboards.console.english_blood import BLOOD_WORDS
 from dashboards.console.english_devices import DEVICE_WORDS
 from dashboards.console.english_screens import SCREEN_WORDS
@@ -12,6 +13,7 @@ from dashboards.console.english_screens import SCREEN_WORDS
 ENGLISH: dict[str, str] = {
     **ADMIN_WORDS,
     **ALARM_WORDS,
+    **OFFICE_WORDS,
     **BLOOD_WORDS,
     **SCREEN_WORDS,
     **DEVICE_WORDS,
@@ -317,6 +319,7 @@ ENGLISH: dict[str, str] = {
     "mend.drill": "test of the alarm",
     "mend.credit": "credit",
     "mend.signal": "weak signal",
+    "mend.certificate": "certificate",
     "mend.unanswered": "alarm without an answer",
     "mend.disposition": "fate of the blood",
     "mend.silent": "silent",

@@ -11,7 +11,16 @@ from dashboards.console.accounts.roles import needed
 from dashboards.console.console import Console
 
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("more.daily", (("/wall", "more.wall"), ("/oncall", "page.oncall"), ("/signatures", "page.signatures"), ("/trips", "page.trips"), ("/nation", "page.nation"))),
+    (
+        "more.daily",
+        (
+            ("/wall", "more.wall"),
+            ("/oncall", "page.oncall"),
+            ("/signatures", "page.signatures"),
+            ("/trips", "page.trips"),
+            ("/nation", "page.nation"),
+        ),
+    ),
     (
         "more.system",
         (
@@ -19,6 +28,18 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("/health", "nav.health"),
             ("/audit", "page.audit"),
             ("/accounts", "page.accounts"),
+        ),
+    ),
+    (
+        "more.admin",
+        (
+            ("/admin/discovery", "page.discovery"),
+            ("/admin/registry", "page.registry"),
+            ("/admin/profiles", "page.profiles"),
+            ("/admin/people", "page.people"),
+            ("/admin/gateways", "page.gateways"),
+            ("/admin/channels", "page.channels"),
+            ("/admin/backup", "page.backup"),
         ),
     ),
 )

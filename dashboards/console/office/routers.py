@@ -5,10 +5,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboards.console.office import duty, trail
+from dashboards.console.office import duty, machine, people, register, trail
 from dashboards.console.office.tools import Office
 
 
 def office_pages(office: Office) -> list[APIRouter]:
     """For people and for programs."""
-    return [duty.router(office), trail.router(office), trail.programs(office)]
+    return [
+        duty.router(office),
+        trail.router(office),
+        trail.programs(office),
+        register.router(office),
+        people.router(office),
+        machine.router(office),
+    ]

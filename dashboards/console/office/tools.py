@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
-from coldchain.kernel.errors import BadData, StoreUnavailable
+from coldchain.kernel.errors import BadData, ColdChainError, StoreUnavailable
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.duty import Rota
 from coldchain.records.registry import Desk, Registry, RegistryReader
@@ -48,13 +49,31 @@ class Held(Protocol):
 @dataclass(frozen=True, slots=True)
 class Tools:
     """shifts, gaps: of rotas, from, until [ms]; calendar: a rota's new secret path; compare: a file's
-    contents, held against the record.
+    contents, held against the record; adopt: a waiting channel becomes a sensor; pin, gateway: an entry of
+    the registry; publish: a version (JSON), why, the version that it is made of, by whom: in force, or asked
+    of a second person; profiles: (label, component and use, (number, source) ...); rehearse: a backup,
+    brought back into a folder that is thrown away.
     """
 
     shifts: Callable[[Rota, int, int], Sequence[Shift]]
     gaps: Callable[[Sequence[Rota], int, int], Sequence[tuple[int, int]]]
     calendar: Callable[[str], str]
     compare: Callable[[bytes], Held]
+    adopt: Callable[[Mapping[str, str], str], int]
+    pin: Callable[[str, str], int]
+    gateway: Callable[[dict[str, Any], str], int]
+    publish: Callable[[str, str, int, str], Published]
+    profiles: Callable[[], Sequence[tuple[str, str, Sequence[str]]]]
+    rehearse: Callable[[Path], None]
+
+
+class Published(Protocol):
+    """version: in force; proposal: the number of what a second person is asked to decide."""
+
+    @property
+    def version(self) -> int | None: ...
+    @property
+    def proposal(self) -> int | None: ...
 
 
 class Office:
@@ -80,6 +99,13 @@ class Office:
             raise Unavailable(str(bad)) from bad
         finally:
             reader.close()
+
+    def publish(self, made: Registry, reason: str, base: int) -> Published:
+        """In force now, or asked of a second person because something would alarm later or more seldom."""
+        try:
+            return self.tools.publish(made.model_dump_json(), reason, base, acting())
+        except (ColdChainError, ValueError) as bad:
+            raise Problem(422, "unsound", sentence(bad)) from bad
 
     def change(self, change: Callable[[Registry], Registry], reason: str) -> int:
         """Publish what `change` makes of the newest registry; returns its version. Problem: unsound."""
