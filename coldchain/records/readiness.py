@@ -26,6 +26,7 @@ DRILL_EVERY_MS = 92 * DAY_MS
 """Blood banks test the alarm of each appliance every quarter."""
 AHEAD_MS = 7 * DAY_MS
 BACKLOG_MS = 3_600_000
+CERTIFICATE_MS = 30 * DAY_MS
 UNANSWERED_MS = 30 * 60_000
 WEAK_DBM = -100
 """At and below it messages begin to fail: two of five bars on most telephones. Ours."""
@@ -58,6 +59,7 @@ class Known:
     drills      appliance -> when its alarm was last tested
     since_ms    when the installation began: nothing older can be asked of it
     credit, reserve, signal_dbm  of the modem, where known
+    certificate_until_ms, certificate_refused  of the broker's: its end, or why our clients do not take it
     """
 
     now_ms: int
@@ -76,6 +78,8 @@ class Known:
     credit: float | None = None
     reserve: float = 0.0
     signal_dbm: int | None = None
+    certificate_until_ms: int | None = None
+    certificate_refused: str = ""
     tells: bool = True
     """Is there any channel by which people are told?"""
 
@@ -94,6 +98,7 @@ def findings(known: Known) -> list[Finding]:
         _alarms,
         _silent,
         _backlogs,
+        _certificate,
         _upkeep,
     )
     found = [finding for part in parts for finding in part(known)]
@@ -229,6 +234,21 @@ def _backlogs(known: Known) -> Iterator[Finding]:
         if known.now_ms - oldest >= BACKLOG_MS:
             says = f"readings wait in {gateway} since {rfc3339(oldest)}"
             yield Finding("soon", "backlog", gateway, says, "look at its link: credit, antenna, broker")
+
+
+def _certificate(known: Known) -> Iterator[Finding]:
+    do = "make a new one, put it where the broker reads it, and start the broker anew"
+    until_ms = known.certificate_until_ms
+    if known.certificate_refused:
+        says = (
+            f"the broker's certificate is refused: {known.certificate_refused}; gateways keep their readings"
+        )
+        yield Finding("now", "certificate", "broker", says, do)
+    elif until_ms is not None and until_ms - known.now_ms < CERTIFICATE_MS:
+        says = f"the broker's certificate ends at {rfc3339(until_ms)}"
+        yield Finding(
+            "now" if until_ms - known.now_ms < DAY_MS else "soon", "certificate", "broker", says, do
+        )
 
 
 _UPKEEP = {

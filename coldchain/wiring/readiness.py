@@ -13,6 +13,7 @@ from coldchain.records.readiness import AHEAD_MS, DAY_MS, Finding, Known, findin
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
+from coldchain.wiring.certificate import certificate
 
 UPKEEP_TOLD_MS = 2 * DAY_MS
 """What has ended meanwhile is still in the next two mornings' lists."""
@@ -45,6 +46,7 @@ def known(settings: Settings, now_ms: int) -> Known:
     delivered, asked = alarms.reached()
     heard, backlogs = _heard(settings)
     figures = next((beat.figures for beat in beats(settings.data_dir) if beat.name == "alerts"), {})
+    shown = certificate(settings.mqtt)
     drills: dict[str, int] = {}
     for row in alarms.drills():
         if row.trip_ms is not None:
@@ -66,6 +68,8 @@ def known(settings: Settings, now_ms: int) -> Known:
         credit=figures.get("credit"),
         reserve=settings.notify.modem.reserve or 0.0,
         signal_dbm=figures.get("signal_dbm"),
+        certificate_until_ms=shown.until_ms if shown else None,
+        certificate_refused=shown.refused if shown else "",
         tells=settings.notify.kind != "none",
     )
     desk.close()
