@@ -164,7 +164,8 @@ COUNTED: dict[str, dict[str, str]] = {
     "desk.db": {"registry": "SELECT coalesce(max(version), 0) FROM registry"},
     "readings.db": {
         "position": "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'position'",
-        "recorded": "SELECT coalesce(sum(value), 0) FROM counter WHERE name IN ('journalled', 'seeded', 'waiting')",
+        "recorded": "SELECT coalesce(sum(value), 0) FROM counter"
+        " WHERE name IN ('journalled', 'seeded', 'waiting')",
         "dead_lettered": "SELECT coalesce(sum(readings), 0) FROM dead_letter",
     },
     "spool.db": {

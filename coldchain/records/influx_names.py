@@ -56,8 +56,8 @@ TEXT = "text"
 ALARM_FIELDS = (STATE, NUMBER, TEXT)
 
 STATE_15M = "state_15m"
-"""The worst that alarms said of an appliance within each window: every appliance, every window, also in order.
-Tags appliance, site."""
+"""The worst that alarms said of an appliance within each window: every appliance, every window, also when in
+order. Tags appliance, site."""
 STATES = {"ok": 0, "aside": 1, "warning": 2, "silent": 3, "alarm": 4}
 """aside: out of service, or put aside by people. The larger counts."""
 

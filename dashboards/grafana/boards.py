@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four dashboards: nation, site, appliance, system. From general to specific, by links. Pure."""
+"""The five dashboards: nation, site, appliance, device history, system; general to specific. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from coldchain.kernel.words import Quantity
 from coldchain.records import influx_names as names
+from dashboards.grafana import happenings as hp
 from dashboards.grafana import influxql as ql
 from dashboards.grafana.panels import (
     ALARM,
@@ -19,6 +21,7 @@ from dashboards.grafana.panels import (
     Json,
     bars,
     by_range,
+    by_value,
     curves,
     laid_out,
     link,
@@ -58,7 +61,7 @@ def dashboard(
     hours: int = 24,
 ) -> Json:
     """One dashboard; `id` is left to the server. It begins at a whole hour, as the states want it."""
-    others = [("wall", "to_wall"), ("system", "to_system")]
+    others = [("wall", "to_wall"), ("device", "to_device"), ("system", "to_system")]
     return {
         "uid": tongue.uid(board),
         "title": tongue.t(board),
@@ -139,11 +142,57 @@ def states(tongue: Tongue, title: str, by: str, *tags: str) -> Json:
     )  # fmt: skip
 
 
+def alarm_words(tongue: Tongue) -> list[Json]:
+    """What alarms say, each state with its word."""
+    colors = {"ok": OK, "aside": LOW, "warning": "#e69f00", "silent": SILENT, "alarm": ALARM}
+    return [
+        by_value([(code, tongue.t(f"alarm.{name}"), colors[name]) for name, code in names.STATES.items()])
+    ]
+
+
+def alarm_states(tongue: Tongue, title: str, by: str, *tags: str, **values: Any) -> Json:
+    name = "${__field.labels." + by + "}"
+    go = to_site(tongue, name) if by == names.SITE else to_appliance(tongue, name)
+    query = hp.alarm_states(by, tongue.zone, *tags)
+    return timeline(
+        tongue.t(title), query, f"$tag_{by}", alarm_words(tongue), links=[go],
+        description=tongue.t("about.alarms"), timeShift="15m", hideTimeOverride=True, **values,
+    )  # fmt: skip
+
+
+def annotation(tongue: Tongue, word: str, query: str, color: str, *, text: str, end: str = "") -> Json:
+    """Marks on every chart of a board. `text`, `end`: the query's columns."""
+    found = target(query, ref="Anno") | {
+        "fromAnnotations": True, "queryType": "tags", "textColumn": text,
+        "tagsColumn": names.KIND if end else names.SENSOR,
+    }  # fmt: skip
+    return {
+        "name": tongue.t(word), "enable": True, "hide": False, "iconColor": color, "datasource": SOURCE,
+        "target": found | ({"timeEndColumn": end} if end else {}),
+    }  # fmt: skip
+
+
+def beside(tongue: Tongue, *tags: str) -> list[Json]:
+    """Alarms, what was absent, work and words about it, open doors."""
+    kinds = (
+        ("mark.alarm", ("alarm",), ALARM), ("mark.absent", ("power", "silence"), SILENT),
+        ("mark.work", ("maintenance", "calibration", "assignment", "drill"), BAND),
+    )  # fmt: skip
+    found = [
+        annotation(tongue, word, hp.events(some, *tags), color, text=names.TEXT, end=names.UNTIL_MS)
+        for word, some, color in kinds
+    ]
+    return [*found, annotation(tongue, "doors", hp.doors_opened(*tags), "#e69f00", text=names.SENSOR)]
+
+
 def wall(tongue: Tongue) -> Json:
     """The nation on one screen."""
     t = tongue.t
     outside, silent = f">= {ql.OUTSIDE_FROM}", f'>= {ql.SILENT_FROM} AND "newest" < {ql.OUTSIDE_FROM}'
     stats = [
+        stat(
+            t("in_alarm"), hp.how_many_in("alarm"), none=t("none"), bad=ALARM, description=t("about.alarms")
+        ),
         stat(t("outside"), ql.how_many(outside), none=t("none"), bad=ALARM, description=t("about.now")),
         stat(t("silent"), ql.how_many(silent), none=t("none"), bad=SILENT, description=t("about.now")),
         stat(t("dark"), ql.without_mains(), none=t("none"), bad="#7d5200", description=t("about.now")),
@@ -152,9 +201,10 @@ def wall(tongue: Tongue) -> Json:
             good_from=-1,
         ),
     ]  # fmt: skip
-    rows = [
-        (5, [(6, one) for one in stats]),
-        (11, [(14, states(tongue, "by_site", names.SITE)), (10, outside_table(tongue))]),
+    rows: list[tuple[int, Sequence[tuple[int, Json]]]] = [
+        (5, [(4, one) if place else (8, one) for place, one in enumerate(stats)]),
+        (11, [(14, alarm_states(tongue, "alarms_by_site", names.SITE)), (10, outside_table(tongue))]),
+        (11, [(24, states(tongue, "by_site", names.SITE))]),
     ]
     return dashboard(tongue, "wall", rows)
 
@@ -176,11 +226,12 @@ def site(tongue: Tongue) -> Json:
     chart = curves(tongue.t("extremes"), highest, "celsius", description=tongue.t("about.extremes"))
     chart["targets"] = [target(highest, alias=f"$tag_{names.APPLIANCE} $col")]
     rows = [
+        (9, [(24, alarm_states(tongue, "alarms_by_appliance", names.APPLIANCE, tag))]),
         (9, [(24, states(tongue, "by_appliance", names.APPLIANCE, tag))]),
         (9, [(14, chart), (10, outside_table(tongue, tag))]),
         (7, doors_and_mains(tongue, tag)),
     ]
-    return dashboard(tongue, "site", rows, [variable(tongue, tag)])
+    return dashboard(tongue, "site", rows, [variable(tongue, tag)], beside(tongue, tag))
 
 
 def appliance(tongue: Tongue) -> Json:
@@ -192,7 +243,7 @@ def appliance(tongue: Tongue) -> Json:
     ]  # fmt: skip
     band = curves(
         t("extremes"), ql.extremes(ql.TEMPERATURE, zone, tag, names.SENSOR), "celsius", band=True,
-        description=t("about.extremes"),
+        limits=hp.limits(zone, tag), description=t("about.extremes"),
     )  # fmt: skip
     outside = bars(t("seconds"), ql.seconds(zone, tag), "$col", "s", colors)
     raw = ql.every_reading(ql.TEMPERATURE, zone, tag, names.SENSOR)
@@ -202,24 +253,55 @@ def appliance(tongue: Tongue) -> Json:
     )  # fmt: skip
     rows: list[tuple[int, Sequence[tuple[int, Json]]]] = [
         (10, [(24, band)]),
+        (3, [(24, alarm_states(tongue, "alarms_by_appliance", tag, tag))]),
         (6, [(12, states(tongue, "by_appliance", tag, tag)), (12, outside)]),
         (5, doors_and_mains(tongue, tag)),
         (8, [(24, curves(t("every"), raw, "celsius", band=True, interval="1m", timeFrom="6h"))]),
         (7, [(8, curves(t(w), ql.extremes(what.word, zone, tag, by=tag), unit)) for w, what, unit in around]),
     ]  # fmt: skip
-    marks: Json = {
-        "name": t("mark"), "enable": True, "hide": False, "iconColor": ALARM, "datasource": SOURCE,
-        "target": target(ql.marks(tag), ref="Anno") | {
-            "fromAnnotations": True, "queryType": "tags", "textColumn": "outside", "tagsColumn": names.SENSOR,
-        },
-    }  # fmt: skip
+    marks = annotation(tongue, "mark", ql.marks(tag), ALARM, text="outside")
     variables = [
         variable(tongue, names.SITE, many=True),
         variable(tongue, tag, within=names.SITE),
         # `load` comes after `air`
         variable(tongue, names.SENSOR, within=tag, last=True),
     ]
-    return dashboard(tongue, "appliance", rows, variables, [marks], hours=168)
+    return dashboard(tongue, "appliance", rows, variables, [marks, *beside(tongue, tag)], hours=168)
+
+
+def device(tongue: Tongue) -> Json:
+    """One appliance for whoever repairs it: a month of what it did, and of what was done to it."""
+    t, zone, tag = tongue.t, tongue.zone, names.APPLIANCE
+    colors = [
+        (names.ABOVE_S, t("above"), ALARM), (names.BELOW_S, t("below"), BAND),
+        (names.UNKNOWN_S, t("unknown"), SILENT),
+    ]  # fmt: skip
+    band = curves(
+        t("extremes"), ql.extremes(ql.TEMPERATURE, zone, tag, names.SENSOR), "celsius", band=True,
+        limits=hp.limits(zone, tag), description=t("about.extremes"),
+    )  # fmt: skip
+    days = bars(t("seconds_by_day"), hp.seconds_by_day(zone, tag), "$col", "s", colors)
+    doors = bars(t("openings"), hp.openings(zone, tag), "$col", "short", [("openings", t("openings"), LOW)])
+    room = curves(t("ambient"), ql.extremes(Quantity.AMBIENT.word, zone, tag, by=tag), "celsius")
+    words = (names.KIND, t("col.kind"), ""), (names.TEXT, t("col.text"), "")
+    until = names.UNTIL_MS, t("col.until"), "dateTimeAsIso"
+    happened = table(t("happened"), hp.told(tag), (*words, until), sort="Time", links={})
+    changes = table(
+        t("alarm_changes"), hp.alarm_changes(tag), ((names.NUMBER, t("col.number"), ""), *words),
+        sort="Time", links={},
+    )  # fmt: skip
+    rows = [
+        (3, [(24, alarm_states(tongue, "alarms_by_appliance", tag, tag))]),
+        (10, [(24, band)]),
+        (9, [(14, happened), (10, changes)]),
+        (7, [(8, days), (8, doors), (8, room)]),
+    ]
+    variables = [
+        variable(tongue, names.SITE, many=True),
+        variable(tongue, tag, within=names.SITE),
+        variable(tongue, names.SENSOR, within=tag, last=True),
+    ]
+    return dashboard(tongue, "device", rows, variables, beside(tongue, tag), hours=720)
 
 
 def system(tongue: Tongue) -> Json:
@@ -251,5 +333,5 @@ def system(tongue: Tongue) -> Json:
 
 
 BOARDS: dict[str, Callable[[Tongue], Json]] = {
-    "wall": wall, "site": site, "appliance": appliance, "system": system,
+    "wall": wall, "site": site, "appliance": appliance, "device": device, "system": system,
 }  # fmt: skip

@@ -68,6 +68,15 @@ def stat(title: str, query: str, *, none: str, bad: str, description: str, good_
     )  # fmt: skip
 
 
+def by_value(words: Sequence[tuple[int, str, str]]) -> Json:
+    """A word and a colour for each (value, word, colour)."""
+    found = {
+        str(value): {"text": text, "color": color, "index": index}
+        for index, (value, text, color) in enumerate(words)
+    }
+    return {"type": "value", "options": found}
+
+
 def timeline(
     title: str, query: str, alias: str, mappings: Sequence[Json], *, links: Sequence[Json] = (), **values: Any
 ) -> Json:
@@ -90,18 +99,38 @@ def timeline(
     )  # fmt: skip
 
 
+LIMITS_STAND_MS = 2 * 3_600_000
+"""Limits are written once an hour: a line goes on over this, and ends where they were not written."""
+
+
 def curves(
-    title: str, query: str, unit: str, *, band: bool = False, interval: str = "15m", **values: Any
+    title: str,
+    query: str,
+    unit: str,
+    *,
+    band: bool = False,
+    limits: str = "",
+    interval: str = "15m",
+    **values: Any,
 ) -> Json:
-    """Lines; with `band`, the field `max` is filled down to the field `min` of the same sensor."""
+    """Lines; with `band`, the field `max` is filled down to the field `min` of the same sensor.
+
+    `limits`: a second query, whose lines are dashed.
+    """
     overrides = []
+    if limits:
+        stands: Json = {"id": "custom.spanNulls", "value": LIMITS_STAND_MS}
+        dashed: Json = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}}
+        overrides = [_override("/^limit_/", ALARM, stands, dashed)]
     if band:
-        overrides = [
+        overrides += [
             _override("/max$/", BAND, {"id": "custom.fillBelowTo", "value": "min"}),
             _override("/min$/", LOW, {"id": "custom.lineWidth", "value": 1}),
         ]
     return panel(
-        "timeseries", title, [target(query, alias="$col")], interval=interval,
+        "timeseries", title,
+        [target(query, alias="$col"), *([target(limits, alias="$col", ref="B")] if limits else [])],
+        interval=interval,
         fieldConfig={
             "defaults": {
                 "unit": unit,
@@ -159,7 +188,7 @@ def table(
         fieldConfig={"defaults": {"custom": {"align": "auto"}}, "overrides": overrides},
         options={"showHeader": True, "cellHeight": "sm"},
         transformations=[
-            {"id": "organize", "options": {"excludeByName": {"Time": True}}},
+            {"id": "organize", "options": {"excludeByName": {"Time": sort != "Time"}}},
             {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": sort, "desc": True}]}},
         ],
     )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from coldchain.cli.grafana import FOLDER
+from coldchain.records.influx_names import STATES
 from dashboards.grafana import influxql as ql
 from dashboards.grafana.build import as_text, built, write
 from dashboards.grafana.words import CATALOGUES, ENGLISH
@@ -51,7 +52,7 @@ def test_uids_are_fixed_and_every_link_leads_to_one() -> None:
     uids = [board["uid"] for board in BOARDS.values()]
     assert sorted(uids) == sorted(
         f"coldchain-{board}{tail}"
-        for board in ("wall", "site", "appliance", "system")
+        for board in ("wall", "site", "appliance", "device", "system")
         for tail in ("", "-lo")
     )
     for board in BOARDS.values():
@@ -74,6 +75,7 @@ def test_the_languages_have_the_same_keys_and_all_are_used() -> None:
         p.read_text() for p in (ROOT / "dashboards/grafana").glob("*.py") if p.name != "words.py"
     )
     quoted = set(re.findall(r'"([a-z_.]+)"', source)) | {"var.site", "var.appliance", "var.sensor"}
+    quoted |= {f"alarm.{state}" for state in STATES}
     assert sorted(ENGLISH.keys() - quoted) == []
 
 

@@ -16,9 +16,12 @@ from rig.influx import Influx
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records import influx_names as names
+from coldchain.records.alarms import Alarm, AlarmEvent, DrillRow, OutOfService
 from coldchain.records.registry import Appliance, Assignment, Registry, Sensor, Site
 from dashboards.grafana import influxql as ql
 from dashboards.grafana.build import built
+from dashboards.grafana.words import ENGLISH, LAO
+from ingest.influx import events
 from ingest.influx.lines import reading_lines, rollup_lines, tags_of
 from ingest.rollups import roll, rule_for
 
@@ -28,6 +31,7 @@ START = NOW // DAY * DAY - 30 * DAY
 PEAK_AT = NOW // HOUR * HOUR - 11 * DAY
 BUCKET = "grafana_month"
 QUANTITIES = ("temperature", "door", "mains", "battery", "ambient", "humidity")
+OPENED_AT = NOW // HOUR * HOUR - 2 * DAY
 CARRIES = ("red-cells@eu", "plasma@eu", "platelets@eu")
 REG = Registry(
     sites=(Site(id="vte", name="V"), Site(id="skt", name="S")),
@@ -61,6 +65,8 @@ def month(sensor: Sensor) -> tuple[Any, Any]:
         value = np.full(len(at), USUAL[sensor.quantity], np.int64)
         if sensor.appliance == DARK and sensor.quantity == "mains":
             value[at > NOW - HOUR] = 0
+        if sensor.quantity == "door":
+            value[(at >= OPENED_AT) & (at < OPENED_AT + HOUR)] = 1000
         return at, value
     mean = MEAN_C[REG.appliance_by_id[sensor.appliance or ""].assignments[0].carries]
     value = np.round(1000 * (mean + 0.6 * np.sin(at / HOUR * 7))).astype(np.int64)
@@ -87,10 +93,41 @@ def points() -> Iterator[str]:
             yield from (line.text for line in rollup_lines(measurement, tags, rolled.rows()))
 
 
+def alarm(number: int, appliance: str, kind: str, since_ms: int, returned_ms: int | None) -> Alarm:
+    state = "unacknowledged" if returned_ms is None else "closed"
+    return Alarm(
+        number, f"a-{number}", "appliance", appliance, f"{appliance}/temperature", appliance[:3], kind,
+        "critical", state, since_ms, since_ms, returned_ms, None, None, 8000, 6000, 9000, "high@1", None, 1, 1, since_ms,
+    )  # fmt: skip
+
+
+ALARMS = [
+    alarm(1, PEAKY, "high", PEAK_AT, PEAK_AT + HOUR), alarm(2, WARM, "high", NOW - 2 * HOUR, None),
+    alarm(3, QUIET, "silence", NOW - QUIET_MS, None),
+    alarm(4, PEAKY, "silence", PEAK_AT + DAY, PEAK_AT + DAY + HOUR),
+]  # fmt: skip
+
+
+def happenings() -> Iterator[events.Line]:
+    """What alerts and the desk would have told, by the projection's own functions."""
+    steps = {a.id: [AlarmEvent(a.number, a.id, a.raised_ms, "raised", a.sensor)] for a in ALARMS}
+    yield from events.alarm_lines(ALARMS, steps)
+    yield from events.marks(REG, ALARMS, NOW)
+    out = [OutOfService(1, PEAKY, "p", "compressor", PEAK_AT + 2 * HOUR, PEAK_AT + DAY, "p", "relay")]
+    yield from events.works(out, [], {PEAKY: PEAKY[:3]}, NOW)
+    drill = DrillRow(
+        PEAKY, PEAK_AT - DAY, PEAK_AT - DAY + HOUR, "p", None, None, None, None, None, None, None
+    )
+    yield from events.drills([drill], {PEAKY: PEAKY[:3]})
+    yield from events.limit_lines(REG, range(START, NOW, HOUR))
+    starts = range(START, NOW // events.WINDOW_MS * events.WINDOW_MS, events.WINDOW_MS)
+    yield from events.state_lines(REG, ALARMS, out, starts, NOW)
+
+
 @pytest.fixture(scope="module")
 def engine(influx: Influx) -> Iterator[Influx]:
     influx.create_database(BUCKET)
-    lines = list(points())
+    lines = [*points(), *(line.text for line in happenings())]
     for at in range(0, len(lines), 20_000):
         body = "\n".join(lines[at : at + 20_000]).encode()
         url = f"{influx.engine_url}/write?db={BUCKET}&precision=ns"
@@ -114,10 +151,13 @@ MANY = {"site": ["vte", "skt"], "appliance": [PEAKY, WARM], "sensor": f"{WARM}/t
 def ask(
     engine: Influx, panel: dict[str, Any], values: dict[str, str | list[str]], days: float = 30
 ) -> list[Any]:
-    (one,) = panel["targets"]
-    return engine.query(
-        expand(one["query"], panel, (NOW - round(days * DAY)) // HOUR * HOUR, NOW, values), bucket=BUCKET
-    )
+    found = []
+    for one in panel["targets"]:
+        query = expand(one["query"], panel, (NOW - round(days * DAY)) // HOUR * HOUR, NOW, values)
+        rows = engine.query(query, bucket=BUCKET)
+        assert rows, query
+        found += rows
+    return found
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -140,9 +180,14 @@ def test_variables_and_marks_find_something(engine: Influx) -> None:
             query = expand(one["query"], {}, START, NOW, {"site": ".*", "appliance": PEAKY})
             assert {row["value"] for row in engine.query(query, bucket=BUCKET)} == choices[one["name"]]
         for one in board["annotations"]["list"]:
-            query = expand(one["target"]["query"], {}, START, NOW, {"appliance": PEAKY})
+            query = expand(one["target"]["query"], {}, START, NOW, {"appliance": PEAKY, "site": "vte"})
             rows = engine.query(query, bucket=BUCKET)
-            assert [(row["outside"], row["sensor"]) for row in rows] == [(180.0, f"{PEAKY}/temperature")]
+            assert rows, one["name"]
+            assert all(row[one["target"]["textColumn"]] is not None for row in rows), one["name"]
+            if one["name"] in (ENGLISH["mark"], LAO["mark"]):
+                assert [(row["outside"], row["sensor"]) for row in rows] == [(180.0, f"{PEAKY}/temperature")]
+            if "timeEndColumn" in one["target"]:
+                assert all(row[one["target"]["timeEndColumn"]] >= row["time"] for row in rows), one["name"]
 
 
 def named(board: str, title: str) -> dict[str, Any]:
@@ -153,8 +198,9 @@ def test_a_peak_of_three_minutes_shows_in_the_year_view(engine: Influx) -> None:
     panel = named("appliance", "Lowest and highest of each step")
     rows = ask(engine, panel, PICKED, days=365)
     assert len(rows) > 30
-    assert max(row["max"] for row in rows if row["max"] is not None) == 17.5
-    assert min(row["min"] for row in rows if row["min"] is not None) < 3.5
+    assert max(row["max"] for row in rows if row.get("max") is not None) == 17.5
+    assert min(row["min"] for row in rows if row.get("min") is not None) < 3.5
+    assert {row["limit_high"] for row in rows if row.get("limit_high") is not None} == {6.0}
     # What a mean would have shown: the check can fail.
     flattened = panel["targets"][0]["query"].replace('max("max")', 'mean("mean")')
     rows = ask(engine, panel | {"targets": [{"query": flattened}]}, PICKED, days=365)
@@ -182,11 +228,27 @@ def test_a_window_that_was_never_written_is_silent_too(engine: Influx) -> None:
     assert set(before) == {ql.SILENT}
 
 
+def test_alarms_are_states_and_an_unwritten_window_is_silent(engine: Influx) -> None:
+    def states(appliance: str, days: float) -> list[int]:
+        panel = named("site", "Alarms of each appliance")
+        rows = ask(engine, panel, {"site": ["vte", "skt"]}, days=days)
+        return [row["state"] for row in rows if row["appliance"] == appliance]
+
+    code = names.STATES
+    assert states(WARM, 1)[-1] == code["alarm"]
+    assert states(QUIET, 1)[-1] == code["silent"]
+    assert states(DARK, 1)[-1] == code["ok"]
+    month = states(PEAKY, 31)
+    assert {code["ok"], code["alarm"], code["aside"], code["silent"]} == set(month)
+    assert month[0] == code["silent"], "before the month nothing was written"
+
+
 def test_the_wall_counts_what_is_so_now(engine: Influx) -> None:
     def count(title: str) -> Any:
         rows = ask(engine, named("wall", title), {}, days=1)
         return rows[0]["count"] if rows else None
 
+    assert count("In alarm") == 1
     assert count("Outside limits") == 1
     assert count("Silent") == 1
     assert count("Without mains") == 1
@@ -202,8 +264,13 @@ def test_the_worst_comes_with_its_seconds(engine: Influx) -> None:
 
 
 def test_queries_keep_to_the_portable_subset_and_our_names() -> None:
-    known = {*names.TAGS, *names.READING_FIELDS, *names.ROLLUP_FIELDS, names.READING, *names.ROLLUP_MS}
-    ours = {"score", "state", "worst", "newest", "outside", "unknown", "lowest", "highest", "failed"}
+    known = {
+        *names.TAGS, *names.READING_FIELDS, *names.ROLLUP_FIELDS, names.READING, *names.ROLLUP_MS, names.KIND,
+        *names.ALARM_FIELDS, *names.LIMITS_FIELDS, *names.EVENT_FIELDS, names.ALARM, names.STATE_15M,
+        names.LIMITS, names.EVENT,
+    }  # fmt: skip
+    ours = {"limit_high", "limit_low", "openings", "score", "state", "worst", "newest"}
+    ours |= {"outside", "unknown", "lowest", "highest", "failed"}
     functions = {"max", "min", "sum", "count", "last", "first", "fill", "time", "tz"}
     for name, board in BOARDS.items():
         queries = [t["query"] for p in board["panels"] for t in p["targets"]]
@@ -215,7 +282,7 @@ def test_queries_keep_to_the_portable_subset_and_our_names() -> None:
             assert "previous" not in query
             assert "mean" not in query
             if "GROUP BY time($__interval)" in query:
-                assert re.search(r"fill\((null|1)\)", query), query
+                assert re.search(r"fill\((null|1|3)\)", query), query
                 assert set(re.findall(r"(?:SELECT|,) ([a-z]+)\(", query)) <= {"max", "min", "sum"}, query
                 assert query.endswith(" tz('Asia/Vientiane')"), query
     assert not {"derivative"} <= functions, "the check knows what is not portable"
