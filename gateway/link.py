@@ -25,6 +25,7 @@ from coldchain.kernel.link import Batch, Receipt, decode_receipt, topic
 from coldchain.kernel.ranges import RangeSet
 from coldchain.ports.mqtt_client import (
     RECONNECT_MIN_S,
+    ThreadGone,
     drop_connection,
     guarded,
     make_client,
@@ -43,6 +44,8 @@ from gateway.writer import SpoolWriter
 Log = Callable[[str, dict[str, Any]], None]
 Status = Callable[[], Awaitable[dict[str, Any]]]
 THREAD_LOOK_S = 5.0
+TURN_S = 30.0
+"""Longer than connecting, ending a client and waiting for files take together [s]."""
 FILES_RETRY_S = 10.0
 """Files of the link that cannot be read, after they could be, are tried again so often."""
 OnLoop = Callable[..., None]
@@ -87,6 +90,7 @@ class HubLink:
         )
         self._wake = asyncio.Event()
         self._client: Client | None = None
+        self._turned_s: float | None = None
         self._lost = asyncio.Event()
         self._flight_of: dict[int, int] = {}
         self._started_s = steady_s()
@@ -114,12 +118,19 @@ class HubLink:
             tasks.create_task(self._send_all())
             tasks.create_task(self._tell_status())
 
+    def require_progress(self) -> None:
+        """Raise ThreadGone when what keeps the connection has not come round for TURN_S: it never will."""
+        still_s = 0.0 if self._turned_s is None else self._steady_s() - self._turned_s
+        if still_s > TURN_S:
+            raise ThreadGone(f"nothing keeps the link up since {still_s:.0f} s: this process starts anew")
+
     async def _keep_connected(self) -> None:
         """A client for each connection: one that connects anew by itself sends again all that it held, beside
         what `link_state` sends again; on a link that breaks often nothing else would get through.
         """
         began = False
         while True:
+            self._turned_s = self._steady_s()
             try:
                 client = make_client(self._mqtt, f"coldchain-gw-{self._name}")
             except ConfigError as bad:
@@ -136,6 +147,7 @@ class HubLink:
             start_client(client, self._mqtt)
             try:
                 while not self._lost.is_set():
+                    self._turned_s = self._steady_s()
                     require_thread(client)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._lost.wait(), THREAD_LOOK_S)

@@ -288,6 +288,7 @@ class GatewayService:
     async def _beat(self) -> None:
         """Round after round through the loop and the writer's thread: the beat stops when either is stuck."""
         while True:
+            self._link.require_progress()
             self._figures = await self.figures()
             self._tell_guard(self._figures)
             self._heart.beat(self._figures)

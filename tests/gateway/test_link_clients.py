@@ -3,13 +3,14 @@
 
 import asyncio
 import gc
+import threading
 import time
 import weakref
 from typing import Any, cast
 
 import pytest
 
-from coldchain.ports.mqtt_client import make_client
+from coldchain.ports.mqtt_client import ThreadGone, make_client
 from coldchain.settings import GatewaySettings, MqttSettings
 from gateway import link as link_module
 from gateway.link import HubLink, _detach
@@ -61,5 +62,30 @@ def test_receipts_that_were_refused_are_asked_for_again(monkeypatch: pytest.Monk
         assert not link._lost.is_set()
         async with asyncio.timeout(5):
             await link._lost.wait()
+
+    asyncio.run(story())
+
+
+def test_a_link_whose_keeper_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without memory the ending of a client may never return: the gateway would live, and send nothing."""
+    monkeypatch.setattr(link_module, "TURN_S", 0.3)
+    monkeypatch.setattr(link_module, "THREAD_LOOK_S", 0.05)
+    monkeypatch.setattr(link_module, "start_client", lambda *_: None)
+    monkeypatch.setattr(link_module, "require_thread", lambda _: None)
+    told = threading.Event()
+    monkeypatch.setattr(link_module, "stop_client", lambda _: told.wait(5.0))
+
+    async def story() -> None:
+        link = a_link()
+        link.require_progress()
+        keeper = asyncio.create_task(link._keep_connected())
+        await asyncio.sleep(0.5)
+        link.require_progress()
+        link._lost.set()
+        await asyncio.sleep(0.5)
+        with pytest.raises(ThreadGone):
+            link.require_progress()
+        told.set()
+        keeper.cancel()
 
     asyncio.run(story())
