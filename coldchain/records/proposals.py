@@ -124,9 +124,17 @@ class Proposals:
         changes: list[dict[str, str]],
         preview: dict[str, Any],
     ) -> int:
-        """Returns its number. Others that are open stay so: people choose."""
+        """Its number; the same asked again by the same person is one. Others that are open stay so."""
         now_ms = self._wall_ms()
+        same = (kind, name, base, sha256(body), person, now_ms)
         with self._writing() as db:
+            row = db.execute(
+                "SELECT id FROM proposal WHERE kind = ? AND name = ? AND base = ? AND digest = ?"
+                " AND person = ? AND state = 'open' AND until_ms > ?",
+                same,
+            ).fetchone()
+            if row is not None:
+                return int(row[0])
             values = (now_ms, now_ms + STANDS_MS, kind, name, base, body, sha256(body), reason, person)
             done = db.execute(
                 "INSERT INTO proposal (at_ms, until_ms, kind, name, base, body, digest, reason, person,"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -22,6 +22,9 @@ from coldchain.records.registry import Desk, Registry, RegistryReader
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import WRITTEN, of_site, read_profiles
 from coldchain.wiring.preview import Preview, Rules, Step, preview
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 Clock = Callable[[], int]
 
@@ -206,9 +209,11 @@ def apply(
         return Done(proposal=number)
     if one.kind == "profiles":
         return Done(file=put_profiles(settings.data_dir, one.name, one.body))
+    made = Registry.model_validate_json(one.body)
+    if made.digest() == one.old.registry.digest():  # nothing changes, so there is no new version
+        return Done(version=int(one.base))
     desk = Desk(settings.desk_db, wall_ms)
     try:
-        made = Registry.model_validate_json(one.body)
         return Done(version=desk.publish(made, author=person, reason=reason, after=int(one.base)))
     finally:
         desk.close()
@@ -250,6 +255,23 @@ def decider(settings: Settings, name: str) -> str:
             f"{', '.join(allowed) or 'none yet, see `coldchain registry person`'}"
         )
     return who
+
+
+def add_changes(app: FastAPI, settings: Settings, wall_ms: Clock) -> None:
+    """Let the console look at changes of rules and bring them into force."""
+    from dashboards.console.changes import Tools
+
+    def look(name: str, text: str) -> Mapping[str, Any]:
+        one = candidate(settings, name, text, wall_ms())
+        return told(one, look_back(settings, one, wall_ms()))
+
+    def bring(name: str, text: str, person: str, reason: str) -> Done:
+        one = candidate(settings, name, text, wall_ms())
+        refuse_unsound(one)
+        seen = look_back(settings, one, wall_ms())
+        return apply(settings, one, seen, person=person, reason=reason, wall_ms=wall_ms)
+
+    app.state.changes.given = Tools(look, bring)
 
 
 def told(one: Candidate, seen: Preview) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from coldchain.records.pins import PIN, fits, hashed
 from coldchain.records.registry import Desk, RegistryReader
 from coldchain.settings import Settings
 from coldchain.wiring.answer_links import AnswerLinks
+from coldchain.wiring.changing import add_changes
 from coldchain.wiring.notify import build_delivery_reader, provider_name
 from coldchain.wiring.office import add_office
 
@@ -54,6 +55,8 @@ def add_links(app: FastAPI, settings: Settings, wall_ms: WallClock = system_wall
 
     if hasattr(app.state, "office"):
         add_office(app, settings, wall_ms)
+    if hasattr(app.state, "changes"):
+        add_changes(app, settings, wall_ms)
     added = router(calendar, delivered, AnswerLinks(settings, wall_ms))
     app.include_router(added)
     if (served := getattr(app.state, "served", None)) is not None:

@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, more, offline, pages, problems, signatures
+from dashboards.console import api, changes, more, offline, pages, problems, signatures
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.signing import Signing
@@ -51,6 +51,7 @@ def create_app(
     signing.kinds[disposing.KIND] = disposing.kind(console)
     office = Office(console)
     room = make_room(console, signing)
+    rules = changes.Changes(console)
     answer = problems.answering(console.problem_page)
 
     @asynccontextmanager
@@ -78,6 +79,7 @@ def create_app(
         *blood_pages(room),  # before addresses with a name in their place
         pages.router(console), api.router(console), account_pages.router(console, store.open),
         for_people(console, signing), for_programs(console, signing),
+        changes.router(rules), changes.programs(rules),
         *office_pages(office), *device_pages(console, tools or Tools()), more.router(console),
         offline.router(console.assets), signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip
@@ -87,7 +89,7 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)
     app.state.served, app.state.office = served, office
-    app.state.room = room
+    app.state.room, app.state.changes = room, rules
     for router in routers:
         app.include_router(router)
     problems.install(app, answer)

@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("/waiting", "nav.waiting"),
             ("/health", "nav.health"),
+            ("/changes", "page.changes"),
             ("/audit", "page.audit"),
             ("/accounts", "page.accounts"),
         ),

@@ -18,6 +18,8 @@ class May(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     SIGN = "sign"
     """To put one's name under what becomes of blood; with the password, each time."""
+    CHANGE = "change"
+    """To ask for a change of rules, and to decide on another person's."""
     DUTY = "duty"
     """To swap duty and to try whether messages arrive."""
     ADMIN = "admin"
@@ -37,7 +39,7 @@ ROLES: dict[str, frozenset[May]] = {
     "on-call": frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.SELF, May.DUTY, May.WORK}),
     "contractor": frozenset({May.READ, May.SELF, May.WORK}),
     "supervisor": frozenset(May) - {May.PUBLIC, May.ADMIN, May.ACCOUNTS},
-    "manager": frozenset({May.READ, May.SELF, May.AUDIT}),
+    "manager": frozenset({May.READ, May.SELF, May.AUDIT, May.CHANGE}),
     "admin": frozenset(May) - {May.PUBLIC},
     "auditor": frozenset({May.READ, May.SELF, May.AUDIT}),
 }
@@ -61,6 +63,12 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/account/password"): May.SELF,
     ("POST", "/account/language"): May.SELF,
     ("POST", "/account/token"): May.SELF,
+    ("GET", "/changes"): May.AUDIT,
+    ("POST", "/changes"): May.CHANGE,
+    ("POST", "/changes/{number}/{verb}"): May.CHANGE,
+    ("GET", "/api/v1/changes"): May.AUDIT,
+    ("POST", "/api/v1/changes"): May.CHANGE,
+    ("POST", "/api/v1/changes/{number}/{verb}"): May.CHANGE,
     ("GET", "/accounts"): May.ACCOUNTS,
     ("POST", "/accounts/add"): May.ACCOUNTS,
     ("POST", "/accounts/reset"): May.ACCOUNTS,
