@@ -19,16 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from coldchain.kernel.readings import JOURNALLED, Rows, empty
-from coldchain.kernel.words import NO_VALUE, Flag
+from coldchain.kernel.words import Flag
 from coldchain.ports.journal import JournalView
 from coldchain.records import chunks
+from coldchain.records.folding import Fold, MinMax, fold_hours
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.rows import unpack_rows
 from coldchain.records.sql import open_reader
 
 Longs = npt.NDArray[np.int64]
-MinMax = tuple[Longs, Longs, Longs, Longs]
-"""start_ms, vmin, vmax, n of each bucket; vmin and vmax are NO_VALUE where nothing valid was read."""
 
 PIECE_BATCHES = 500
 """So many batches of the log are decoded at once where all of it is read."""
@@ -156,10 +155,11 @@ class JournalReader(JournalView):
         """
         assert buckets > 0
         assert end_ms > start_ms
-        fold = _Fold(start_ms, end_ms, buckets)
+        fold = Fold(start_ms, end_ms, buckets)
         with _glance(self._db) as db:
             for series, sealed in _series_of(db, sensor):
                 self._fold_chunks(db, series, fold)
+                fold_hours(db, series, fold)
                 rows = self._tail.rows(db, series, sealed, start_ms, end_ms)
                 fold.values(rows["at_ms"], rows["value"].astype(np.int64))
         return fold.answer()
@@ -174,7 +174,7 @@ class JournalReader(JournalView):
         """
         wanted = set(sensors)
         found = self._db.execute("SELECT id, sensor FROM series").fetchall()
-        fold_of = {number: _Fold(start_ms, end_ms, buckets) for number, sensor in found if sensor in wanted}
+        fold_of = {number: Fold(start_ms, end_ms, buckets) for number, sensor in found if sensor in wanted}
         mine = np.array(sorted(fold_of), np.uint32)
         for rows in _pieces(self._db, start_ms, end_ms):
             rest = rows[np.isin(rows["series"], mine)]
@@ -186,9 +186,10 @@ class JournalReader(JournalView):
         for number, fold in fold_of.items():
             with _glance(self._db) as db:
                 self._fold_chunks(db, number, fold)
+                fold_hours(db, number, fold)
         return {sensor: fold_of[number].answer() for number, sensor in found if number in fold_of}
 
-    def _fold_chunks(self, db: sqlite3.Connection, series: int, fold: _Fold) -> None:
+    def _fold_chunks(self, db: sqlite3.Connection, series: int, fold: Fold) -> None:
         found = db.execute(
             "SELECT id, valid, first_ms, last_ms, vmin, vmax FROM chunk WHERE series = ? AND start_ms < ?"
             " AND last_ms >= ? AND first_ms < ? AND valid > 0",
@@ -341,43 +342,3 @@ def _pieces(db: sqlite3.Connection, start_ms: int, end_ms: int) -> Iterator[Rows
             return
         position = found[-1][0]
         yield np.concatenate([unpack_rows(blob) for _, blob in found])
-
-
-class _Fold:
-    """Folds values and whole chunks into equal buckets of start_ms <= at < end_ms."""
-
-    def __init__(self, start_ms: int, end_ms: int, buckets: int) -> None:
-        self.start_ms, self.end_ms = start_ms, end_ms
-        self._edges = start_ms + (end_ms - start_ms) * np.arange(buckets, dtype=np.int64) // buckets
-        self._low = np.full(buckets, 2**62, np.int64)
-        self._high = np.full(buckets, -(2**62), np.int64)
-        self._n = np.zeros(buckets, np.int64)
-
-    def _bucket(self, at: Longs) -> Longs:
-        return np.searchsorted(self._edges, at, side="right") - 1
-
-    def wholes(
-        self, valid: Longs, first: Longs, last: Longs, vmin: Longs, vmax: Longs
-    ) -> npt.NDArray[np.bool_]:
-        """Take the chunks that lie in one bucket; True for each that was taken."""
-        bucket = self._bucket(first)
-        whole: npt.NDArray[np.bool_] = (
-            (first >= self.start_ms) & (last < self.end_ms) & (bucket == self._bucket(last))
-        )
-        self._take(bucket[whole], vmin[whole], vmax[whole], valid[whole])
-        return whole
-
-    def values(self, at: Longs, value: Longs) -> None:
-        inside = (at >= self.start_ms) & (at < self.end_ms) & (value != NO_VALUE)
-        at, value = at[inside], value[inside]
-        self._take(self._bucket(at), value, value, np.ones(len(at), np.int64))
-
-    def _take(self, bucket: Longs, low: Longs, high: Longs, n: Longs) -> None:
-        np.minimum.at(self._low, bucket, low)
-        np.maximum.at(self._high, bucket, high)
-        np.add.at(self._n, bucket, n)
-
-    def answer(self) -> MinMax:
-        none = self._n == 0
-        self._low[none] = self._high[none] = NO_VALUE
-        return self._edges, self._low, self._high, self._n
