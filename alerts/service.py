@@ -27,6 +27,7 @@ from alerts.commands import Commands
 from alerts.daily import Ready
 from alerts.engine import all_late, rules_digest, step
 from alerts.guard.hub import Guards
+from alerts.foretold import Foretold
 from alerts.keeping import Keeper
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Outbox
@@ -109,6 +110,7 @@ class AlertService:
         self._revision = Revision(self._store, self._book, self._record, self._lateness_ms)
         self._watch = self._keeper.watch
         self._beside = Beside(self._store, self._book, self._silent_after_ms)
+        self._foretold = Foretold(self._store)
         self._upkeep = Upkeep(self._store, Record(settings.readings_db))
         self._sites = SiteWatch(self._store, self._book, settings.readings_db, wall_ms())
         budget = Budget(settings.notify.hourly, settings.notify.modem.reserve, credit, signal)
@@ -299,6 +301,7 @@ class AlertService:
                 self._beside.enter(alone, scene)
         if self._keeper.look(scene) or changes or of_sites or alone:
             self._wake_outbox()
+        self._foretold.look(self._at.state.table, self._series, scene.now_ms)
         if self._journal is not None:
             self._upkeep.look(self._at.state, self._journal.sources, scene)
 

@@ -258,6 +258,11 @@ CREATE TABLE sibling_day (
     PRIMARY KEY (sensor, day)) WITHOUT ROWID;
 """
 
+FORETOLD = """
+-- Sensors on their way to a limit: when it is passed on the present course, as of the last minute.
+CREATE TABLE foretold (sensor TEXT PRIMARY KEY, limit_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
 ALARMS_MIGRATIONS = (
     FIRST,
     ON_CALL,
@@ -272,4 +277,5 @@ ALARMS_MIGRATIONS = (
     FOUND + FOUND_AUDIT,
     PROVING,
     UPKEEP,
+    FORETOLD,
 )

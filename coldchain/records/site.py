@@ -73,6 +73,10 @@ class SiteReader(AlarmsReader):
         sql = "SELECT appliance, outages, minutes, maker_min, room_c, at_ms FROM held ORDER BY appliance"
         return self._all(Held, sql)
 
+    def foretold(self) -> dict[str, int]:
+        """Sensor -> when it passes its limit [ms], of those on their way there."""
+        return {str(sensor): int(at) for sensor, at in self._rows("SELECT sensor, limit_ms FROM foretold")}
+
     def proving(self, appliance: str | None = None) -> list[Proving]:
         """Gates that are looked at or were, newest first; of one appliance if named."""
         sql = (

@@ -32,15 +32,19 @@ from dashboards.console.site import OnDuty, masked, nobody
 from dashboards.console.source import Look, Records
 from dashboards.console.sparks import SPARK_KEEP_MS, Sparks
 from dashboards.console.strip import facts
-from dashboards.console.times import age, clock, full, offset_text, span
+from dashboards.console.times import age, clock, full, left, offset_text, span
 from dashboards.console.values import celsius, reading_text
 from dashboards.console.views import ORDER, Row
+from dashboards.console.wall import wall_of
 from dashboards.console.words import language, t, word
 
 REFRESH_S = 30
 """How often a browser without script loads the page again."""
 TEMPLATES = Path(__file__).parent / "templates"
-UNITS = {"s": "n", "min": "n", "h": ("h", "min"), "d": "dh", "now": (), "ago": ("age",)}
+UNITS = {
+    "s": "n", "min": "n", "h": ("h", "min"), "d": "dh", "now": (), "ago": ("age",),
+    "left": ("span",), "left_now": (),
+}  # fmt: skip
 
 
 def ticking() -> str:
@@ -96,6 +100,7 @@ class Console:
             "reading_text": reading_text,
             "span": span,
             "ago": age,
+            "left": left,
             "zone_name": self.settings.zone,
             "rfc3339": rfc3339,
             "masked": masked,
@@ -136,15 +141,23 @@ class Console:
         """One appliance as a list entry of the fleet page."""
         return self._part("row", row, self.wall_ms())
 
-    def frame_markup(self, look: Look) -> dict[str, str]:
-        """The parts around the rows, by the id of the element they fill."""
+    def frame_markup(self, look: Look, wall: bool = False) -> dict[str, str]:  # noqa: FBT001, FBT002 -- the hub's word
+        """The parts around the rows, by the id of the element they fill; of the wall its sites too."""
         now_ms = look.fleet.now_ms
-        return {
+        return (self._sites(look) if wall else {}) | {
             "counts": self._part("counts", look.fleet, ""),
             "troubles": self._part("troubles", look.troubles),
             "strip": self._part("strip", facts(look, now_ms)),
             "badge": str(len(look.alarms) or ""),
         }
+
+    def _sites(self, look: Look) -> dict[str, str]:
+        """Tiles and places by their ids; `tiles`: their order."""
+        seen_now, now_ms = wall_of(look), look.fleet.now_ms
+        found = {f"site-{one.site.id}": self._part("tile", one, now_ms) for one in seen_now.tiles}
+        places = seen_now.map.places if seen_now.map is not None else ()
+        found |= {f"place-{one.tile.site.id}": self._part("place", one) for one in places}
+        return found | {"tiles": " ".join(one.site.id for one in seen_now.tiles)}
 
     def _part(self, macro: str, *values: Any) -> Markup:
         made = getattr(self._parts, macro)(*values)

@@ -14,4 +14,9 @@ SCREEN_WORDS: dict[str, str] = {
     "offline.seen": "I have seen it",
     "problem.already-closed": "Somebody answered it, or it was closed, before your answer came.",
     "problem.answer-too-old": "That answer was given too long ago. Look at the alarm and answer again.",
+    "age.left": "limit in about {span}",
+    "age.left_now": "limit about now",
+    "wall.map": "Map of the sites",
+    "wall.sites": "Sites, worst first",
+    "wall.blind": "Not heard; at worst:",
 }

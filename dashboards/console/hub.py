@@ -86,7 +86,7 @@ class Hub:
         records: Records,
         heart: Heart,
         row_markup: Callable[[Row], str],
-        frame_markup: Callable[[Look], dict[str, str]],
+        frame_markup: Callable[[Look, bool], dict[str, str]],
     ) -> None:
         self._records, self._heart = records, heart
         self._row_markup, self._frame_markup = row_markup, frame_markup
@@ -172,7 +172,7 @@ class Hub:
 
         before, channel.base = channel.base, look
         said: dict[str, Any] = changes(before.fleet, look.fleet, markup)
-        said |= channel.frame_changes(self._frame_markup(look), look.fleet.now_ms)
+        said |= channel.frame_changes(self._frame_markup(look, channel.audience.wall), look.fleet.now_ms)
         said["now"] = look.fleet.now_ms
         data = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
         channel.put(self.number, f"id: {self.number}\nevent: fleet\ndata: {data}\n\n")
@@ -197,7 +197,9 @@ class Hub:
                 return None
             channel = self._channels[audience] = Channel(audience, self._base, self.number)
             with speaking(audience.language):  # what the page shows is not said again
-                channel.frame_changes(self._frame_markup(channel.base), self._base.fleet.now_ms)
+                channel.frame_changes(
+                    self._frame_markup(channel.base, audience.wall), self._base.fleet.now_ms
+                )
         channel.touched_ms = self._base.fleet.now_ms
         return self.number
 

@@ -16,7 +16,7 @@ from dashboards.console.views import ORDER, Fleet, Row
 def shape(row: Row) -> tuple[object, ...]:
     """Everything that needs the markup anew; value and age are changed in place."""
     told = (row.name, row.site_name, row.kind, row.state, row.reason, row.marks, row.limit, row.sensor)
-    return (*told, row.number == "")
+    return (*told, row.number == "", row.limit_ms)
 
 
 def changes(before: Fleet, after: Fleet, markup: Callable[[Row], str]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from dashboards.console.site import site_page
 from dashboards.console.strip import GATEWAY_STALE_MS, alive, facts, heard
 from dashboards.console.svg import chart
 from dashboards.console.views import Row, main_sensor
+from dashboards.console.wall import wall_of
 from dashboards.console.words import t
 
 CHART_POINTS = 360
@@ -49,7 +50,7 @@ def _fleet(routes: APIRouter, console: Console) -> None:
         return await asyncio.to_thread(
             console.render, request, "fleet.html",
             look=look, facts=facts(look, look.fleet.now_ms), q="", state="", shown=lambda _row: True,
-            since=console.hub.begin(audience()), wall=True,
+            since=console.hub.begin(audience(wall=True)), wall=True, sites=wall_of(look),
         )  # fmt: skip
 
     @routes.get("/")
@@ -67,12 +68,12 @@ def _fleet(routes: APIRouter, console: Console) -> None:
         )  # fmt: skip
 
     @routes.get("/events")
-    async def events(request: Request, since: int = 0) -> Response:
+    async def events(request: Request, since: int = 0, wall: int = 0) -> Response:
         if console.hub.full:
             raise Problem(503, "unavailable")
         last = request.headers.get("last-event-id", "")
         known = int(last) if last.isdigit() and len(last) < 19 else since
-        stream = console.hub.events(known, audience())
+        stream = console.hub.events(known, audience(wall=bool(wall)))
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 

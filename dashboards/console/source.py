@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class Records:
         self._alarms = SiteReader(settings.alarms_db)
         self._journal = _Journal(settings.readings_db)
         self._open: tuple[Alarm, ...] = ()
-        self._marks: Marks = {}
+        self._marks = Marks()
         self._troubles: dict[str, str] = {}
 
     def look(self) -> Look:
@@ -111,7 +112,8 @@ class Records:
                 self._journal.follow()
             with self._told("alarms"):
                 self._open = self._open_alarms()
-                self._marks = marks(self._alarms, self._open, lambda at: clock(at, now_ms, self.zone))
+                told_at = partial(clock, now_ms=now_ms, zone=self.zone)
+                self._marks = marks(self._alarms, self._open, told_at, self._desk.registry, now_ms)
             fleet = fleet_view(
                 self._desk.registry,
                 self._journal.latest,

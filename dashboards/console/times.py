@@ -81,4 +81,10 @@ def age(at_ms: int, now_ms: int) -> str:
     return t("age.ago", age=span(now_ms - at_ms))
 
 
-__all__ = ["DAY_MS", "UTC", "age", "clock", "full", "local", "offset_text", "span", "zone_named"]
+def left(at_ms: int, now_ms: int) -> str:
+    """How long until a limit is passed, at about that instant."""
+    minutes = (at_ms - now_ms) // 60_000
+    return t("age.left", span=span(minutes * 60_000)) if minutes > 0 else t("age.left_now")
+
+
+__all__ = ["DAY_MS", "UTC", "age", "clock", "full", "left", "local", "offset_text", "span", "zone_named"]

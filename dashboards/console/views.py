@@ -67,6 +67,8 @@ class Row:
     at_ms    instant of the newest reading of its main sensor, None before the first
     sensor   the sensor that the value and the sparkline are of
     marks    what is said beside its state: `alarms.marks`
+    limit_ms when it passes its limit on its present course, None: not on its way, or not known
+    blind_ms the worst case of one that is not heard: when its limit would be passed
     """
 
     id: str
@@ -86,6 +88,8 @@ class Row:
     beyond: bool = False
     value: int | None = None
     marks: tuple[Text, ...] = ()
+    limit_ms: int | None = None
+    blind_ms: int | None = None
 
     @property
     def place(self) -> str:

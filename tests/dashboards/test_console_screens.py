@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from console_addresses import address, pages
 from playwright.sync_api import Browser, Page
-from screens import DESK, PHONE, Served, chromium, complaints, too_wide, violations, visit
+from screens import DESK, PHONE, Served, chromium, complaints, too_wide, violations, visit, weighed
 
 from dashboards.console.english import ENGLISH
 from dashboards.console.words import LANGUAGES
@@ -102,3 +102,38 @@ def test_every_page_in_every_language_at_both_widths(
                 wrong[f"{template} {scheme}"] = found
         context.close()
     assert wrong == {}
+
+
+FIRST_MAX, REPEAT_MAX = 100_000, 15_000
+"""Octets on the wire: for somebody who was never here, and for whoever was here a moment ago."""
+
+
+@pytest.mark.slow
+def test_every_page_is_light(browser: Browser, served: Served) -> None:
+    """With its fonts: Lao needs its own."""
+    heavy = {}
+    for template in pages():
+        if template in SECRET:
+            continue
+        context = visit(browser, served, "lo", service_workers="block")
+        page = context.new_page()
+        first, what = weighed(page, address(template))
+        repeat, again = weighed(page, address(template))
+        if first > FIRST_MAX or repeat > REPEAT_MAX:
+            heavy[template] = (first, what[:6], repeat, again[:6])
+        context.close()
+    assert heavy == {}
+
+
+def test_a_fleet_of_a_nation_is_light(browser: Browser, tmp_path: Path) -> None:
+    served = Served(tmp_path / "nation", appliances=243, hours=1)
+    try:
+        context = visit(browser, served, "lo", service_workers="block")
+        page = context.new_page()
+        for path, most in (("/", FIRST_MAX), ("/", REPEAT_MAX), ("/wall", REPEAT_MAX)):
+            octets, what = weighed(page, path)
+            assert octets <= most, what
+        assert page.locator(".row").count() == 243
+        context.close()
+    finally:
+        served.close()

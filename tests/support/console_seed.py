@@ -40,9 +40,29 @@ CHANNELS: tuple[tuple[str, Literal["load", "air"] | None], ...] = (
 )  # fmt: skip
 MEAN_C = {"red-cells@eu": 4.0, "plasma@eu": -31.0, "platelets@eu": 22.0}
 SITES = (
-    Site(id="vte", name="National Blood Centre", province="Vientiane Prefecture", level="central"),
-    Site(id="skt", name="Savannakhet Hospital", province="Savannakhet", level="provincial"),
-    Site(id="kys", name="Kaysone Outthoumphone District Hospital", province="Savannakhet"),
+    Site(
+        id="vte",
+        name="National Blood Centre",
+        province="Vientiane Prefecture",
+        level="central",
+        latitude=17.97,
+        longitude=102.61,
+    ),
+    Site(
+        id="skt",
+        name="Savannakhet Hospital",
+        province="Savannakhet",
+        level="provincial",
+        latitude=16.56,
+        longitude=104.75,
+    ),
+    Site(
+        id="kys",
+        name="Kaysone Outthoumphone District Hospital",
+        province="Savannakhet",
+        latitude=16.9,
+        longitude=105.3,
+    ),
 )
 KINDS = (
     ("br", "Blood refrigerator", "blood-refrigerator", "red-cells@eu"),

@@ -33,12 +33,12 @@ quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 class Served:
     """A seeded record, a console that serves it, and for each language an admin who is signed in."""
 
-    def __init__(self, folder: Path, appliances: int = 12) -> None:
+    def __init__(self, folder: Path, appliances: int = 12, hours: float = 6) -> None:
         reg = registry(appliances)
         warm, quiet, dark = (reg.appliances[i].id for i in (0, 1, 3))
         story = Story(warm={warm: 70}, silent={quiet: 47}, dark={dark}, never={reg.appliances[5].id})
         self.seed = seed = Seed(folder, reg, story)
-        seed.history(6)
+        seed.history(hours)
         self.alarm = seed.alarm(warm, minutes=50, peak=8_000)
         seed.alarm(reg.appliances[4].id, state="acknowledged", severity="warning", minutes=30)
         seed.alarm(reg.appliances[6].id, state="returned", minutes=90)
@@ -134,7 +134,7 @@ def weighed(page: Page, address: str) -> tuple[int, list[str]]:
         lambda e: found.append((int(e["encodedDataLength"]), names.get(e["requestId"], "?"))),
     )
     page.goto(address, wait_until="load")
-    page.wait_for_timeout(600)  # lazy pictures and fonts come after the load
+    page.wait_for_timeout(250)  # lazy pictures and fonts come after the load
     wire.detach()
     return sum(n for n, _ in found), [f"{n} {url}" for n, url in sorted(found, reverse=True) if n]
 

@@ -19,16 +19,19 @@ def scoped() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who reads the same words of the same sites. `sites` as an account has them; empty: all."""
+    """Who reads the same words of the same sites. `sites` as an account has them; empty: all. `wall`: with the
+    sites as tiles and on the map.
+    """
 
     language: str = "en"
     sites: tuple[str, ...] = ()
+    wall: bool = False
 
 
-def audience() -> Audience:
+def audience(*, wall: bool = False) -> Audience:
     """Of whoever asks."""
     account = visitor().account
-    return Audience(language(), () if account is None else tuple(sorted(account.sites)))
+    return Audience(language(), () if account is None else tuple(sorted(account.sites)), wall)
 
 
 def seen(look: Look) -> Look:

@@ -3,36 +3,65 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+from coldchain.kernel.words import Health
 from coldchain.records.alarms import Alarm, Listed
+from coldchain.records.registry import Registry
 from coldchain.records.site import SiteReader
-from dashboards.console.views import Fleet
+from dashboards.console.views import ORDER, Fleet, Row
 from dashboards.console.words import Said, Text, said
 
-Marks = Mapping[str, tuple[Text, ...]]
-"""Appliance -> what is to be said of it."""
+ROUND_MS = 60_000
+POWER_ROUND_MS = 300_000
+"""A row is told anew when what it says changes: instants that creep are rounded down."""
 
 
-def marks(reader: SiteReader, open_: Iterable[Alarm], at: Callable[[int], str]) -> Marks:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Of appliances: what is to be said; when the limit is passed by what is foreseen, and by the worst case [ms]."""
+
+    texts: Mapping[str, tuple[Text, ...]] = field(default_factory=dict)
+    limit_ms: Mapping[str, int] = field(default_factory=dict)
+    blind_ms: Mapping[str, int] = field(default_factory=dict)
+
+
+def marks(
+    reader: SiteReader, open_: Iterable[Alarm], at: Callable[[int], str], registry: Registry, now_ms: int
+) -> Marks:
     """at: an instant [ms] as people read it. Instants, not ages: a row changes only with what it says."""
     found: dict[str, list[Text]] = defaultdict(list)
+    limit_ms: dict[str, int] = {}
+    blind_ms: dict[str, int] = {}
+    for sensor, passes_ms in reader.foretold().items():
+        known = registry.sensor_by_id.get(sensor)
+        if known is not None and known.appliance is not None and passes_ms > now_ms:
+            _sooner(limit_ms, known.appliance, passes_ms // ROUND_MS * ROUND_MS)
     by_id = {alarm.id: alarm for alarm in open_}
     for alarm in by_id.values():
         if alarm.scope == "site" and alarm.kind == "power" and alarm.standing:
             for one in reader.alarm_list(alarm.id):
                 found[one.appliance].append(without_power(one))
+                if one.minutes is not None:
+                    passes_ms = (now_ms + one.minutes * 60_000) // POWER_ROUND_MS * POWER_ROUND_MS
+                    _sooner(limit_ms, one.appliance, passes_ms)
     for blind in reader.blind():
         if blind.passes_ms is not None:
+            blind_ms[blind.appliance] = blind.passes_ms
             found[blind.appliance].append(said("mark.blind", at=at(blind.passes_ms)))
     for shelf in reader.shelved():
         if (shelved := by_id.get(shelf.alarm)) is not None:
             found[shelved.appliance].append(said("mark.shelved", at=at(shelf.until_ms)))
     for out in reader.out_of_service():
         found[out.appliance].append(said("mark.out"))
-    return {appliance: tuple(texts) for appliance, texts in found.items()}
+    return Marks({appliance: tuple(texts) for appliance, texts in found.items()}, limit_ms, blind_ms)
+
+
+def _sooner(found: dict[str, int], appliance: str, at_ms: int) -> None:
+    found[appliance] = min(at_ms, found.get(appliance, at_ms))
 
 
 def without_power(one: Listed) -> Said:
@@ -43,6 +72,21 @@ def without_power(one: Listed) -> Said:
 
 
 def marked(fleet: Fleet, found: Marks) -> Fleet:
-    """The same fleet, with the marks on its rows."""
-    rows = tuple(replace(row, marks=found[row.id]) if row.id in found else row for row in fleet.rows)
-    return replace(fleet, rows=rows)
+    """The same fleet, with the marks on its rows; of those that are not yet beyond, the next to be so first."""
+    touched = found.texts.keys() | found.limit_ms.keys() | found.blind_ms.keys()
+    rows = (
+        replace(
+            row, marks=found.texts.get(row.id, ()), limit_ms=found.limit_ms.get(row.id),
+            blind_ms=found.blind_ms.get(row.id),
+        )
+        if row.id in touched
+        else row
+        for row in fleet.rows
+    )  # fmt: skip
+    return replace(fleet, rows=tuple(sorted(rows, key=_nearness)))
+
+
+def _nearness(row: Row) -> tuple[int, float]:
+    """In alarm, how far beyond counts, as it stands already."""
+    near = row.limit_ms if row.limit_ms is not None and row.state is not Health.ALARM else math.inf
+    return ORDER.index(row.state), near

@@ -29,6 +29,10 @@
       const old = at - time.dataset.at, text = old < 5000 ? words.now : fill(words.ago, { age: span(old) });
       if (time.textContent !== text) time.textContent = text;
     }
+    for (const time of root.querySelectorAll("time[data-left]")) {
+      const min = Math.floor((time.dataset.left - at) / 60000), text = min > 0 ? fill(words.left, { span: span(min * 60000) }) : words.left_now;
+      if (time.textContent !== text) time.textContent = text;
+    }
   };
   setInterval(() => document.hidden || tick(document), 5000);
 
@@ -112,6 +116,8 @@
       for (const id of ids) { const row = byId("a-" + id); if (row) list.append(row); }
     }
     for (const part of ["counts", "strip", "troubles", "badge"]) if (part in said && byId(part)) byId(part).innerHTML = said[part];
+    for (const [id, html] of Object.entries(said)) if (/^(site|place)-/.test(id) && byId(id)) byId(id).outerHTML = html;
+    if (said.tiles) for (const id of said.tiles.split(" ")) { const tile = byId("site-" + id); if (tile) byId("tiles").append(tile); }
     if (said.rows || said.after || said.gone) sift();
     tick(document);
   };
