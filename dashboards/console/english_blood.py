@@ -144,7 +144,7 @@ BLOOD_WORDS: dict[str, str] = {
     "nation.p90": "Nine of ten within",
     "nation.unanswered": "Never answered",
     "nation.precision": "Called for a reason",
-    "nation.precision_of": "{pct} % of {n} marked ones",
+    "nation.precision_of": "of {n} marked",
     "nation.missed": "Missed",
     "nation.unmarked": "Not marked yet",
     "nation.sms": "SMS sent",

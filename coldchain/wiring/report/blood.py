@@ -142,9 +142,8 @@ def _listed(
     ]  # fmt: skip
     if late := sum(leg.late for leg in legs):
         blocks.append(Note(words.say("{n} readings came after the event, and are counted.", n=late)))
-    blocks += [Heading(words.say("Bags")), _bags(sheet, lines)]
+    blocks += [Heading(words.say("Bags")), _bags(sheet, lines), _signatures(sheet, paper if signed else None)]
     blocks += [Heading(words.say("Where the rule's numbers come from")), _sources(written, words)]
-    blocks.append(_signatures(sheet, paper if signed else None))
     footer = words.say(
         "Coldchain · as known at {instant} · record {hash}", instant=words.instant(sheet.as_of_ms),
         hash=record[:16],
@@ -249,21 +248,26 @@ _GROUNDS = {
 
 
 def _why(proposal: Proposal, words: Words) -> str:
-    def shape(what: str, value: float) -> str:
-        if what.endswith("_s"):
-            return words.minutes(round(value * 1000))
-        return f"{words.number(value)} °C" if what.endswith("_c") else str(round(value))
-
     found = [
-        words.say(_GROUNDS[g.what], found=shape(g.what, g.found), line=shape(g.what, g.line))
+        words.say(_GROUNDS[g.what], found=_shape(g.what, g.found, words), line=_shape(g.what, g.line, words))
         for g in proposal.grounds
     ]
     return "; ".join(found)
 
 
+def _shape(what: str, value: float, words: Words) -> str:
+    """A number of a rule with its unit, as its name tells."""
+    if what.endswith("_s"):
+        return words.minutes(round(value * 1000))
+    return f"{words.number(value)} °C" if what.endswith("_c") else str(round(value))
+
+
 def _sources(written: WrittenRule, words: Words) -> Table:
     """As the rule's file tells them: numbers and sources stand in one language."""
-    rows = tuple((key, words.number(value), source) for key, (value, source) in written.numbers.items())
+    rows = tuple(
+        (key.rpartition("_")[0].replace("_", " ") or key, _shape(key, value, words), source)
+        for key, (value, source) in written.numbers.items()
+    )
     return Table(tuple(words.say(one) for one in ("Line", "Value", "Source")), rows, numbers=(1,))
 
 

@@ -19,6 +19,8 @@ from dashboards.console.words import Text, said
 HOUR_MS = 3_600_000
 STEADY_K_H = 0.3
 """Slower than this is a compressor's own swing: ours."""
+SWINGS = 2.5
+"""What has changed must stand out of the ups and downs by so many of their standard deviations: ours."""
 LEAST_STEPS = 4
 FAR_MIN = 12 * 60
 """A line that is drawn out longer than this says nothing."""
@@ -51,8 +53,11 @@ def trend_of(series: Series, limit: Limit, value: int | None) -> Trend | None:
     if len(found) < LEAST_STEPS or value is None:
         return None
     place, milli = np.array(found, float).T
-    slope = float(np.polyfit(place, milli, 1)[0])  # thousandths a step
+    slope, start = (float(one) for one in np.polyfit(place, milli, 1))  # thousandths a step
     k_h = slope / series.step_ms * HOUR_MS / 1000
+    swing = float(np.std(milli - (slope * place + start)))
+    if abs(slope) * (place[-1] - place[0]) < SWINGS * swing:
+        return Trend(0.0, None)  # a compressor's own ups and downs
     bound = limit.high if k_h > 0 else limit.low
     if abs(k_h) < STEADY_K_H or bound is None:
         return Trend(k_h, None)
