@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,16 +35,35 @@ def export(
     config: Config = None,
     directory: Dir = None,
     sensor: Annotated[list[str] | None, typer.Option(help="Only this sensor; may be repeated.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="csv.")] = "csv",
+    format_: Annotated[str, typer.Option("--format", help="csv, or xlsx into the file --out.")] = "csv",
     from_: From = None,
     to: To = None,
+    table: Annotated[
+        str,
+        typer.Option(help="temperatures, or: alarms, excursions, messages, work-orders, readings, audit."),
+    ] = "temperatures",
+    appliance: Annotated[str, typer.Option(help="Of the table readings: only this appliance.")] = "",
+    chain: Annotated[str, typer.Option(help="Of the table audit: alarms or desk.")] = "alarms",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file; of csv standard output.")] = None,
 ) -> None:
-    """Print temperatures as `sensor,time,celsius`, by sensor, then time; failed readings have no number."""
+    """The record as tables. Without more words: temperatures as `sensor,time,celsius`, by sensor, then time.
+
+    coldchain export --table alarms --from 2026-10-01 --format xlsx -o alarms.xlsx
+    """
     from coldchain.wiring.export import export_csv
 
-    if format_ != "csv":
-        raise BadData(f"no format {format_!r}; there is: csv")
+    if format_ not in ("csv", "xlsx"):
+        raise BadData(f"no format {format_!r}; there are: csv, xlsx")
     settings = settings_of(config, directory)
+    if format_ == "xlsx" or table != "temperatures" or out is not None:
+        from coldchain.wiring.tables import Asked, write_table
+
+        name = "readings" if table == "temperatures" else table
+        asked = Asked(name, instant(from_, 0), instant(to, FOREVER_MS), appliance, tuple(sensor or ()), chain)
+        target = out or (Path(f"{name}.xlsx") if format_ == "xlsx" else None)
+        n = write_table(settings, asked, target, format_)
+        say(f"{target or name}: {n} rows")
+        return
     n = export_csv(
         settings,
         sys.stdout,

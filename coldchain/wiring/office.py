@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from coldchain.files.sheets import Table
 from coldchain.kernel.audit import Altered
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import BadData
@@ -47,6 +48,8 @@ def add_office(app: FastAPI, settings: Settings, wall_ms: WallClock) -> None:
         publish=partial(_publish, settings, wall_ms),
         profiles=partial(_profiles, settings),
         rehearse=partial(_rehearse, settings),
+        table=partial(_table, settings),
+        report=partial(_report, settings, wall_ms),
     )
 
 
@@ -79,6 +82,25 @@ def _profiles(settings: Settings) -> Sequence[tuple[str, str, Sequence[str]]]:
         (one.profile.label, f"{one.profile.component}, {one.profile.use}", sources(one))
         for one in all_profiles(settings.data_dir)
     ]
+
+
+def _table(
+    settings: Settings,
+    name: str,
+    span: tuple[int, int],
+    appliance: str,
+    chain: str,
+    sees: Callable[[str], bool],
+) -> Table:
+    from coldchain.wiring.tables import Asked, table_of
+
+    return table_of(settings, Asked(name, *span, appliance=appliance, chain=chain, sees=sees))
+
+
+def _report(settings: Settings, wall_ms: WallClock, kind: str, subject: str, language: str) -> bytes:
+    from coldchain.wiring.report.again import Wanted, filed_pdf
+
+    return filed_pdf(settings, Wanted(kind, subject, language, wall_ms()), wall_ms)[0]
 
 
 def _rehearse(settings: Settings, source: Path) -> None:

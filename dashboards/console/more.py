@@ -27,6 +27,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("/waiting", "nav.waiting"),
             ("/health", "nav.health"),
             ("/changes", "page.changes"),
+            ("/export", "page.export"),
             ("/audit", "page.audit"),
             ("/accounts", "page.accounts"),
         ),

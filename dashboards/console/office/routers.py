@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboards.console.office import duty, machine, people, register, trail
+from dashboards.console.office import duty, exports, machine, people, register, trail
 from dashboards.console.office.tools import Office
 
 
@@ -18,4 +18,5 @@ def office_pages(office: Office) -> list[APIRouter]:
         register.router(office),
         people.router(office),
         machine.router(office),
+        exports.router(office),
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from coldchain.files.sheets import Table
 from coldchain.kernel.errors import BadData, ColdChainError, StoreUnavailable
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.duty import Rota
@@ -52,7 +53,8 @@ class Tools:
     contents, held against the record; adopt: a waiting channel becomes a sensor; pin, gateway: an entry of
     the registry; publish: a version (JSON), why, the version that it is made of, by whom: in force, or asked
     of a second person; profiles: (label, component and use, (number, source) ...); rehearse: a backup,
-    brought back into a folder that is thrown away.
+    brought back into a folder that is thrown away; table: its name, span [ms], appliance, chain, which sites;
+    report: kind, subject, language: a PDF as known now, and filed.
     """
 
     shifts: Callable[[Rota, int, int], Sequence[Shift]]
@@ -65,6 +67,8 @@ class Tools:
     publish: Callable[[str, str, int, str], Published]
     profiles: Callable[[], Sequence[tuple[str, str, Sequence[str]]]]
     rehearse: Callable[[Path], None]
+    table: Callable[[str, tuple[int, int], str, str, Callable[[str], bool]], Table]
+    report: Callable[[str, str, str], bytes]
 
 
 class Published(Protocol):

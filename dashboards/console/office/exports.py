@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything as CSV and XLSX, each for the sites that whoever asks may see; and an excursion's report."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from coldchain.files.sheets import csv_pieces, write_xlsx
+from coldchain.kernel.errors import BadData, ColdChainError
+from dashboards.console.accounts.gate import visitor
+from dashboards.console.alarms.routes import alarm_told
+from dashboards.console.office.tools import Office
+from dashboards.console.office.trail import DAY_MS, EVER_MS, day_ms
+from dashboards.console.problems import Problem
+from dashboards.console.words import LANGUAGES, language
+
+TABLES = ("alarms", "excursions", "messages", "work-orders", "readings")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PIECE = 1 << 18
+From = Annotated[str, Query(alias="from")]
+
+
+def router(office: Office) -> APIRouter:
+    """What people's browsers and programs ask for: the same addresses, with a session or a token."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/export")
+    def page(request: Request) -> Response:
+        return office.console.render(
+            request, "export.html", tables=TABLES, registry=office.console.records.registry()
+        )
+
+    @routes.get("/export/go")
+    async def go(  # a form's answer: which file
+        table: str = "", as_: Annotated[str, Query(alias="as")] = "csv", appliance: str = "",
+        from_: From = "", until: str = "",
+    ) -> Response:  # fmt: skip
+        if table not in TABLES:
+            raise Problem(404, "unknown-page")
+        return await asyncio.to_thread(_file, office, table, as_, appliance, from_, until)
+
+    @routes.get("/export/audit.{form}")
+    async def audit(form: str, chain: str = "alarms", from_: From = "", until: str = "") -> Response:
+        return await asyncio.to_thread(_file, office, "audit", form, "", from_, until, chain)
+
+    @routes.get("/export/{table}.{form}")
+    async def export(
+        table: str, form: str, appliance: str = "", from_: From = "", until: str = ""
+    ) -> Response:
+        if table not in TABLES:
+            raise Problem(404, "unknown-page")
+        return await asyncio.to_thread(_file, office, table, form, appliance, from_, until)
+
+    @routes.get("/alarm/{number}/report.pdf")
+    async def report(number: int, lang: str = "") -> Response:
+        """An excursion's report as known now; that it was made stands in the desk."""
+        await asyncio.to_thread(alarm_told, office.console, number)
+        speaks = lang if lang in LANGUAGES else language()
+        try:
+            made = await asyncio.to_thread(office.tools.report, "excursion", str(number), speaks)
+        except ColdChainError as bad:
+            raise Problem(422, "no-report", str(bad)) from bad
+        headers = {"content-disposition": f'inline; filename="excursion-{number}-{speaks}.pdf"'}
+        return Response(made, media_type="application/pdf", headers=headers)
+
+    return routes
+
+
+def _file(
+    office: Office, table: str, form: str, appliance: str, from_: str, until: str, chain: str = "alarms"
+) -> Response:
+    if form not in ("csv", "xlsx"):
+        raise Problem(404, "unknown-page")
+    if table == "readings" and not appliance:
+        raise Problem(422, "appliance-missing")
+    zone, registry = office.console.records.zone, office.console.records.registry()
+    span = (day_ms(from_, zone, 0), day_ms(until, zone, EVER_MS - DAY_MS) + DAY_MS)
+    who = visitor()
+    try:
+        made = office.tools.table(table, span, appliance, chain, lambda site: who.sees(site, registry))
+    except BadData as bad:
+        raise Problem(404, "unknown-page", str(bad)) from bad
+    name = "-".join(part for part in (table, appliance or (chain if table == "audit" else "")) if part)
+    headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+    if form == "csv":
+        return StreamingResponse(csv_pieces(made), media_type="text/csv; charset=utf-8", headers=headers)
+    with tempfile.NamedTemporaryFile(suffix=".xlsx", delete=False) as file:
+        path = Path(file.name)
+    try:
+        write_xlsx(made, path, office.console.settings.zone)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return StreamingResponse(_sent(path), media_type=XLSX, headers=headers)
+
+
+def _sent(path: Path) -> Iterator[bytes]:
+    """Piece by piece, and gone afterwards."""
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+    finally:
+        path.unlink(missing_ok=True)
