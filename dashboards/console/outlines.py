@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outlines of countries for the wall's map, as (longitude, latitude) in degrees, coarse enough for a small map.
+"""Outlines of countries for the wall's map, as (longitude, latitude) in degrees, coarse as the map is small.
 
 Source: Natural Earth, Admin 0 countries, 1:50 million, version 2 (public domain), thinned to 0.07 degrees.
 A country that is not here is shown by the places of its sites alone. They decide nothing about borders.

@@ -24,8 +24,8 @@ NOTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One site. state: its worst; counts: of each state there is; limit_ms: the next of its appliances to pass
-    a limit; blind_ms: the worst case of those that are not heard; newest_ms: its newest reading.
+    """One site. state: its worst; counts: of each state there is; limit_ms: when the next of its appliances
+    passes a limit; blind_ms: the worst case of those that are not heard; newest_ms: its newest reading.
     """
 
     site: Site

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Schemathesis over the description of the interface for programs: no 5xx, nothing that it does not describe.
 
-    make schemathesis EXAMPLES=500       many more examples
+`make schemathesis EXAMPLES=500` asks many more times.
 """
 
 import os

@@ -22,7 +22,7 @@ POWER_ROUND_MS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Of appliances: what is to be said; when the limit is passed by what is foreseen, and by the worst case [ms]."""
+    """Of appliances: what is to be said; when the limit is passed, as foreseen and in the worst case [ms]."""
 
     texts: Mapping[str, tuple[Text, ...]] = field(default_factory=dict)
     limit_ms: Mapping[str, int] = field(default_factory=dict)
@@ -72,7 +72,7 @@ def without_power(one: Listed) -> Said:
 
 
 def marked(fleet: Fleet, found: Marks) -> Fleet:
-    """The same fleet, with the marks on its rows; of those that are not yet beyond, the next to be so first."""
+    """The same fleet, with the marks on its rows; of those not yet beyond, the next to be so first."""
     touched = found.texts.keys() | found.limit_ms.keys() | found.blind_ms.keys()
     rows = (
         replace(
