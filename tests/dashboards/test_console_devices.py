@@ -162,6 +162,7 @@ def test_an_order_from_an_alarm_in_one_tap_and_back_into_service(client: Client,
     ]  # fmt: skip
     assert (told[0][2]["contractor"], told[0][2]["serial"]) == ("fixer", SERIAL)
     assert (told[1][2]["to"], told[2][2]["wait"]) == (OTHER, "yes")
+    assert "Take out of service: asked by On-call, Vientiane" in words(client, "/work-order/1")
     text = words(client, PAGE)
     for part in ("finished", "New seal", "2 × 4501-77 Door seal", "120 000", "Before and after each repair"):
         assert part in text, part

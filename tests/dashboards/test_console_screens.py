@@ -20,7 +20,7 @@ from dashboards.console.words import LANGUAGES
 
 PICTURES = os.environ.get("COLDCHAIN_SCREENS", "")
 """Where to keep pictures; with it, everything is looked at."""
-SECRET = ("/answer/{secret}", "/contractor/{secret}")
+SECRET = ("/answer/{secret}", "/pass/{secret}")
 """Addresses that are secrets: the seed has none. Their own tests look at them."""
 WHOLE = bool(PICTURES)
 SENTENCES = {text for text in ENGLISH.values() if text.count(" ") >= 2 and "{" not in text}

@@ -9,9 +9,12 @@ WARM = "vte-br-000"
 KNOWN = {
     "appliance_id": WARM, "site_id": "vte", "number": "1", "digest": "0", "name": "x.css", "provider": "p",
     "secret": "s", "verb": "acknowledge", "sha": "0", "province": "Savannakhet",
+    "serial": WARM,
 }  # fmt: skip
 """Whoever adds an address with another name in braces adds an id that `console_seed` knows."""
-NO_PAGE = re.compile(r"/api/|/static/|/events$|\.(svg|ics|csv|xlsx|pdf|js|png|json|zip|webmanifest|typ)$")
+NO_PAGE = re.compile(
+    r"/api/|/packet/|/paper/|/static/|/events$|\.(svg|ics|csv|xlsx|pdf|js|png|json|zip|webmanifest|typ)$"
+)
 
 
 def address(template: str) -> str:

@@ -17,6 +17,7 @@ from playwright.sync_api import Error as PlaywrightError
 from rig.programs import need
 
 from coldchain.records.accounts import Accounts
+from coldchain.records.deeds import Deeds
 from coldchain.wiring.child import free_port
 from coldchain.wiring.links import add_links
 from coldchain.wiring.web import WebService
@@ -46,6 +47,7 @@ class Served:
         seed.gateway(pending=5)
         seed.stranger("board-7", 2, 40, NOW_MS)
         seed.beats()
+        history_of(seed, warm)
         accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS, hasher=quick)
         self.words = {}
         for code in LANGUAGES:
@@ -82,6 +84,23 @@ class Served:
 
     def cookie(self, language: str) -> dict[str, Any]:
         return {"name": COOKIE, "value": self.words[language], "url": self.url}
+
+
+def history_of(seed: Seed, appliance: str) -> None:
+    """What people wrote about one device: facts, a plan, a certificate, a repair, an order that is open."""
+    deeds, at = Deeds(seed.settings.desk_db, lambda: NOW_MS), NOW_MS - 40 * 86_400_000
+    who = seed.registry.people[0].id
+    deeds.enter("k1", appliance, "facts", {"maker": "Dometic", "model": "MB 3000"}, person=who)
+    plan = {"task": "Condenser", "every_days": 30, "first_ms": at}
+    deeds.enter("k2", appliance, "plan", plan, person=who)
+    ends = {"offset_k": -0.1, "from_ms": at, "expires_ms": NOW_MS + 25 * 86_400_000}
+    deeds.enter("k3", appliance, "certificate", {"sensor": f"{appliance}/load", **ends}, person=who)
+    mapped = {"mapped_ms": at, "points": 9, "coldest_c": 2.5, "warmest_c": 5.2, "hold_min": 190}
+    deeds.enter("k4", appliance, "mapping", mapped, person=who)
+    deeds.enter("k5", appliance, "part", {"number": "4501", "name": "Fan", "used_ms": at}, person=who)
+    paper = {"title": "Hinge", "sha256": "0" * 64, "media": "application/pdf", "size": 1}
+    deeds.enter("k6", appliance, "paper", paper, person=who)
+    deeds.raise_("o1", appliance, "Door", person=who, contractor=who, alarm=1)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from coldchain.records.alarms import Alarm, OutOfService
+from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.deeds import Deeds
 from coldchain.records.devices import DeviceReader, Dossier, Due, Entry, Facts, serial_of
 from coldchain.records.passes import Pass, PassReader
@@ -168,6 +169,13 @@ class Bench:
         with closing(SiteReader(self.console.settings.alarms_db)) as alarms:
             found = alarms.proving(appliance)[:1]
         return found[0] if found and found[0].ended_ms is None else None
+
+    def asked(self, order: WorkOrder) -> list[tuple[Asked, str]]:
+        """What was asked of alerts for that order, and what came of it; empty: not taken up yet."""
+        about = AskedReader(self.console.settings.desk_db).about("-", 0, order.appliance)
+        mine = [one for one in reversed(about) if one.body.get("order") == str(order.number)]
+        with closing(SiteReader(self.console.settings.alarms_db)) as alarms:
+            return [(one, alarms.outcome(one.id) or "") for one in mine]
 
     # --- how it runs
 

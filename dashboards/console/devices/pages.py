@@ -103,7 +103,8 @@ def _one(routes: APIRouter, console: Console, bench: Bench) -> None:
             order=found, known=known, registry=bench.registry, path_of=path_of, offers=offers(found, me),
             papers=[one for one in known.dossier.of("paper") if one.said.order == number],
             parts_of_order=[one for one in known.dossier.of("part") if one.said.order == number],
-            elsewhere=elsewhere(bench.registry, found.appliance, found.site), guest="",
+            elsewhere=elsewhere(bench.registry, found.appliance, found.site),
+            guest="", asked=bench.asked(found),
             **forms(bench, found.site),
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from coldchain.records.registry import Person
 from dashboards.console.console import Console
 from dashboards.console.devices import forms, guests, pages, programs
 from dashboards.console.devices.known import Bench, Tools
+from dashboards.console.devices.saying import leave_said, missing_said
 
 
 def device_pages(console: Console, tools: Tools) -> list[APIRouter]:
@@ -31,6 +32,7 @@ def _teach(env: Environment, bench: Bench) -> None:
     ]
     env.globals["proving_of"] = bench.proving_of
     env.globals["device_path"] = lambda appliance: f"/device/{quote(serial_of(appliance))}"
+    env.globals["missing_said"], env.globals["leave_said"] = missing_said, leave_said
     env.filters["person_pairs"] = person_pairs
     env.filters["paper_pairs"] = paper_pairs
     env.filters["id_pairs"] = id_pairs
