@@ -31,11 +31,14 @@ class MailNotifier:
     def __init__(self, options: MailOptions) -> None:
         self._options = options
 
-    def send(self, to: str, text: str) -> Sent:
+    def send(self, to: str, text: str, file: tuple[str, bytes] | None = None) -> Sent:
+        """file: name and contents of a PDF that goes along."""
         message = EmailMessage()
         try:
             message["From"], message["To"], message["Subject"] = self._options.sender, to, _subject(text)
             message.set_content(text)
+            if file is not None:
+                message.add_attachment(file[1], maintype="application", subtype="pdf", filename=file[0])
         except ValueError:
             return Sent(Delivery.FAILED_FINAL, "that is no address a mail can be written to: correct it")
         handed_over = False

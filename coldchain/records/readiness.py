@@ -59,6 +59,7 @@ class Known:
     drills      appliance -> when its alarm was last tested
     since_ms    when the installation began: nothing older can be asked of it
     credit, reserve, signal_dbm  of the modem, where known
+    unsent      (report, why) of what should have been mailed and was not
     certificate_until_ms, certificate_refused  of the broker's: its end, or why our clients do not take it
     """
 
@@ -80,6 +81,7 @@ class Known:
     signal_dbm: int | None = None
     certificate_until_ms: int | None = None
     certificate_refused: str = ""
+    unsent: Sequence[tuple[str, str]] = ()
     tells: bool = True
     """Is there any channel by which people are told?"""
 
@@ -99,6 +101,7 @@ def findings(known: Known) -> list[Finding]:
         _silent,
         _backlogs,
         _certificate,
+        _unsent,
         _upkeep,
     )
     found = [finding for part in parts for finding in part(known)]
@@ -234,6 +237,14 @@ def _backlogs(known: Known) -> Iterator[Finding]:
         if known.now_ms - oldest >= BACKLOG_MS:
             says = f"readings wait in {gateway} since {rfc3339(oldest)}"
             yield Finding("soon", "backlog", gateway, says, "look at its link: credit, antenna, broker")
+
+
+def _unsent(known: Known) -> Iterator[Finding]:
+    for report, why in known.unsent:
+        says = f"the report {report} was not mailed: {why}"
+        yield Finding(
+            "soon", "report", report, says, "look at [notify.mail] and at the addresses of the schedule"
+        )
 
 
 def _certificate(known: Known) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from coldchain.wiring.answer_links import AnswerLinks, Linked
 
 if TYPE_CHECKING:
     from alerts.notifiers import ModemNotifier
+    from alerts.notifiers.mail import MailOptions
     from alerts.notifiers.provider import Provider
 
 ReadDelivery = Callable[[Mapping[str, str]], tuple[str, bool] | None]
@@ -157,17 +158,22 @@ def build_delivery_reader(settings: Settings) -> ReadDelivery | None:
 
 
 def _mail(settings: MailSettings) -> Notifier:
-    from alerts.notifiers.mail import MailNotifier, MailOptions
+    from alerts.notifiers.mail import MailNotifier
 
-    return MailNotifier(
-        MailOptions(
-            host=settings.host,
-            sender=settings.sender,
-            port=settings.port,
-            starttls=settings.starttls,
-            username=settings.username,
-            password=_secret(settings.password_file) if settings.password_file else None,
-        )
+    return MailNotifier(mail_options(settings))
+
+
+def mail_options(settings: MailSettings) -> MailOptions:
+    """The server, and the password out of its file."""
+    from alerts.notifiers.mail import MailOptions
+
+    return MailOptions(
+        host=settings.host,
+        sender=settings.sender,
+        port=settings.port,
+        starttls=settings.starttls,
+        username=settings.username,
+        password=_secret(settings.password_file) if settings.password_file else None,
     )
 
 

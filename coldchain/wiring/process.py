@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from coldchain.kernel.errors import ColdChainError
 from coldchain.records.health import stopped
 from coldchain.records.registry import bring_up
+from coldchain.records.reserve import Reserve
 from coldchain.settings import Settings, load
 from coldchain.wiring.logs import set_up_logs
 from coldchain.wiring.sound import make_sound
@@ -71,11 +72,13 @@ def build_alerts(settings: Settings) -> Service:
 
 def build_console(settings: Settings) -> Service:
     from alerts.oncall.rota import on_duty
+    from coldchain.ports.clock import wall_ms
     from coldchain.wiring.accounts import first_admin
     from coldchain.wiring.blood import console_tools
     from coldchain.wiring.device_tools import device_tools
     from coldchain.wiring.links import add_links
     from coldchain.wiring.readiness import readiness
+    from coldchain.wiring.report.mailing import Mailing
     from coldchain.wiring.web import WebService
     from dashboards.console.app import create_app
 
@@ -84,7 +87,7 @@ def build_console(settings: Settings) -> Service:
     app = create_app(settings, on_duty=on_duty, ready=partial(readiness, settings), tools=tools)
     app.state.room.tools = console_tools(settings)
     add_links(app, settings)
-    return WebService(app, settings.console.host, settings.console.port)
+    return WebService(app, settings.console.host, settings.console.port, Mailing(settings, wall_ms))
 
 
 def described() -> dict[str, Any]:
@@ -109,6 +112,8 @@ PROCESSES: dict[str, Callable[[Settings], Service]] = {
 
 def run_process(name: str, settings: Settings) -> None:
     """Build the process and run it until SIGTERM or SIGINT. AlreadyRunning beside another of its kind."""
+    if name == "alerts" and settings.data_dir.exists():
+        Reserve(settings.data_dir).look()  # on a full disk not even its lock could be written
     with alone(name, settings.data_dir):
         make_sound(name, settings)
         bring_up(settings.desk_db)

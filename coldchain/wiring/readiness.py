@@ -14,6 +14,7 @@ from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring.certificate import certificate
+from coldchain.wiring.report.due import unsent
 
 UPKEEP_TOLD_MS = 2 * DAY_MS
 """What has ended meanwhile is still in the next two mornings' lists."""
@@ -70,6 +71,7 @@ def known(settings: Settings, now_ms: int) -> Known:
         signal_dbm=figures.get("signal_dbm"),
         certificate_until_ms=shown.until_ms if shown else None,
         certificate_refused=shown.refused if shown else "",
+        unsent=unsent(settings, now_ms),
         tells=settings.notify.kind != "none",
     )
     desk.close()

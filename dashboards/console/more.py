@@ -41,6 +41,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("/admin/people", "page.people"),
             ("/admin/gateways", "page.gateways"),
             ("/admin/channels", "page.channels"),
+            ("/admin/schedules", "page.schedules"),
             ("/admin/backup", "page.backup"),
         ),
     ),

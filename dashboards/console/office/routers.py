@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboards.console.office import duty, exports, machine, people, register, trail
+from dashboards.console.office import duty, exports, machine, people, register, schedules, trail
 from dashboards.console.office.tools import Office
 
 
@@ -19,4 +19,5 @@ def office_pages(office: Office) -> list[APIRouter]:
         people.router(office),
         machine.router(office),
         exports.router(office),
+        schedules.router(office),
     ]
