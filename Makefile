@@ -10,7 +10,7 @@ UV_PIN := uv==0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak planted reliability grafana-types screens schemathesis format bench compare quality servers lock sbom clean
+.PHONY: help setup demo test check soak simulate planted validation reliability grafana-types screens schemathesis format bench compare quality servers lock sbom clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -51,6 +51,11 @@ SEED    ?= 1
 soak: setup ## the whole chain under a seeded schedule of faults: make soak MINUTES=10 SEED=1
 	@PYTHONPATH=.:tests/support $(PY) -m soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
+SEEDS   ?= 100
+
+simulate: setup ## the chain on a virtual clock and simulated disks, many seeds: make simulate SEEDS=100 ARGS=--exhaustive
+	@PYTHONPATH=.:tests/support $(PY) -m sim --seeds $(SEEDS) $(ARGS)
+
 planted: setup ## plant known bugs in a copy of the tree, one by one, and see the tests catch each
 	@$(PY) tools/planted.py $(ARGS)
 
@@ -65,6 +70,9 @@ EXAMPLES ?= 300
 
 schemathesis: setup ## ask all that docs/openapi.json describes, many times: make schemathesis EXAMPLES=300
 	@COLDCHAIN_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -n 0 --timeout 3600 tests/dashboards/test_console_described.py $(ARGS)
+
+validation: setup servers ## run what requirements name, write docs/validation.md for a quality manager
+	@$(PY) tools/validation.py $(ARGS)
 
 reliability: setup servers ## run all that injects faults, write docs/reliability.md: ARGS="--soak FILE --planted FILE"
 	@$(PY) tools/reliability.py $(ARGS)
