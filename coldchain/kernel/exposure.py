@@ -45,7 +45,7 @@ class ExposureRule:
     component: str
     once_s: float
     total_s: float | None = None
-    occasions: float | None = None
+    occasions: int | None = None
     low_c: float | None = None
     high_c: float | None = None
     unknown_s: float | None = None
@@ -66,12 +66,12 @@ class ExposureRule:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """One line of a rule that was passed. what: a key of the rule; found and line in its unit."""
+    """One line of a rule that was passed. what: a key of the rule; found, line: thousandths of its unit."""
 
     fate: str
     what: str
-    found: float
-    line: float
+    found: int
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +95,28 @@ def propose(rule: ExposureRule, exposure: Exposure) -> Proposal:
     >>> propose(rule, replace(calm, high=10_100)).fate
     'discard'
     """
-    seconds = {
-        "once_s": exposure.longest_ms / 1000,
-        "total_s": exposure.out_ms / 1000,
-        "occasions": float(exposure.occasions),
-        "unknown_s": exposure.unknown_ms / 1000,
+    thousandths = {
+        "once_s": exposure.longest_ms,
+        "total_s": exposure.out_ms,
+        "occasions": 1000 * exposure.occasions,
+        "unknown_s": exposure.unknown_ms,
     }
     grounds = [
-        _passed(rule, key, found, prefix) for key, found in seconds.items() for prefix in ("discard_", "")
+        _passed(rule, key, found, prefix) for key, found in thousandths.items() for prefix in ("discard_", "")
     ]
     for key, milli, sign in (("high_c", exposure.high, 1), ("low_c", exposure.low, -1)):
         if milli is not None:
-            grounds += [_passed(rule, key, milli / 1000, prefix, sign) for prefix in ("discard_", "")]
+            grounds += [_passed(rule, key, milli, prefix, sign) for prefix in ("discard_", "")]
     found = tuple(one for one in grounds if one is not None)
     gravest = max((FATES.index(one.fate) for one in found), default=0)
     return Proposal(FATES[gravest], tuple(one for one in found if one.fate == FATES[gravest]))
 
 
-def _passed(rule: ExposureRule, key: str, found: float, prefix: str, sign: int = 1) -> Ground | None:
+def _passed(rule: ExposureRule, key: str, found: int, prefix: str, sign: int = 1) -> Ground | None:
     """The ground, if that line is passed. Exactly on the line is within it."""
-    line = getattr(rule, f"{prefix}{key}", None)
-    if line is None or sign * found <= sign * line:
+    told = getattr(rule, f"{prefix}{key}", None)
+    line = round(1000 * told) if told is not None else 0
+    if told is None or sign * found <= sign * line:
         return None
     return Ground(DISCARD if prefix else QUARANTINE, key, found, line)
 

@@ -72,7 +72,9 @@ def _rule(entry: Mapping[str, Any], component: str, sources: Mapping[str, str], 
     numbers = {key: _number(name, key, entry[key], sources) for key in NUMBERS if key in entry}
     if "once_s" not in numbers:
         raise KeyError(f"{name}: once_s")
-    values = {key: value for key, (value, _) in numbers.items()}
+    values: dict[str, Any] = {key: value for key, (value, _) in numbers.items()}
+    if "occasions" in values:
+        values["occasions"] = round(values["occasions"])
     rule = ExposureRule(name, version, component, signed=signed, **values)
     if faults := faults_of_rule(rule):
         raise ValueError(f"{name}: {'; '.join(faults)}")

@@ -249,7 +249,11 @@ _GROUNDS = {
 
 def _why(proposal: Proposal, words: Words) -> str:
     found = [
-        words.say(_GROUNDS[g.what], found=_shape(g.what, g.found, words), line=_shape(g.what, g.line, words))
+        words.say(
+            _GROUNDS[g.what],
+            found=_shape(g.what, g.found / 1000, words),
+            line=_shape(g.what, g.line / 1000, words),
+        )
         for g in proposal.grounds
     ]
     return "; ".join(found)

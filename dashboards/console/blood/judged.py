@@ -105,12 +105,10 @@ def grounds(proposal: Proposal, span: Callable[[int], str]) -> list[Text]:
     found: list[Text] = []
     for ground in proposal.grounds:
         if ground.what.endswith("_s"):
-            values = {"found": span(round(ground.found * 1000)), "line": span(round(ground.line * 1000))}
+            values = {"found": span(ground.found), "line": span(ground.line)}
         elif ground.what == "occasions":
-            values = {"found": str(round(ground.found)), "line": str(round(ground.line))}
+            values = {"found": str(ground.found // 1000), "line": str(ground.line // 1000)}
         else:
-            values = {
-                "found": decimal(round(ground.found * 1000), 1), "line": decimal(round(ground.line * 1000), 1)
-            }  # fmt: skip
+            values = {"found": decimal(ground.found, 1), "line": decimal(ground.line, 1)}
         found.append(said(f"ground.{ground.what}", **values))
     return found

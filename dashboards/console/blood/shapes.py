@@ -296,7 +296,7 @@ def trip_out(trip: Trip) -> TripOut:
 
 
 def grounds_out(proposal: Proposal) -> list[GroundOut]:
-    return [GroundOut(what=g.what, found=g.found, line=g.line) for g in proposal.grounds]
+    return [GroundOut(what=g.what, found=g.found / 1000, line=g.line / 1000) for g in proposal.grounds]
 
 
 def maybe(at_ms: int | None) -> str | None:
