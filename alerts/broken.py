@@ -37,6 +37,10 @@ class Broken:
         alarm = self._book.open(case, scene)
         self._store.note(alarm, scene.now_ms, "broken", f"{link}: {detail}"[:240] if detail else link)
 
+    def stands(self, subject: str) -> bool:
+        alarm = self._store.open_alarm(SCOPE, subject, KIND)
+        return alarm is not None and alarm.standing
+
     def whole(self, subject: str, scene: Scene) -> bool:
         """A proof came through. False when nothing was broken."""
         alarm = self._store.open_alarm(SCOPE, subject, KIND)

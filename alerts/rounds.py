@@ -17,6 +17,7 @@ from alerts.moved import Clocks
 from alerts.outbox import Outbox
 from alerts.peers import Peers
 from alerts.ping import Ping
+from alerts.room import SUBJECT, Room
 from alerts.setback import Setback
 from alerts.store import AlarmStore
 from coldchain.kernel.clocks import SteadyClock
@@ -43,6 +44,7 @@ class Rounds:
         self._parts = (
             Setback(store, steady_s),
             DutyWatch(store, book),
+            Room(store, self._broken, settings.data_dir),
             Peers(store, book, settings.data_dir, steady_s),
             Clocks(store, book, Record(settings.readings_db)),
             Drills(store, book, Record(settings.readings_db)),
@@ -80,4 +82,4 @@ class Rounds:
         self._version = scene.version
         known = self._canaries.subjects(scene.registry) | self._daily.subjects(scene.registry)
         with self._store.transaction():
-            return self._broken.forget(known, scene)
+            return self._broken.forget(known | {SUBJECT}, scene)

@@ -28,6 +28,7 @@ from coldchain.ports.mqtt_client import guarded, make_client, require_thread, st
 from coldchain.records.carry_keys import trusted
 from coldchain.records.health import Heart
 from coldchain.records.registry import RegistryReader
+from coldchain.records.reserve import Reserve
 from coldchain.settings import Settings
 from ingest.admission import Reason, why_refused
 from ingest.anchors import AnchorDesk
@@ -69,6 +70,7 @@ class IngestService:
         self.inbox = Inbox()
         self._connection = 0
         self._client: Client | None = None
+        self._reserve = Reserve(settings.data_dir)
         self.subscribed = threading.Event()
         """Set once the broker keeps for us what gateways publish."""
 
@@ -111,6 +113,8 @@ class IngestService:
         busy = False
         while not self._stopping.is_set():
             group = self.inbox.take(0 if busy else IDLE_S)
+            if group and self._reserve.spent:
+                raise StoreUnavailable("the disk is full: what is left is for alarms; make room")
             if group:
                 self.commit(group)
             busy = self._duties.turn(self._steady_s())

@@ -40,6 +40,7 @@ TEMPLATES: Final = {
     "link_unsent": "SMS not sent",
     "link_unheard": "SMS did not come back",
     "link_unreported": "no delivery report",
+    "link_disk": "disk full",
     "other": "{appliance} ALARM ({kind}) since {clock}.",
     "lapsed": "OPEN AGAIN: {appliance} {value}, limit {limit}. The answer of {clock} has lapsed.",
     "lapsed_other": "OPEN AGAIN: {appliance} ({kind}). The answer of {clock} has lapsed.",

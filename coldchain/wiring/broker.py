@@ -23,6 +23,13 @@ PROBE_S = 1.0
 CONNECT = bytes.fromhex("100c 0004 4d515454 04 02 003c 0000")
 """MQTT 3.1.1 CONNECT: clean session, keep-alive 60 s, no client name, nobody's account."""
 
+WATCH = bytes.fromhex("101b 0004 4d515454 04 02 003c 000f") + b"coldchain-watch"
+WATCHED = bytes.fromhex("3215 000f") + b"coldchain/watch" + bytes.fromhex("0001 2e 2e")
+"""PUBLISH with QoS 1, packet 1: whoever acknowledges it has it in its store."""
+
+KEPT = bytes.fromhex("20020000 40020001")
+"""CONNACK, accepted; PUBACK of packet 1."""
+
 NATS_CONFIG = """\
 server_name: coldchain
 listen: "{host}:-1"
@@ -81,6 +88,19 @@ def mqtt_answers(host: str, port: int) -> bool:
         with socket.create_connection((host, port), timeout=PROBE_S) as link:
             link.sendall(CONNECT)
             return link.recv(1) == b"\x20"
+    except OSError:
+        return False
+
+
+def mqtt_keeps(host: str, port: int) -> bool:
+    """Does a broker there acknowledge a message? nats-server never does again once its disk was full."""
+    try:
+        with socket.create_connection((host, port), timeout=PROBE_S) as link:
+            link.sendall(WATCH + WATCHED)
+            said = b""
+            while len(said) < len(KEPT) and (more := link.recv(len(KEPT) - len(said))):
+                said += more
+            return said == KEPT
     except OSError:
         return False
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from coldchain.settings import Settings, load
-from coldchain.wiring.broker import HOST, EmbeddedBroker, mqtt_answers
+from coldchain.wiring.broker import HOST, EmbeddedBroker, mqtt_keeps
 from coldchain.wiring.logs import set_up_logs
 from coldchain.wiring.process import PROCESSES
 from coldchain.wiring.supervise import Child, Supervisor, our_process
@@ -21,7 +21,7 @@ def broker_child(settings: Settings, log_dir: Path | None = None) -> Child:
     folder = settings.data_dir / "broker"
     command = EmbeddedBroker(folder, settings.mqtt.port).prepare()
     log = (log_dir or folder) / "broker.log"
-    return Child("broker", command, log, folder, asks=partial(mqtt_answers, HOST, settings.mqtt.port))
+    return Child("broker", command, log, folder, asks=partial(mqtt_keeps, HOST, settings.mqtt.port))
 
 
 def run_all(config: Path) -> int:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from soak.proxy import Proxy
 from coldchain.kernel.errors import ColdChainError
 from coldchain.records.alarms import Alarm, AlarmsReader
 from coldchain.records.health import beats
-from coldchain.wiring.broker import BrokerProgram, EmbeddedBroker
+from coldchain.wiring.broker import HOST, BrokerProgram, EmbeddedBroker, mqtt_keeps
 from coldchain.wiring.child import free_port
 from coldchain.wiring.demo.account import Books, keep_books, pending
 from coldchain.wiring.demo.plan import DemoPlan, write_settings
@@ -42,7 +43,7 @@ class Wants:
     mosquitto: str | None = None
     sensors: int = 20
     every_s: float = 0.5
-    backfill_s: float = 120.0
+    backfill_s: float = 400.0
     environment: dict[str, dict[str, str]] | None = None
     hurry: str = HURRY
     more: str = ""
@@ -71,7 +72,13 @@ class _Struck(Demo):
         for child in ours:
             child.environment.update((self.wants.environment or {}).get(child.name, {}))
         return [
-            Child("broker", command, logs / "broker.log", folder),
+            Child(
+                "broker",
+                command,
+                logs / "broker.log",
+                folder,
+                asks=partial(mqtt_keeps, HOST, self.broker_port),
+            ),
             *ours,
             Child("world", world, logs / "world.log"),
         ]

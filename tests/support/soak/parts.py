@@ -68,7 +68,7 @@ def first_messages_due(settings: Settings, alarms: int) -> bool:
     try:
         (raised,) = db.execute("SELECT count(*) FROM alarm WHERE kind = 'high'").fetchone()
         (due,) = db.execute(
-            "SELECT count(DISTINCT alarm) FROM notice WHERE about = 'raised' AND alarm NOT IN"
+            "SELECT count(*) FROM alarm WHERE kind = 'high' AND id NOT IN"
             " (SELECT alarm FROM notice WHERE about = 'raised' AND state = 'sent')"
         ).fetchone()
         return bool(due) or raised < alarms

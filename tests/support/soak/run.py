@@ -21,7 +21,7 @@ from coldchain.ports.clock import wall_ms
 from coldchain.records.health import beats
 from coldchain.records.registry import Desk
 from coldchain.settings import load
-from coldchain.wiring.broker import HOST, EmbeddedBroker, mqtt_answers
+from coldchain.wiring.broker import HOST, EmbeddedBroker, mqtt_keeps
 from coldchain.wiring.child import free_port
 from coldchain.wiring.demo.account import Books, keep_books
 from coldchain.wiring.demo.plan import DemoPlan, write_settings
@@ -111,7 +111,7 @@ class SoakDemo(Demo):
                 command,
                 logs / "broker.log",
                 folder,
-                asks=partial(mqtt_answers, HOST, self.broker_port),
+                asks=partial(mqtt_keeps, HOST, self.broker_port),
             ),
             *(
                 _tells_stacks(our_process(name, self.plan.config, logs, self.settings.data_dir))
