@@ -127,6 +127,7 @@ def test_a_warning_takes_one_tap_and_the_list_leads_to_each(client: Client, seed
 def test_beyond_a_limit_of_the_product_an_answer_says_what_is_done(client: Client, seed: Seed) -> None:
     assert send(client, "acknowledge") == 422
     assert send(client, "acknowledge", action="dance") == 422
+    assert send(client, "acknowledge", action="door") == 422, "an action, and a reason"
     assert send(client, "acknowledge", action="moved") == 422
     assert send(client, "acknowledge", action="moved", target=WARM) == 422
     assert asked(seed) == []

@@ -88,6 +88,8 @@ def test_acknowledging_by_keyboard_at_360_pixels(tmp_path: Path, seed: Seed, url
         )
         tab_to(browser, "INPUT action")
         press(browser, "Space")
+        tab_to(browser, "INPUT reason")
+        browser.call("Input.insertText", text="ajar")
         tab_to(browser, "SELECT name")
         press(browser, "ArrowDown")
         tab_to(browser, "BUTTON ")
@@ -95,7 +97,7 @@ def test_acknowledging_by_keyboard_at_360_pixels(tmp_path: Path, seed: Seed, url
         browser.wait("(document.body?.innerText ?? '').includes('Acknowledge: asked by On-call, Vientiane')")
         (one,) = asked(seed)
         assert (one.verb, one.person, one.body) == (
-            "acknowledge", "vte-on-call", {"action": "door", "by": "console"},
+            "acknowledge", "vte-on-call", {"action": "door", "by": "console", "reason": "ajar"},
         )  # fmt: skip
         assert browser.faults == []
     finally:
