@@ -79,7 +79,9 @@ class SpanOut(BaseModel):
 
 
 class LaneOut(BaseModel):
-    """Stretches of one kind along the axis: `alarm`, `door` (open) or `mains` (absent)."""
+    """Stretches of one kind along the axis: `alarm`, `door` (open), `mains` (absent), `work` (out of service,
+    repaired, maintained); instants: `calibration`, `assignment`.
+    """
 
     kind: str
     name: str

@@ -16,13 +16,27 @@ from markupsafe import Markup
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.instants import rfc3339
 from coldchain.records.alarms import Alarm
+from coldchain.records.devices import DeviceReader, serial_of
 from coldchain.records.health import Heart
-from coldchain.records.registry import Registry, Sensor
+from coldchain.records.registry import Appliance, Registry, Sensor
+from coldchain.records.work import WorkReader
 from coldchain.settings import Settings
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.sight import seen
 from dashboards.console.assets import Asset, load_assets
-from dashboards.console.events import EXACT_MAX_MS, TOLD, Lane, alarm_lane, held_lane, hold_ms, stepped_lane
+from dashboards.console.events import (
+    EXACT_MAX_MS,
+    TOLD,
+    Lane,
+    alarm_lane,
+    assigned,
+    calibrations,
+    held_lane,
+    hold_ms,
+    stepped_lane,
+    told_lane,
+    work_on,
+)
 from dashboards.console.hub import Hub
 from dashboards.console.offline import offline_words
 from dashboards.console.problems import Problem
@@ -104,6 +118,7 @@ class Console:
             "zone_name": self.settings.zone,
             "rfc3339": rfc3339,
             "masked": masked,
+            "training": self.settings.training,
             "named": named,
             "full": lambda at_ms: full(at_ms, zone),
             "ranges": list(RANGES_MS),
@@ -173,7 +188,7 @@ class Console:
         return self._sparks.svg(appliance_id)
 
     def events(self, sensors: list[Sensor], alarms: Sequence[Alarm], series: Series) -> list[Lane]:
-        """Alarms, doors and mains along the chart's axis."""
+        """What happened along the chart's axis; of what is written down by hand only what falls into it."""
         start_ms, end_ms = series.start_ms, min(series.end_ms, self.wall_ms())
         found = [alarm_lane(alarms, start_ms, end_ms)]
         for sensor in sensors:
@@ -184,7 +199,22 @@ class Console:
                 found.append(held_lane(sensor, rows, start_ms, end_ms))
             elif sensor.quantity == "mains":
                 found.append(stepped_lane(self.records.series(sensor, start_ms, end_ms, len(series.n))))
+        registry = self.records.registry()
+        if sensors and (appliance := registry.appliance_by_id.get(sensors[0].appliance or "")) is not None:
+            found += [lane for lane in self._told(appliance, sensors, start_ms, end_ms) if lane.spans]
         return found
+
+    def _told(self, appliance: Appliance, sensors: list[Sensor], start_ms: int, end_ms: int) -> list[Lane]:
+        """Work, calibrations and assignments of an appliance."""
+        desk, now_ms = self.settings.desk_db, self.wall_ms()
+        dossier = DeviceReader(desk).dossier(serial_of(appliance))
+        orders = WorkReader(desk).orders(appliance=appliance.id)
+        told = {
+            "work": work_on(self.records.aside(appliance.id), orders, dossier, now_ms),
+            "calibration": calibrations(sensors, dossier),
+            "assignment": assigned(appliance),
+        }
+        return [told_lane(kind, spans, start_ms, end_ms) for kind, spans in told.items()]
 
     def close(self) -> None:
         self.hub.close()

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened along a chart's axis: alarms, open doors, absent mains, each as stretches of time. Pure."""
+"""What happened along a chart's axis, each kind as stretches of time: alarms, open doors, absent mains, work,
+calibrations, what was carried. Pure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from coldchain.kernel.readings import Rows
-from coldchain.records.alarms import Alarm
-from coldchain.records.registry import Sensor
+from coldchain.records.alarms import Alarm, OutOfService
+from coldchain.records.devices import Dossier
+from coldchain.records.registry import Appliance, Sensor
+from coldchain.records.work import WorkOrder
 from dashboards.console.series import Series
 from dashboards.console.words import t, word
 
@@ -34,7 +38,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """All stretches of one kind: alarm, door or mains."""
+    """All stretches of one kind: alarm, door, mains, work, calibration or assignment."""
 
     kind: str
     spans: tuple[Span, ...]
@@ -57,6 +61,53 @@ def alarm_lane(alarms: Iterable[Alarm], start_ms: int, end_ms: int) -> Lane:
             label = f"{alarm.number}: {word('kind', alarm.kind)}"
             spans.append(Span(max(alarm.since_ms, start_ms), until_ms, label))
     return Lane("alarm", tuple(sorted(spans, key=lambda span: span.from_ms)))
+
+
+def told_lane(kind: str, told: Iterable[tuple[int, int, str]], start_ms: int, end_ms: int) -> Lane:
+    """(from, until, words) of what people wrote down, as far as it touches start to end."""
+    spans = [
+        Span(max(begin, start_ms), max(begin, start_ms, min(until, end_ms)), words)
+        for begin, until, words in told
+        if begin < end_ms and until >= start_ms
+    ]
+    return Lane(kind, tuple(sorted(spans, key=lambda span: span.from_ms)[-SPANS_MAX:]))
+
+
+def work_on(
+    out: Iterable[OutOfService], orders: Iterable[WorkOrder], dossier: Dossier, now_ms: int
+) -> Iterator[tuple[int, int, str]]:
+    """Out of service, under repair, or maintained."""
+    for row in out:
+        yield row.from_ms, row.back_ms or now_ms, row.reason
+    for order in orders:
+        begin = order.at("started")
+        if begin is not None:
+            yield (
+                begin,
+                order.at("finished") or order.at("cancelled") or now_ms,
+                f"{order.number}: {order.what}",
+            )
+    tasks = {entry.first: entry.said.task for entry in dossier.of("plan")}
+    for done in dossier.of("done"):
+        yield done.said.done_ms, done.said.done_ms, tasks.get(done.said.plan, "")
+
+
+def calibrations(sensors: Iterable[Sensor], dossier: Dossier) -> Iterator[tuple[int, int, str]]:
+    """When an offset began to apply, and what a certificate says of it."""
+    papers = {
+        (entry.said.sensor, entry.said.from_ms): entry.said.number for entry in dossier.of("certificate")
+    }
+    offsets = {(s.id, offset.from_ms): offset.offset_k for s in sensors for offset in s.offsets}
+    for (sensor, at_ms), offset_k in offsets.items():
+        number = papers.pop((sensor, at_ms), "")
+        yield at_ms, at_ms, f"{sensor}: {offset_k:+g} K {number}".strip()
+    for (sensor, at_ms), number in papers.items():
+        yield at_ms, at_ms, f"{sensor} {number}".strip()
+
+
+def assigned(appliance: Appliance) -> Iterator[tuple[int, int, str]]:
+    """When what it carries changed."""
+    return ((one.from_ms, one.from_ms, one.carries) for one in appliance.assignments if one.from_ms > 0)
 
 
 def held_lane(sensor: Sensor, rows: Rows, start_ms: int, end_ms: int) -> Lane:

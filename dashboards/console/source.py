@@ -25,7 +25,7 @@ from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.errors import ColdChainError
 from coldchain.kernel.readings import Rows
 from coldchain.kernel.words import NO_VALUE
-from coldchain.records.alarms import Alarm, Excursion, Listed, Notice
+from coldchain.records.alarms import Alarm, Excursion, Listed, Notice, OutOfService
 from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.health import Beat, beats
 from coldchain.records.journal import JournalReader, Latest, merge_latest
@@ -190,6 +190,11 @@ class Records:
             notices = [n for alarm in alarms[:10] for n in self._alarms.notices(20, alarm=alarm.id)]
         newest_first = sorted(found, key=lambda excursion: -excursion.started_ms)
         return History(tuple(alarms), tuple(newest_first), tuple(notices[:ALARMS_SHOWN]))
+
+    def aside(self, appliance: str) -> list[OutOfService]:
+        """Each time it was out of service, newest first."""
+        with self._lock, _plain_errors():
+            return [one for one in self._alarms.out_of_service(all_=True) if one.appliance == appliance]
 
     def alarms(self) -> tuple[list[Alarm], list[Alarm], list[Command]]:
         """Open ones, most urgent first, the latest closed ones, and the newest commands."""
