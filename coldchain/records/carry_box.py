@@ -77,6 +77,15 @@ class CarryBox:
         for old in answers[:-KEPT]:
             old.unlink(missing_ok=True)
 
+    def answers(self, limit: int) -> list[tuple[str, Answer]]:
+        """Bundles that wait, then the newest answers, by name."""
+        names = [path.stem for path in self.waiting()]
+        if self._out.is_dir():
+            files = sorted(self._out.glob("[!.]*.json"), key=lambda path: -path.stat().st_mtime_ns)
+            names += [path.name.partition(".")[0] for path in files]
+        found = [(name, self.answer(name)) for name in dict.fromkeys(names)]
+        return [(name, answer) for name, answer in found if answer.state != "unknown"][:limit]
+
     def answer(self, name: str) -> Answer:
         """What came of the bundle of that name."""
         if (text := _text(self._out / f"{name}.json")) is not None:

@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, changes, more, offline, pages, problems, signatures
+from dashboards.console import api, carried, changes, more, offline, pages, problems, signatures
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.signing import Signing
@@ -51,7 +51,7 @@ def create_app(
     signing.kinds[disposing.KIND] = disposing.kind(console)
     office = Office(console)
     room = make_room(console, signing)
-    rules = changes.Changes(console)
+    rules, brought = changes.Changes(console), carried.Carried(console)
     answer = problems.answering(console.problem_page)
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ def create_app(
         *blood_pages(room),  # before addresses with a name in their place
         pages.router(console), api.router(console), account_pages.router(console, store.open),
         for_people(console, signing), for_programs(console, signing),
-        changes.router(rules), changes.programs(rules),
+        changes.router(rules), changes.programs(rules), carried.router(brought), carried.programs(brought),
         *office_pages(office), *device_pages(console, tools or Tools()), more.router(console),
         offline.router(console.assets), signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of changes of rules: part of `english`."""
+"""The words of changes of rules, and of what is carried by hand: part of `english`."""
 
 from __future__ import annotations
 
@@ -46,4 +46,19 @@ CHANGES_WORDS: dict[str, str] = {
     "problem.unknown-change": "There is no such proposal.",
     "problem.not-changed": "The change does not come into force.",
     "problem.reason-missing": "Give a reason.",
+    "page.carry": "Readings brought by hand",
+    "carry.about": "A place without a link packs its readings into a file (coldchain carry pack). "
+    "Bring it here; take the receipt back there.",
+    "carry.file": "The bundle",
+    "carry.bring": "Take it into the record",
+    "carry.known": "Brought so far",
+    "carry.none": "Nothing was brought yet.",
+    "carry.counts": "{taken} taken, {before} were here, {dead} dead letters",
+    "carry.receipt": "Receipt",
+    "carry.waits": "Waits for ingest",
+    "carry.goes_on": "Being taken",
+    "carry.merged": "Taken",
+    "carry.refused": "Refused",
+    "problem.not-a-bundle": "That is no bundle as it was packed: nothing was taken.",
+    "problem.unknown-bundle": "Nothing is known of that bundle.",
 }

@@ -31,6 +31,7 @@ class District:
         self.gw = Settings(data_dir=folder / "gw", gateway=gateway, mqtt=mqtt)
         self.hub = Settings(data_dir=folder / "hub", mqtt=mqtt)
         self.seq = 0
+        self.tokens: dict[str, str] = {}
         sensors = tuple(
             Sensor(id=f"{node}/{c}", node=node, channel=c, every_s=600) for node in NODES for c in range(3)
         )

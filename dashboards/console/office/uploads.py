@@ -28,9 +28,11 @@ async def read_upload(request: Request, most: int) -> tuple[dict[str, str], byte
     except (MultiPartException, KeyError, ValueError, AssertionError) as bad:
         raise Problem(422, "file-unreadable") from bad
     form = {key: value for key, value in parsed.items() if isinstance(value, str)}
-    of_this_session(form)
-    file = parsed.get("file")
-    body = await file.read() if isinstance(file, UploadFile) else b""
-    name = str(file.filename or "") if isinstance(file, UploadFile) else ""
-    await parsed.close()
+    try:
+        of_this_session(form)
+        file = parsed.get("file")
+        body = await file.read() if isinstance(file, UploadFile) else b""
+        name = str(file.filename or "") if isinstance(file, UploadFile) else ""
+    finally:
+        await parsed.close()
     return form, body, name
