@@ -24,11 +24,12 @@ CONNECT = bytes.fromhex("100c 0004 4d515454 04 02 003c 0000")
 """MQTT 3.1.1 CONNECT: clean session, keep-alive 60 s, no client name, nobody's account."""
 
 WATCH = bytes.fromhex("101b 0004 4d515454 04 02 003c 000f") + b"coldchain-watch"
-WATCHED = bytes.fromhex("3215 000f") + b"coldchain/watch" + bytes.fromhex("0001 2e 2e")
-"""PUBLISH with QoS 1, packet 1: whoever acknowledges it has it in its store."""
-
-KEPT = bytes.fromhex("20020000 40020001")
-"""CONNACK, accepted; PUBACK of packet 1."""
+_WATCHED = b"coldchain/watch"
+HEARS = bytes.fromhex("8214 0002 000f") + _WATCHED + b"\x01"
+WATCHED = bytes.fromhex("3215 000f") + _WATCHED + bytes.fromhex("0001 2e 2e")
+"""SUBSCRIBE and PUBLISH with QoS 1: only what somebody hears must be stored before it is acknowledged."""
+KEPT = bytes.fromhex("40020001")
+"""PUBACK of that message."""
 
 NATS_CONFIG = """\
 server_name: coldchain
@@ -96,11 +97,11 @@ def mqtt_keeps(host: str, port: int) -> bool:
     """Does a broker there acknowledge a message? nats-server never does again once its disk was full."""
     try:
         with socket.create_connection((host, port), timeout=PROBE_S) as link:
-            link.sendall(WATCH + WATCHED)
+            link.sendall(WATCH + HEARS + WATCHED)
             said = b""
-            while len(said) < len(KEPT) and (more := link.recv(len(KEPT) - len(said))):
+            while KEPT not in said and len(said) < 256 and (more := link.recv(256)):
                 said += more
-            return said == KEPT
+            return KEPT in said
     except OSError:
         return False
 
