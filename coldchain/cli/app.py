@@ -26,6 +26,7 @@ from coldchain.cli import (
     report,
     run,
     sensor,
+    train,
     trial,
     why,
 )
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 
 app.command("demo")(demo.demo)
+app.command("train")(train.train)
 app.command("init")(config.init)
 app.command("run")(run.run)
 for name in ("gateway", "ingest", "alerts", "console"):

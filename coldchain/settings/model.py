@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
@@ -310,6 +310,11 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     notify: NotifySettings = NotifySettings()
     console: ConsoleSettings = ConsoleSettings()
+    training: str | None = Field(
+        None,
+        description="The scenario that is trained with; `coldchain train` writes it. Settings with a channel "
+        "that reaches somebody are then refused",
+    )
 
     @classmethod
     def settings_customise_sources(  # the environment wins over the file
@@ -321,6 +326,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _trains_alone(self) -> Self:
+        if self.training is not None and (why := reaches_out(self)):
+            raise ValueError(f"training must reach nobody, and {why}")
+        return self
 
     @property
     def readings_db(self) -> Path:
@@ -337,3 +348,29 @@ class Settings(BaseSettings):
     @property
     def spool_db(self) -> Path:
         return self.data_dir / "spool.db"
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def reaches_out(settings: Settings) -> str:
+    """By what these settings reach somebody outside this machine; empty: by nothing. Of training.
+
+    The only modem is the one that the simulator makes: `modem` in the data folder, a pseudo-terminal.
+    """
+    notify, guard = settings.notify, settings.gateway.guard
+    modem = notify.modem.device
+    own = (settings.data_dir / "modem").absolute()
+    named = {
+        "[notify] kind is http": notify.kind == "http",
+        "[notify.http] is set": notify.http is not None,
+        "[notify.mail] is set": notify.mail is not None,
+        "[notify.second] is set": notify.second is not None,
+        "[notify] ping_url is set": notify.ping_url is not None,
+        "[notify.modem] is not the simulator's": bool(modem) and Path(modem).absolute() != own,
+        "[gateway.guard] is set": guard.on or guard.hub_number is not None,
+        "[influx] url is set": settings.influx.url is not None,
+        "[mqtt] is not its own broker": not settings.mqtt.embedded or settings.mqtt.host not in LOOPBACK,
+        "[console] listens beyond this machine": settings.console.host not in LOOPBACK,
+    }
+    return "; ".join(why for why, wrong in named.items() if wrong)

@@ -13,7 +13,7 @@ from coldchain.kernel.errors import ConfigError
 from coldchain.ports.clock import wall_ms
 from coldchain.ports.notifier import Notifier
 from coldchain.settings import Settings
-from coldchain.settings.model import MailSettings, ModemSettings, ProviderSettings
+from coldchain.settings.model import MailSettings, ModemSettings, ProviderSettings, reaches_out
 from coldchain.wiring.answer_links import AnswerLinks, Linked
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def build_notifier(settings: Settings) -> Notifier | None:
 def build_channels(settings: Settings) -> dict[str, Notifier]:
     """Channels by name: sms, call, email. Empty when nobody is to be told."""
     notify = settings.notify
+    if settings.training is not None:
+        _only_simulated(settings)
     if notify.kind == "none":
         return {}
     from alerts.notifiers import CallNotifier, FileNotifier, Several
@@ -57,6 +59,16 @@ def build_channels(settings: Settings) -> dict[str, Notifier]:
     if notify.mail is not None:
         channels["email"] = Linked(_mail(notify.mail), AnswerLinks(settings, wall_ms))
     return channels
+
+
+def _only_simulated(settings: Settings) -> None:
+    """ConfigError for a training that could reach somebody: the last look before a channel is built."""
+    why = reaches_out(settings)
+    device = Path(settings.notify.modem.device) if settings.notify.modem.device else None
+    if not why and device is not None and device.exists() and device.resolve().parent != Path("/dev/pts"):
+        why = f"{device} is no pseudo-terminal of the simulator"
+    if why:
+        raise ConfigError(f"training must reach nobody, and {why}")
 
 
 def build_credit(settings: Settings, channels: dict[str, Notifier]) -> Callable[[], float | None] | None:

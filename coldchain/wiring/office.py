@@ -20,6 +20,7 @@ from coldchain.settings import Settings
 from coldchain.wiring.adopt import Adoption, adopt_channel, put_gateway
 from coldchain.wiring.changing import Done
 from coldchain.wiring.held import held
+from coldchain.wiring.phones import Phones
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -50,6 +51,7 @@ def add_office(app: FastAPI, settings: Settings, wall_ms: WallClock) -> None:
         rehearse=partial(_rehearse, settings),
         table=partial(_table, settings),
         report=partial(_report, settings, wall_ms),
+        phones=Phones(settings) if settings.training is not None else None,
     )
 
 

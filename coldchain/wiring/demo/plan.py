@@ -52,6 +52,7 @@ class DemoPlan:
     until_replayed  end when the last replayed reading is recorded
     synthetic    so many sensors without physics, for trials of the chain itself
     history      a new folder begins with a simulated month
+    training     the scenario that somebody trains with: settings that reach nobody
     """
 
     directory: Path
@@ -68,6 +69,7 @@ class DemoPlan:
     synthetic_every_s: float = 1.0
     synthetic_backfill_s: float = BACKFILL_S
     history: bool = False
+    training: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -82,6 +84,11 @@ class DemoPlan:
     def inbox(self) -> Path:
         """What the simulated phones received, one JSON object a line."""
         return self.directory / "phones.jsonl"
+
+    @property
+    def replies(self) -> Path:
+        """What a trainee's phones answer, one JSON object a line."""
+        return self.directory / "replies.jsonl"
 
     @property
     def ledger(self) -> Path:
@@ -120,12 +127,13 @@ def write_settings(plan: DemoPlan) -> Settings:
     """DIR/coldchain.toml, unless an earlier run left one: that goes on, but for ports taken meanwhile."""
     if plan.config.exists():
         return _with_free_ports(plan.config)
+    training = f'training = "{plan.training}"\n' if plan.training else ""
     influx = f'\n[influx]\nurl = "{plan.influx_url}"\n' if plan.influx_url else ""
     plan.directory.mkdir(parents=True, exist_ok=True)
     plan.config.write_text(
         f"""# Written by `coldchain demo`. An ordinary installation: `coldchain doctor --dir` works on it.
 data_dir = "."
-
+{training}
 [mqtt]
 embedded = true
 port = {free_port()}

@@ -20,6 +20,7 @@ from coldchain.records.health import Heart
 from coldchain.settings import load
 from coldchain.wiring.demo.files import ReplaySensor
 from coldchain.wiring.demo.plan import BACKFILL_S, DemoPlan, load_world
+from coldchain.wiring.demo.show import Inbox
 from coldchain.wiring.logs import set_up_logs
 from firmware_sim.faults import Scenario
 from firmware_sim.firmware.fleet_runner import FleetConfig, FleetRunner, steady_now
@@ -46,6 +47,7 @@ class World:
         # and started again within a second: what has the name of an old report is taken for it, and dropped.
         self.boot = secrets.randbits(32)
         self._heart = Heart(plan.directory, "world", wall_ms)
+        self._replies = Inbox(plan.replies)
         self.modem = ModemSim(plan.inbox, link=plan.directory / "modem")
         self.fleet = self._fleet()
         self.replay = self._replay(replayed) if replayed else None
@@ -102,6 +104,8 @@ class World:
         if self.fleet:
             self.fleet.start()
         while not self.told.wait(BEAT_S):
+            for said in self._replies.new():
+                self.modem.phone(str(said["number"])).reply(str(said["text"]))
             self._heart.beat(self._figures(), now=True)
         for part in (self.fleet, self.replay, self.modem):
             if part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboards.console.office import duty, exports, machine, people, register, schedules, trail
+from dashboards.console.office import duty, exports, machine, people, register, schedules, trail, training
 from dashboards.console.office.tools import Office
 
 
@@ -20,4 +20,5 @@ def office_pages(office: Office) -> list[APIRouter]:
         machine.router(office),
         exports.router(office),
         schedules.router(office),
+        training.router(office),
     ]

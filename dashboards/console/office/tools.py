@@ -54,7 +54,7 @@ class Tools:
     the registry; publish: a version (JSON), why, the version that it is made of, by whom: in force, or asked
     of a second person; profiles: (label, component and use, (number, source) ...); rehearse: a backup,
     brought back into a folder that is thrown away; table: its name, span [ms], appliance, chain, which sites;
-    report: kind, subject, language: a PDF as known now, and filed.
+    report: kind, subject, language: a PDF as known now, and filed; phones: only of a training.
     """
 
     shifts: Callable[[Rota, int, int], Sequence[Shift]]
@@ -69,6 +69,18 @@ class Tools:
     rehearse: Callable[[Path], None]
     table: Callable[[str, tuple[int, int], str, str, Callable[[str], bool]], Table]
     report: Callable[[str, str, str], bytes]
+    phones: Phones | None = None
+
+
+class Phones(Protocol):
+    """The phones of a training."""
+
+    @property
+    def accounts(self) -> Sequence[tuple[str, str]]: ...
+
+    def received(self) -> list[tuple[int, str, str]]: ...
+
+    def reply(self, number: str, text: str) -> None: ...
 
 
 class Published(Protocol):
