@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coldchain.kernel.words import Health
 from coldchain.records.registry import Site
@@ -38,12 +38,13 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A tile's place on the map; `right`: its name stands to the right of its shape."""
+    """A tile's place on the map; `right`: its name stands to the right of its shape, at `label_y`."""
 
     tile: Tile
     x: float
     y: float
     right: bool
+    label_y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,19 @@ def _map(tiles: list[Tile]) -> Map | None:
     put, height = _projection(points)
     path = "M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in map(put, land)) + "Z" if land is not None else ""
     # The worst are drawn last, on top of the others.
-    places = [Place(t, *put((x, y)), right=put((x, y))[0] < MAP_PX * 0.6) for t, x, y in reversed(known)]
-    return Map(path, height, tuple(places))
+    places = [Place(t, *put((x, y)), put((x, y))[0] < MAP_PX * 0.6, 0.0) for t, x, y in reversed(known)]
+    return Map(path, height, tuple(_labelled(places)))
+
+
+def _labelled(places: list[Place]) -> list[Place]:
+    """Names that would lie on each other are moved down, from north to south on each side."""
+    free = {True: -math.inf, False: -math.inf}
+    at: dict[str, float] = {}
+    for place in sorted(places, key=lambda place: place.y):
+        if place.tile.state is not Health.OK:
+            free[place.right] = max(place.y + 4, free[place.right] + LABEL_PX + 2)
+            at[place.tile.site.id] = free[place.right]
+    return [replace(place, label_y=round(at.get(place.tile.site.id, place.y), 1)) for place in places]
 
 
 def _inside(land: Outline, x: float, y: float) -> bool:

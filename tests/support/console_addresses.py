@@ -9,12 +9,14 @@ WARM = "vte-br-000"
 KNOWN = {
     "appliance_id": WARM, "site_id": "vte", "number": "1", "digest": "0", "name": "x.css", "provider": "p",
     "secret": "s", "verb": "acknowledge", "sha": "0", "province": "Savannakhet",
-    "serial": WARM,
+    "serial": WARM, "paper": "test-paper", "chain": "desk", "form": "csv", "table": "alarms",
 }  # fmt: skip
 """Whoever adds an address with another name in braces adds an id that `console_seed` knows."""
 NO_PAGE = re.compile(
-    r"/api/|/packet/|/paper/|/static/|/events$|\.(svg|ics|csv|xlsx|pdf|js|png|json|zip|webmanifest|typ)$"
+    r"/api/|/static/|/events$|/paper/|/packet/|/export/|/download/"
+    r"|\.(svg|ics|csv|xlsx|pdf|js|jsonl|json|png|zip|tar|webmanifest)$"
 )
+"""Streams, files and what is downloaded."""
 
 
 def address(template: str) -> str:

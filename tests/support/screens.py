@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console served on a free port, and one Chromium that looks at it as different people do."""
 
+import re
 import socket
 import threading
 import time
@@ -10,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
+import httpx
 from argon2 import PasswordHasher
 from console_seed import NOW_MS, Seed, Story, registry
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from rig.programs import need
+from signed import sign
 
 from coldchain.records.accounts import Accounts
+from coldchain.records.registry import Person
+from coldchain.wiring.blood import console_tools
 from coldchain.records.deeds import Deeds
 from coldchain.wiring.child import free_port
+from coldchain.wiring.device_tools import device_tools
 from coldchain.wiring.links import add_links
 from coldchain.wiring.web import WebService
 from dashboards.console.accounts.gate import COOKIE
@@ -35,7 +41,12 @@ class Served:
     """A seeded record, a console that serves it, and for each language an admin who is signed in."""
 
     def __init__(self, folder: Path, appliances: int = 12, hours: float = 6) -> None:
-        reg = registry(appliances)
+        plain = registry(appliances)
+        first = plain.appliances[0].model_copy(update={"model": "MB 1"})
+        person = Person(id="keo", name="Dr Keo", phone="+8562055501003")
+        reg = plain.model_copy(
+            update={"appliances": (first, *plain.appliances[1:]), "people": (*plain.people, person)}
+        )
         warm, quiet, dark = (reg.appliances[i].id for i in (0, 1, 3))
         story = Story(warm={warm: 70}, silent={quiet: 47}, dark={dark}, never={reg.appliances[5].id})
         self.seed = seed = Seed(folder, reg, story)
@@ -56,13 +67,31 @@ class Served:
             )
             self.words[code] = accounts.sign_in(code, PASSWORD, "here")
         accounts.close()
+        sign(seed.settings.desk_db, NOW_MS, self.alarm, "discard", "Noy", "Dr Keo", "9 °C for 90 min")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
+        self.order = self.ask("/work-order", alarm="1")
+
+    def ask(self, path: str, **fields: str) -> str:
+        """A form of an admin; where it leads."""
+        cookies = {COOKIE: self.words["en"]}
+        with httpx.Client(
+            base_url=self.url, cookies=cookies, headers={"origin": self.url}, timeout=60
+        ) as client:
+            page = client.get("/account").text
+            form = re.findall(r'name="form" value="([^"]+)"', page)[0]
+            answer = client.post(path, data={"form": form, "command": "c" * 32, **fields})
+            assert answer.status_code == 303, answer.text
+            return answer.headers["location"]
 
     def start(self) -> None:
-        app = create_app(self.seed.settings, lambda: self.seed.now_ms)
-        add_links(app, self.seed.settings)
+        settings = self.seed.settings
+        app = create_app(
+            settings, lambda: self.seed.now_ms, tools=device_tools(settings, lambda: self.seed.now_ms)
+        )
+        app.state.room.tools = console_tools(settings)
+        add_links(app, settings)
         self._service = WebService(app, "127.0.0.1", self.port)
         self._thread = threading.Thread(target=self._service.run)
         self._thread.start()

@@ -58,7 +58,7 @@
   const query = byId("q");
   const chosen = () => new URLSearchParams(location.search).get("state") || "";
   const sift = () => {
-    if (!query) return;
+    if (!query || !byId("none-found")) return;
     const parts = query.value.toLowerCase().split(/\s+/).filter(Boolean), state = chosen();
     let any = false;
     for (const group of document.querySelectorAll(".group")) {
