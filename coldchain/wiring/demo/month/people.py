@@ -8,11 +8,12 @@ repaired, bring it back, and record what became of the blood. Delays come from t
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from coldchain.records.alarms import Alarm, AlarmsReader
 from coldchain.records.registry import Desk, Registry
+from coldchain.wiring.demo.month.deeds import Orders, findings
 from coldchain.wiring.demo.month.story import Repair
 
 MINUTE_MS = 60_000
@@ -34,9 +35,16 @@ class People:
     """Call `react` after every step. `repairs`: what the contractor will have done, by appliance."""
 
     def __init__(
-        self, desk: Desk, alarms: AlarmsReader, registry: Callable[[], Registry], repairs: dict[str, Repair]
+        self,
+        desk: Desk,
+        alarms: AlarmsReader,
+        registry: Callable[[], Registry],
+        repairs: dict[str, Repair],
+        orders: Orders,
     ) -> None:
         self._desk, self._alarms, self._registry, self._repairs = desk, alarms, registry, repairs
+        self._orders = orders
+        self._marked: set[str] = set()
         self._due: dict[tuple[str, str], int] = {}
         self._asked = 0
         self._back_ms: dict[str, int] = {}
@@ -52,7 +60,13 @@ class People:
         for alarm in self._alarms.open_alarms():
             self._look(alarm, now_ms)
         self._repaired(now_ms)
+        self._orders.look(now_ms, self._registry().people[0].id)
         return self._asked > before
+
+    def judge(self, faults: Mapping[str, list[tuple[str, int, int]]], now_ms: int) -> None:
+        """Say what closed alarms turned out to be. Call it once a day."""
+        for alarm, verdict, cause in findings(self._alarms, faults, self._marked, now_ms):
+            self._ask("finding", alarm, verdict=verdict, cause=cause, reason="looked back on")
 
     def _look(self, alarm: Alarm, now_ms: int) -> None:
         if alarm.state == "unacknowledged" and self._is_time(alarm, "answer", now_ms, 4, 14):
@@ -75,6 +89,9 @@ class People:
         repair = self._repairs.get(alarm.appliance) if alarm.scope == "appliance" else None
         if repair is None and alarm.kind == "cumulative":
             repair = self._repairs.setdefault(alarm.appliance, replace(WATCHED, done_ms=now_ms))
+        if repair is not None:
+            appliance = self._registry().appliance_by_id[alarm.appliance]
+            self._orders.raised(alarm, appliance, self._who(alarm.site, "technician"))
         if repair is None or not repair.moves:
             action, reason = DONE.get(alarm.kind, ELSE)
             self._ask("acknowledge", alarm, action=action, reason=reason)

@@ -26,6 +26,7 @@ from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring import drill
 from coldchain.wiring.demo.month import story
+from coldchain.wiring.demo.month.deeds import CAUSE_OF, Orders, trip_of, write_trip
 from coldchain.wiring.demo.month.past import EVERY_S, Stretch, stretches
 from coldchain.wiring.demo.month.people import People
 from coldchain.wiring.demo.month.rows import names_of, rows_of, sensors_of
@@ -137,11 +138,16 @@ class Month:
         )
         _unsynced(journal, self._desk, service)
         self._service, self._alarms = service, AlarmsReader(settings.alarms_db)
-        self._people = People(self._desk, self._alarms, self._registry, self._repairs())
+        repairs = self._repairs()
+        orders = Orders(settings.desk_db, clock.wall_ms, repairs)
+        self._people = People(self._desk, self._alarms, self._registry, repairs, orders)
         for stretch in stretches(self._plan.world_file, self._start_ms, self._until_ms):
             for begin_ms, end_ms in self._cuts(stretch):
                 self._step(self._prepared(stretch, begin_ms, end_ms), end_ms)
         self._flush(last=True)
+        if (trip := trip_of(self._registry(), self._until_ms)) is not None:
+            write_trip(settings.desk_db, clock.wall_ms, trip)
+        orders.close()
         self._desk.publish(
             after(self._registry()), author="demo", reason="the demo's month ends, the demo begins"
         )
@@ -170,9 +176,20 @@ class Month:
 
     def _repairs(self) -> dict[str, story.Repair]:
         return {
-            name: story.Repair(c.seen, c.done, self._until_ms + round(fault.end_s * 1000), c.moves)
+            name: story.Repair(
+                c.seen, c.done, self._until_ms + round(fault.end_s * 1000), c.moves, CAUSE_OF[c.kind]
+            )
             for name, (c, fault) in story.repairs(self._schedule).items()
         }
+
+    def _faults(self) -> dict[str, list[tuple[str, int, int]]]:
+        """Appliance -> what was wrong with it: kind, from, until [ms]."""
+        found: dict[str, list[tuple[str, int, int]]] = {}
+        for fault in self._schedule.faults:
+            begin, end = (self._until_ms + round(t * 1000) for t in (fault.start_s, fault.end_s))
+            for name in fault.appliances:
+                found.setdefault(name, []).append((fault.kind.value, begin, end))
+        return found
 
     # --- time
 
@@ -218,6 +235,7 @@ class Month:
         if end_ms - self._flushed_ms >= FLUSH_MS:
             self._flushed_ms = end_ms
             self._flush()
+            self._people.judge(self._faults(), self._clock.now_ms)
 
     def _settle(self) -> None:
         """Alerts does all that there is to do at this moment."""

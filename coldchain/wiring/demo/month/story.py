@@ -23,12 +23,16 @@ def _one(type_: str, nth: int, level: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a contractor found and did, until done_ms. moves: blood is taken elsewhere meanwhile."""
+    """What a contractor found and did, until done_ms. moves: blood is taken elsewhere meanwhile.
+
+    cause  what it was, in a word, on a work order; empty: there was none
+    """
 
     seen: str
     done: str
     done_ms: int
     moves: bool = True
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ CHAPTERS = (
 
 TEST_AGO, TEST_CLOCK, TEST_MIN = 14, 10.0, 40.0
 """The drill: local days before, clock, and how long its readings are marked as a test [min]."""
+TRIP_AGO, TRIP_CLOCK = 4, 5.0
 HAND_MS, HAND_MIN, HAND_K = 600_000, 20, 9.0
 """So long after its beginning somebody holds the probe, for how long, and how warm it gets [ms, min, K]."""
 
