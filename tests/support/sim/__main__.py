@@ -48,11 +48,12 @@ def main(arguments: list[str]) -> int:
     words.add_argument("--kept", type=Path, help="a file of verdicts to go on from")
     words.add_argument("--json", type=Path, help="write the sums there")
     words.add_argument("--exhaustive", action="store_true", help="a small story, cut at every effect")
+    words.add_argument("--step", type=int, default=1, help="exhaustive: every so many-th cut only")
     asked = words.parse_args(arguments)
     if asked.exhaustive:
         from sim.exhaustive import main as exhaust
 
-        return int(exhaust())
+        return exhaust(asked.workers, asked.step)
     before = kept(asked.kept) if asked.kept else []
     done = {(ran.seed, ran.every_s) for ran in before}
     seeds = [s for s in range(asked.first, asked.first + asked.seeds) if (s, asked.every) not in done]

@@ -177,6 +177,9 @@ class _File(apsw.VFSFile):
         self.disk.touch(self.path, self.owner, "sync")
         self.disk.synced(self.path)  # memory keeps it: there is nothing to wait for
 
+    def excepthook(self, *_: object) -> None:  # type: ignore[override]
+        """An error beside another one: SQLite knows of the first."""
+
 
 class SimulatedVfs(apsw.VFS):
     """Registered under the name VFS; `disk` is the one that is mounted."""
@@ -188,6 +191,9 @@ class SimulatedVfs(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> _File:  # noqa: N802
         assert self.disk is not None, "no disk is mounted"
         return _File(self.disk, name, flags)
+
+    def excepthook(self, *_: object) -> None:  # type: ignore[override]
+        """As of its files."""
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         assert self.disk is not None

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from coldchain.kernel.errors import BatchError
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 GAPS_PER_STATUS = 100
 STATUS_S = 1800.0
-NODE_PATIENCE_S, NODE_PATIENCE_MOST_S = 4.0, 120.0
+NODE_WINDOW = 60
+"""Reports that a node sends before it waits for an answer."""
+NODE_PATIENCE_S, NODE_PATIENCE_MOST_S = 2.0, 120.0
 """A node sends again what was not answered, less and less often."""
 
 
@@ -123,16 +126,18 @@ class Gateway:
             self.link.connected(self.sim.now_s)
             self.told_status_s = -1e9
         self.up = not cut
+        waited = sum(len(node.ring) for node in self.nodes)
         with self.sim.disk.process(self.handle):
             self._hear()
             self._send()
             self._tell_status()
         wake_s = self.link.wake_s(self.sim.now_s)
-        if any(node.ring for node in self.nodes):
-            self._patience_s = min(2 * self._patience_s, NODE_PATIENCE_MOST_S)
-            wake_s = self._patience_s if wake_s is None else min(wake_s, self._patience_s)
-        else:
+        left = sum(len(node.ring) for node in self.nodes)
+        if left < waited:
             self._patience_s = NODE_PATIENCE_S
+        if left:
+            wake_s = self._patience_s if wake_s is None else min(wake_s, self._patience_s)
+            self._patience_s = min(2 * self._patience_s, NODE_PATIENCE_MOST_S)
         return None if wake_s is None else self.sim.now_s + max(wake_s, 0.2)
 
     def _call(self, function: Callable[[Spool], T]) -> T | None:
@@ -146,7 +151,8 @@ class Gateway:
     def _hear(self) -> None:
         """What the lines bring, committed, then acknowledged."""
         sim = self.sim
-        reports = [r for node in self.nodes for r in node.ring.values() if not sim.strikes("line loss")]
+        sent = (r for node in self.nodes for r in islice(node.ring.values(), NODE_WINDOW))
+        reports = [report for report in sent if not sim.strikes("line loss")]
         if reports:
             arrivals = [Arrival(report, sim.now_ms, self.line) for report in reports]
             self.writer._commit(self.spool, _Work(arrivals, [], []))

@@ -49,7 +49,7 @@ ONCE = tuple(
 PEOPLE = (Person(id="ana", name="Ana", phone="+8562000000001", role="technician"),)
 DUTIES_TICKS = 6
 """Ingest seals and removes once in so many ticks; the real one does every ten seconds."""
-BACK_MS, BACK_MOST_MS = 2_000, 60_000
+BACK_MS, BACK_MOST_MS = 2_000, 300_000
 """A process is started anew after so long; after longer and longer when it dies again and again."""
 SETTLE_MS = 12 * 3_600_000
 LAST_TICKS, LAST_EVERY_MS = 14, 60_000
@@ -376,13 +376,17 @@ def appliance_of(sensor: int) -> str:
 
 
 @contextmanager
-def simulated(folder: Path, plan: Plan) -> Iterator[Simulation]:
+def simulated(
+    folder: Path, plan: Plan, prepare: Callable[[Simulation], None] | None = None
+) -> Iterator[Simulation]:
     """A run that is over, its files still there."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         with mounted(Disk(folder, random.Random(plan.seed + 1))) as disk:
             simulation = Simulation(folder, plan, disk)
+            if prepare is not None:
+                prepare(simulation)
             try:
                 simulation.run()
                 yield simulation
