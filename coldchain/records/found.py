@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from coldchain.records.alarms import Alarm
 from coldchain.records.site import SiteReader
 
 TRUE, NUISANCE, MISSED = "true", "nuisance", "missed"
@@ -63,6 +62,7 @@ class Outcome:
     answered_ms: int | None
     verdict: str
     cause: str
+    number: int = 0
 
     @property
     def took_ms(self) -> int | None:
@@ -142,22 +142,23 @@ class FoundReader(SiteReader):
         return found[0][0] if found else None
 
     def outcomes(self, start_ms: int, end_ms: int, as_of_ms: int = 2**62) -> list[Outcome]:
-        """Alarms raised in start..end, as known at as_of_ms; drills are left out."""
+        """Alarms first raised in start..end, oldest first, as known at as_of_ms; drills are left out.
+
+        Known since somebody was told of it; what was raised again counts from its first time.
+        """
+        first = "(SELECT min(at_ms) FROM alarm_event WHERE alarm = a.id AND event = 'raised')"
         sql = (
-            "SELECT a.site, a.appliance, a.kind, a.severity, a.raised_ms,"
+            "SELECT * FROM (SELECT a.site, a.appliance, a.kind, a.severity,"  # noqa: S608 -- fixed words
+            f" min(a.raised_ms, coalesce({first}, a.raised_ms)) AS first_ms,"
             " (SELECT min(e.at_ms) FROM alarm_event e WHERE e.alarm = a.id AND e.event = 'acknowledged'"
-            "  AND e.at_ms <= ?3), coalesce(f.verdict, ''), coalesce(f.cause, '')"
+            "  AND e.at_ms <= ?3), coalesce(f.verdict, ''), coalesce(f.cause, ''), a.number"
             " FROM alarm a LEFT JOIN finding f ON f.id ="
             " (SELECT max(g.id) FROM finding g WHERE g.alarm = a.id AND g.at_ms <= ?3)"
-            " WHERE a.raised_ms >= ?1 AND a.raised_ms < ?2 AND a.kind <> 'drill'"
-            " ORDER BY a.raised_ms, a.number"
+            " WHERE a.raised_ms >= ?1 AND a.kind <> 'drill' AND"
+            " coalesce((SELECT min(created_ms) FROM notice n WHERE n.alarm = a.id), a.raised_ms) <= ?3)"
+            " WHERE first_ms >= ?1 AND first_ms < ?2 ORDER BY first_ms, number"
         )
         return self._all(Outcome, sql, (start_ms, end_ms, as_of_ms))
-
-    def alarms_between(self, start_ms: int, end_ms: int) -> list[Alarm]:
-        """Raised in start..end, oldest first; drills are left out."""
-        sql = "SELECT * FROM alarm WHERE raised_ms >= ? AND raised_ms < ? AND kind <> 'drill' ORDER BY number"
-        return self._all(Alarm, sql, (start_ms, end_ms))
 
     def out_of_limits(self, start_ms: int, end_ms: int) -> dict[str, tuple[int, int]]:
         """appliance -> (excursions high and low that touch start..end, their time in it [ms])."""

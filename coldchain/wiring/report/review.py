@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.rules.table import judging_sensors
 from coldchain.kernel.errors import BadData
-from coldchain.records.alarms import Alarm, AlarmsReader
+from coldchain.records.found import FoundReader, Outcome, by_site, quality_of
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Appliance, Registry, RegistryReader, Sensor
 from coldchain.settings import Settings
@@ -35,7 +35,7 @@ class Line:
     appliance: Appliance
     sensor: Sensor
     facts: Facts
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[Outcome, ...]
 
 
 def month_review(
@@ -48,9 +48,9 @@ def month_review(
     words = Words(language, zone)
     blocks: list[Block] = [_sums(lines, words), Heading(words.say("Appliances, most time out first"))]
     blocks.append(_sheet(lines, words))
-    answered = [alarm for line in lines for alarm in line.alarms if alarm.acknowledged_ms]
+    blocks += _answers(settings, registry, site, span, as_of_ms, words)
     blocks.append(Heading(words.say("Alarms")))
-    blocks.append(_alarms(lines, answered, words))
+    blocks.append(_alarms(lines, words))
     blocks.append(Signatures(((words.say("Reviewed by: name, date, signature"), ""),)))
     title = words.say("Monthly review")
     name = registry.site_by_id[site].name if site else words.say("all sites")
@@ -117,7 +117,7 @@ def _lines(
     """Of every appliance the sensor that judges it."""
     judging = judging_sensors(registry)
     mine = [a for a in registry.appliances if site in (None, a.site)]
-    journal, reader = JournalReader(settings.readings_db), AlarmsReader(settings.alarms_db)
+    journal, told = JournalReader(settings.readings_db), _outcomes(settings, span, as_of_ms)
     found = []
     for done, appliance in enumerate(mine):
         step(done, len(mine))
@@ -125,15 +125,52 @@ def _lines(
         if sensor is None:
             continue
         facts = facts_of(journal, registry, sensor, span, as_of_ms)
-        alarms = [
-            alarm
-            for alarm in reader.alarms(10_000, appliance=appliance.id)
-            if span[0] <= alarm.raised_ms < span[1] and alarm.decided_ms <= as_of_ms
-        ]
+        alarms = [one for one in told if one.appliance == appliance.id]
         found.append(Line(appliance, sensor, facts, tuple(alarms)))
     step(len(mine), len(mine))
     journal.close()
     return sorted(found, key=lambda line: (-(line.facts.high_ms + line.facts.low_ms), line.appliance.id))
+
+
+def _outcomes(settings: Settings, span: tuple[int, int], as_of_ms: int) -> list[Outcome]:
+    """Alarms of every kind that were raised in the span, as they were known then."""
+    reader = FoundReader(settings.alarms_db)
+    try:
+        return reader.outcomes(*span, as_of_ms)
+    finally:
+        reader.close()
+
+
+def _answers(
+    settings: Settings,
+    registry: Registry,
+    site: str | None,
+    span: tuple[int, int],
+    as_of_ms: int,
+    words: Words,
+) -> list[Block]:
+    """How people were called and answered: in all, and site by site, the slowest first."""
+    told = [one for one in _outcomes(settings, span, as_of_ms) if site in (None, one.site)]
+    names = {known.id: known.name for known in registry.sites}
+    groups = [("", told)] + (sorted(by_site(told).items()) if site is None else [])
+    rows = []
+    for name, some in groups:
+        q = quality_of(some)
+        part = "–" if q.precision is None else f"{words.number(100 * q.precision, 0)} %"
+        spans = (words.minutes(q.median_ms), words.minutes(q.p90_ms))
+        label = names.get(name, name) if name else words.say("all of them")
+        rows.append((label, str(q.alarms), *spans, str(q.alarms - q.answered), part, str(q.missed)))
+    head = (
+        "Site",
+        "Alarms",
+        "Half answered within",
+        "Nine of ten within",
+        "Never answered",
+        "Called for a reason",
+        "Missed",
+    )
+    table = Table(tuple(words.say(one) for one in head), tuple(rows), numbers=(1, 2, 3, 4, 5, 6))
+    return [Heading(words.say("How people were called, and answered")), table]
 
 
 def _sums(lines: list[Line], words: Words) -> Pairs:
@@ -167,28 +204,28 @@ def _sheet(lines: list[Line], words: Words) -> Table:
     return Table(tuple(words.say(name) for name in head), tuple(rows), numbers=(1, 2, 3, 4, 5, 6, 7))
 
 
-def _alarms(lines: list[Line], answered: list[Alarm], words: Words) -> Block:
-    rows = []
-    for line in lines:
-        for alarm in line.alarms:
-            took = alarm.acknowledged_ms - alarm.raised_ms if alarm.acknowledged_ms else None
-            told = (words.say(alarm.kind.replace("_", " ")), words.say(alarm.severity))
-            rows.append(
-                (
-                    str(alarm.number),
-                    _named(line),
-                    *told,
-                    words.instant(alarm.raised_ms),
-                    words.minutes(took),
-                )
-            )
+def _alarms(lines: list[Line], words: Words) -> Block:
+    told = sorted(
+        ((alarm.number, line, alarm) for line in lines for alarm in line.alarms), key=lambda one: one[0]
+    )
+    rows = [
+        (
+            str(alarm.number),
+            _named(line),
+            words.say(alarm.kind.replace("_", " ")),
+            words.say(alarm.severity),
+            words.instant(alarm.raised_ms),
+            words.minutes(alarm.took_ms),
+            words.say(alarm.verdict) if alarm.verdict else "–",
+        )
+        for _, line, alarm in told
+    ]
     if not rows:
         return Note(words.say("None."))
-    rows.sort(key=lambda row: int(row[0]))
-    spans = [alarm.acknowledged_ms - alarm.raised_ms for alarm in answered if alarm.acknowledged_ms]
-    last = words.say("median")
-    rows.append(("", "", "", "", last, words.minutes(round(median(spans)) if spans else None)))
-    head = ("No.", "Appliance", "Kind", "Severity", "Raised", "Answered after")
+    spans = [alarm.took_ms for _, _, alarm in told if alarm.took_ms is not None]
+    middle = words.minutes(round(median(spans)) if spans else None)
+    rows.append(("", "", "", "", words.say("median"), middle, ""))
+    head = ("No.", "Appliance", "Kind", "Severity", "Raised", "Answered after", "Marked")
     return Table(tuple(words.say(name) for name in head), tuple(rows), numbers=(0, 5))
 
 
@@ -226,7 +263,10 @@ def _day_table(line: Line, words: Words) -> Table:
 def _document(
     lines: list[Line], words: Words, titles: tuple[str, str], blocks: list[Block], as_of_ms: int
 ) -> Document:
-    body = [(line.sensor.id, line.facts.digest, [a.number for a in line.alarms]) for line in lines]
+    body = [
+        (line.sensor.id, line.facts.digest, [(a.number, a.took_ms, a.verdict) for a in line.alarms])
+        for line in lines
+    ]
     digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()[:16]
     footer = words.say(
         "Coldchain · as known at {instant} · record {hash}", instant=words.instant(as_of_ms), hash=digest
