@@ -8,6 +8,8 @@ A report is what `make soak` or `make planted` printed; with a file of pytest's 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +30,25 @@ ran; *Soak* says how often the chaos soak struck that way in the runs below. Wha
 
 | # | Fault | How it is injected | Held | Soak | Left out |
 |---|---|---|---|---|---|
+"""
+
+
+KEPT_LINES = ("alarms ", "watchdog: ", "drained ", "InfluxDB: ", "audit ", "soak: lost")
+ABOUT_SOAKS = """All processes, a real InfluxDB engine and a simulated modem, a fault every 1.2 s on
+average, while nodes keep a ledger. The checker compares ledger, record, InfluxDB, dead letters,
+telephones and both audit chains. *As it was* is from a reading's arrival to the first message on a
+telephone, faults and all; *net* leaves out the time in which we held ingest, alerts or the modem
+(frozen, hung until found, unplugged, deaf); restarts after a kill, lies of the modem and its silence
+after a message stay in. The modem is waited for at most 5 s here (60 s by default).
+
+"""
+WATCHDOGS = """Each process beats after a piece of work (DIR/health, `coldchain health NAME`, systemd's
+WatchdogSec); gateway and alerts also look at what runs beside their loops: the link, the outbox, each
+channel. What stands still is told by alerts after 45 s and replaced after 60 s by the supervisor (or
+systemd); a start that uses no processor, and a broker that acknowledges nothing, likewise; a channel
+that hangs ends alerts after 100 s. Alerts tells of itself when it starts anew; the gateways' guards and
+the ping to another host stand for the whole machine. The soaks above stop processes for good (`hang`)
+and print the worst of it.
 """
 
 
@@ -52,7 +73,8 @@ class Soaks:
 def run(names: list[str], xml: Path) -> None:
     """Every test named, once."""
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={xml}", "-o", "junit_family=xunit1"]
-    subprocess.run([*command, *names], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "COLDCHAIN_LONG": "1"}
+    subprocess.run([*command, *names], cwd=ROOT, check=False, stdout=subprocess.DEVNULL, env=environment)
 
 
 def read(names: list[str], xmls: list[Path]) -> dict[str, Ran]:
@@ -90,8 +112,8 @@ def read_soaks(paths: list[Path]) -> Soaks:
         for part in kinds[1].split(", "):
             name, _, n = part.rpartition(" ")
             soaks.faults[name] += int(n)
-        rest = [line for line in text.splitlines() if line.startswith(("alarms ", "drained ", "soak: lost"))]
-        soaks.lines.append(f"* seed {told[1]}: {told[2]} faults, {told[3]} readings. " + " ".join(rest))
+        rest = [line for line in text.splitlines() if line.startswith(KEPT_LINES)]
+        soaks.lines.append(f"* seed {told[1]}: {told[2]} faults, {told[3]} readings. " + "; ".join(rest))
     return soaks
 
 
@@ -114,17 +136,55 @@ def row(fault: dict[str, Any], ran: dict[str, Ran], soaks: Soaks) -> tuple[str, 
     return "| " + " | ".join(cells) + " |", bool(passed + failed + struck)
 
 
-def write(faults: list[dict[str, Any]], ran: dict[str, Ran], soaks: Soaks, planted: str) -> None:
+def simulated_section(sums: dict[str, Any]) -> str:
+    """What the simulation counted, in one sentence for each thing."""
+    if not sums:
+        return "Not run."
+    counts = ("lost", "doubled", "altered", "missed", "untold", "false_alarms")
+    rest = {name: value for name, value in sums.items() if name not in (*counts, "commit", "latency_ms")}
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items() if _plain(value))
+    found = ", ".join(f"{name.replace('_', ' ')} {sums[name]}" for name in counts if name in sums)
+    spread = sums.get("latency_ms")
+    late = f"\n\nArrival to first try, virtual time: {_spread(spread)}." if spread else ""
+    return f"At commit {sums.get('commit', '?')}: {told}.\n\n**{found}**.{late}"
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, int | float | str)
+
+
+def _spread(spread: Any) -> str:
+    """{percentile: ms}, or a number."""
+    if isinstance(spread, dict):
+        return ", ".join(f"{name} {float(ms) / 1000:.1f} s" for name, ms in spread.items())
+    return f"{float(spread) / 1000:.1f} s"
+
+
+def sums_line(soaks: Soaks, simulated: dict[str, Any]) -> str:
+    """Both together against what is to be shown."""
+    readings = soaks.readings + int(simulated.get("readings", 0))
+    faults = soaks.faults.total() + int(simulated.get("faults", 0))
+    of = f"{100 * readings / 10**7:.1f} % of 10^7 and {100 * faults / 10**4:.1f} % of 10^4"
+    return f"Soaks and simulation together: {readings} readings and {faults} faults: {of}.\n"
+
+
+def write(
+    faults: list[dict[str, Any]],
+    ran: dict[str, Ran],
+    soaks: Soaks,
+    planted: str,
+    simulated: dict[str, Any],
+) -> None:
     rows = [row(fault, ran, soaks) for fault in faults]
     injected = sum(was for _, was in rows)
     total = Ran(*(sum(getattr(r, name) for r in ran.values()) for name in ("passed", "failed", "skipped")))
     text = HEAD + "\n".join(line for line, _ in rows) + "\n\n"
     text += f"Injected: **{injected} of {len(faults)}**. Tests named here: {total.passed} passed, "
-    text += f"{total.failed} failed, {total.skipped} skipped.\n\n## Soaks\n\n"
+    text += f"{total.failed} failed, {total.skipped} skipped.\n\n## Soaks\n\n{ABOUT_SOAKS}"
     text += "\n".join(soaks.lines or ["No report was given."]) + "\n\n"
-    text += f"Together {soaks.readings} readings and {soaks.faults.total()} faults: "
-    parts = 100 * soaks.readings / 10**7, 100 * soaks.faults.total() / 10**4
-    text += f"{parts[0]:.1f} % of 10^7 and {parts[1]:.1f} % of 10^4.\n"
+    text += sums_line(soaks, simulated)
+    text += f"\n## Simulation\n\n{simulated_section(simulated)}\n"
+    text += f"\n## Watchdogs\n\n{WATCHDOGS}"
     text += f"\n## Planted bugs\n\n{planted}\n"
     PAGE.write_text(text, encoding="utf-8")
 
@@ -133,6 +193,7 @@ def main(arguments: list[str]) -> int:
     words = argparse.ArgumentParser(prog="reliability", description=__doc__)
     words.add_argument("--soak", type=Path, nargs="*", default=[])
     words.add_argument("--planted", type=Path)
+    words.add_argument("--simulate", type=Path, help="the sums that make simulate wrote (ARGS=--json FILE)")
     words.add_argument("--xml", type=Path, nargs="*", default=[])
     asked = words.parse_args(arguments)
     faults = tomllib.loads((ROOT / "tests/faults/fifty.toml").read_text(encoding="utf-8"))["fault"]
@@ -147,7 +208,8 @@ def main(arguments: list[str]) -> int:
         lines = asked.planted.read_text(encoding="utf-8").splitlines()
         bugs = [line.split("FAILED")[0].strip() for line in lines if line.startswith("  ")]
         planted = "\n".join([lines[-1], "", *(f"* {re.sub(r'  +', ': ', bug)}" for bug in bugs)])
-    write(faults, ran, read_soaks(asked.soak), planted)
+    simulated = json.loads(asked.simulate.read_text("utf-8")) if asked.simulate else {}
+    write(faults, ran, read_soaks(asked.soak), planted, simulated)
     bad = [name for name, one in ran.items() if one.failed or not one.passed + one.skipped]
     print("\n".join([f"reliability: {name} failed or did not run" for name in bad] or [f"wrote {PAGE}"]))
     return 1 if bad else 0

@@ -215,13 +215,32 @@ for number in range(int(sys.argv[1]), 400):
 """
 
 
-@pytest.mark.parametrize("nth", [9, 14, 23])
-def test_when_fsync_fails_the_process_ends_and_what_it_said_is_there(tmp_path: Path, nth: int) -> None:
+SYNC_FAILS = "fdatasync,fsync:error=EIO"
+READ_ONLY = "pwrite64,ftruncate:error=EROFS"
+"""What a file system does that was mounted read-only under the process, after errors of the device."""
+
+
+@pytest.mark.parametrize(
+    ("what", "nth"), [(SYNC_FAILS, 9), (SYNC_FAILS, 14), (SYNC_FAILS, 23), (READ_ONLY, 150), (READ_ONLY, 300)]
+)
+def test_when_the_disk_refuses_the_process_ends_and_what_it_said_is_there(
+    tmp_path: Path, what: str, nth: int
+) -> None:
     need("strace")
     settings = Settings(data_dir=tmp_path)
     code = CHILD.format(root=str(ROOT), here=str(Path(__file__).parent), path=str(settings.readings_db))
-    inject = f"inject=fdatasync,fsync:error=EIO:when={nth}+"
-    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fdatasync,fsync", "-e", inject]
+    calls = what.partition(":")[0]
+    command = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        os.devnull,
+        "-e",
+        f"trace={calls}",
+        "-e",
+        f"inject={what}:when={nth}+",
+    ]
     done = subprocess.run(
         [*command, sys.executable, "-c", code, "0"],
         capture_output=True,
@@ -233,8 +252,9 @@ def test_when_fsync_fails_the_process_ends_and_what_it_said_is_there(tmp_path: P
     if "ptrace" in done.stderr.lower() and "permitted" in done.stderr.lower():
         pytest.skip("strace may not trace here")
     said = [line for line in done.stdout.split() if line.isdigit()]
-    assert done.returncode != 0, "a failed fsync is never passed over"
-    assert "disk I/O error" in done.stderr
+    assert done.returncode != 0, "a failed write or sync is never passed over"
+    assert "disk I/O error" in done.stderr or "readonly" in done.stderr
+    assert said or what == SYNC_FAILS, "it had begun"
 
     journal = SqliteJournal(settings.readings_db)
     journal.rewire(REGISTRY)

@@ -29,7 +29,7 @@ def test_it_names_tests_and_strikes_that_exist() -> None:
             missing.append(test)
     struck = {name for fault in FAULTS for name in fault.get("soak", [])}
     kinds = {kind for kind in KINDS if KINDS[kind].whom != "process"} | {
-        f"{kind} {who}" for kind in ("kill", "freeze", "wipe") for who in PROCESSES
+        f"{kind} {who}" for kind in ("kill", "freeze", "hang", "wipe") for who in PROCESSES
     }
     assert missing == []
     assert struck - kinds == set()
