@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from coldchain.kernel.errors import ColdChainError
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.devices import DeviceReader
 from coldchain.records.health import beats
+from coldchain.records.papers import Papers
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import RegistryReader
 from coldchain.records.sql import open_reader
@@ -53,6 +55,7 @@ def examine(settings: Settings, wall_ms: Callable[[], int]) -> Iterator[Line]:
         yield _store(name, path, len(migrations))
     yield _spool(settings)
     yield _registry(settings)
+    yield from _papers(settings)
     yield _broker(settings)
     yield from _lines(settings)
     yield from _processes(settings, wall_ms())
@@ -170,6 +173,19 @@ def _registry(settings: Settings) -> Line:
         f"{len(registry.sensors)} sensors, {len(registry.people)} people"
     )
     return Line("registry", "ok", said)
+
+
+def _papers(settings: Settings) -> Iterator[Line]:
+    """Documents and photos of devices: is each file what it was? Nothing where there are none."""
+    papers, told = Papers(settings.data_dir), DeviceReader(settings.desk_db).all().values()
+    wanted = {entry.said.sha256: entry for one in told for entry in one.of("paper")}
+    gone = [entry for sha256, entry in wanted.items() if papers.get(sha256) is None]
+    if gone:
+        first = f"{gone[0].said.title!r} of {gone[0].serial}"
+        cause = f"{len(gone)} of {len(wanted)} are missing or altered, first {first}"
+        yield Line("documents", "bad", cause, "bring the folder papers/ back from a backup")
+    elif wanted:
+        yield Line("documents", "ok", f"{len(wanted)} documents and photos are what they were")
 
 
 def _broker(settings: Settings) -> Line:

@@ -249,6 +249,11 @@ def test_documents_are_what_they_are_and_nothing_that_runs(client: Client, seed:
     assert client.get(f"/paper/{digest}", headers=HERE).status_code == 404, "only what its hash says"
     assert client.get(f"/paper/{'0' * 64}", headers=HERE).status_code == 404
     assert client.post("/device-paper", content=b"not a form", headers=HERE).status_code == 422
+    boss, _ = signed_in(seed, client, "supervisor", "vte-on-call")
+    files = {"file": ("x.png", PNG, "image/png")}
+    assert (
+        client.post("/device-paper", data=said | {"form": "no"}, files=files, headers=boss).status_code == 403
+    )
 
 
 def test_a_link_is_for_one_order_and_no_more(client: Client, seed: Seed) -> None:

@@ -28,6 +28,8 @@ from coldchain.records.registry import (
     Site,
 )
 from coldchain.records.work import NEXT, WorkReader
+from coldchain.settings import Settings
+from coldchain.wiring import checkup
 
 NOW = 1_780_000_000_000
 BLOOD = (Assignment(carries="red-cells@eu"),)
@@ -214,10 +216,18 @@ def test_papers_are_what_their_bytes_say_and_travel_in_the_backup(deeds: Deeds, 
         with pytest.raises(BadData, match=r"a file has at most|nothing else"):
             papers.put(bad)
     assert papers.get("../desk.db") is None
+    said = {"title": "Hinge", "sha256": digest, "media": media, "size": len(PNG)}
+    deeds.enter("k1", "SN-1", "paper", said, person="noy")
+    settings = Settings(data_dir=tmp_path)
+    (line,) = checkup._papers(settings)
+    assert (line.state, line.cause) == ("ok", "1 documents and photos are what they were")
     kept = tmp_path / "kept"
     assert backup(tmp_path, kept, NOW)["papers"] == [digest]
     restore(kept, tmp_path / "new")
     assert Papers(tmp_path / "new").get(digest) == PNG
+    papers.path(digest).write_bytes(b"another")
+    (line,) = checkup._papers(settings)
+    assert (line.state, "first 'Hinge' of SN-1" in line.cause) == ("bad", True), "the doctor tells"
     Papers(kept).path(digest).write_bytes(b"another")
     with pytest.raises(BackupUnsound, match=digest):
         verify(kept)

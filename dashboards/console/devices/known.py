@@ -95,8 +95,13 @@ class Line:
     here: Appliance | None
     site: str
     live: tuple[WorkOrder, ...]
-    due: Due | None
+    tasks: tuple[Due, ...]
     out: bool
+
+    @property
+    def due(self) -> Due | None:
+        """The next of its tasks."""
+        return self.tasks[0] if self.tasks else None
 
     @property
     def status(self) -> str:
@@ -230,9 +235,8 @@ class Bench:
             if site and not sees(site, registry):
                 continue
             mine = tuple(order for order in live if order.serial == serial)
-            due = next(iter(dossier.due()), None)
             gone = appliance is not None and appliance.id in out
-            found.append(Line(serial, dossier.facts, appliance, site, mine, due, gone))
+            found.append(Line(serial, dossier.facts, appliance, site, mine, tuple(dossier.due()), gone))
         far = 2**62
         found.sort(
             key=lambda one: (not one.live, not one.out, one.due.due_ms if one.due else far, one.serial)
@@ -241,7 +245,7 @@ class Bench:
 
     def due(self) -> list[tuple[Line, Due]]:
         """Every task of every plan, the most overdue first."""
-        found = [(line, due) for line in self.lines() for due in self.devices.dossier(line.serial).due()]
+        found = [(line, due) for line in self.lines() for due in line.tasks]
         return sorted(found, key=lambda pair: pair[1].due_ms)
 
     def order(self, number: int) -> WorkOrder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -225,6 +226,7 @@ def label_address(base: str, appliance: Appliance) -> str:
     return f"{base}/appliance/{appliance.id}"
 
 
+@lru_cache(2_000)
 def code_of(text: str) -> str:
     """A QR code as SVG without any style: 15 % of it may be scratched."""
     made = segno.make_qr(text, error="m")
