@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the month's people wrote down beside alarms: work orders, findings, a trip; by the desk's functions."""
+"""What the month's people wrote down beside alarms: work orders, findings, a trip."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ class Orders:
 def findings(
     alarms: AlarmsReader, faults: Mapping[str, Iterable[tuple[str, int, int]]], marked: set[str], now_ms: int
 ) -> list[tuple[Alarm, str, str]]:
-    """Closed alarms that nobody has judged: (alarm, verdict, cause). faults: appliance -> (kind, from, until)."""
+    """Closed alarms that nobody has judged, each with verdict and cause.
+
+    faults  appliance -> (kind, from, until) [ms]
+    """
     found = []
     for alarm in alarms.alarms(60):
         done = alarm.state == "closed" and alarm.kind != "drill" and now_ms - alarm.since_ms >= WAIT_MS
