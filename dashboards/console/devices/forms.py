@@ -198,9 +198,11 @@ async def read_upload(request: Request) -> tuple[dict[str, str], bytes]:
         parsed = await parser.parse()
     except (MultiPartException, KeyError, ValueError, AssertionError) as bad:
         raise Problem(422, "field-wrong", "file") from bad
-    form = {key: value for key, value in parsed.items() if isinstance(value, str)}
-    of_this_session(form)
-    file = parsed.get("file")
-    body = await file.read() if isinstance(file, UploadFile) else b""
-    await parsed.close()
+    try:
+        form = {key: value for key, value in parsed.items() if isinstance(value, str)}
+        of_this_session(form)
+        file = parsed.get("file")
+        body = await file.read() if isinstance(file, UploadFile) else b""
+    finally:
+        await parsed.close()
     return form, body
