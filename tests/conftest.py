@@ -24,6 +24,8 @@ from rig.watch import living_children
 
 Server = TypeVar("Server", bound=NatsBroker | MosquittoBroker | Influx)
 
+collect_ignore = ["support/stepped"]  # imported by processes whose clock is to be another, never here
+
 # A busy machine is not a slow test; and a check that gates must say the same thing twice.
 settings.register_profile("people", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
