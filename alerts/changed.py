@@ -11,7 +11,7 @@ import numpy as np
 from alerts.engine import EngineState
 from alerts.rules.flat import Ints
 from alerts.rules.limits import NEVER
-from alerts.rules.terms import AT_BITS, RuleTable, Terms
+from alerts.rules.terms import AT_BITS, Part, RuleTable, Terms
 
 BACK_MS = 31 * 86_400_000
 """So much of a sensor's past is judged again at most [ms]: a month of it is read in some 50 ms."""
@@ -33,6 +33,9 @@ def changed_from(old: RuleTable, new: RuleTable) -> Ints:
     differs = old.judged[series] != new.judged[series]
     for name in DECIDING:
         differs |= getattr(before, name) != getattr(after, name)
+    # The lag of a load behind its air has no date: it was always so, and matters where a load is reckoned.
+    lag = old.tau_s[series] != new.tau_s[series]
+    differs |= lag & ((before.part == Part.AIR_ALONE) | (after.part == Part.AIR_ALONE))
     np.minimum.at(first, series[differs], at[differs])
     return first
 

@@ -80,3 +80,23 @@ def test_where_terms_differ_first() -> None:
     assert changed_from(table(red), table(ended)).tolist() == [UNCHANGED, 5_000, UNCHANGED]
     assert changed_from(table(red), table(red, names=("a",))).tolist() == [UNCHANGED, UNCHANGED, 0]
     assert np.array_equal(changed_from(table(ended), table(red)), changed_from(table(red), table(ended)))
+
+
+def test_a_measured_lag_is_a_change_of_the_past_where_a_load_is_reckoned() -> None:
+    """Air alone is judged by the load behind it; a load probe, or air beside one, by no lag."""
+
+    def table(tau_s: float | None, *probes: str) -> RuleTable:
+        red = (Assignment(carries="red-cells@eu"),)
+        known = Registry(
+            sites=(Site(id="s", name="S"),),
+            appliances=(Appliance(id="a", name="a", site="s", tau_s=tau_s, assignments=red),),
+            sensors=tuple(
+                Sensor(id=f"a/{p}", appliance="a", probe=p, node="n", channel=c) for c, p in enumerate(probes)
+            ),
+        )
+        return build_table(known, {c: (f"a/{p}", 1) for c, p in enumerate(probes)}, fault_after_ms=1)
+
+    assert changed_from(table(None, "air"), table(900.0, "air")).tolist() == [0]
+    assert changed_from(table(900.0, "air"), table(900.0, "air")).tolist() == [UNCHANGED]
+    both = ("air", "load")
+    assert changed_from(table(None, *both), table(900.0, *both)).tolist() == [UNCHANGED] * 2
