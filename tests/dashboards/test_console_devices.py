@@ -239,7 +239,8 @@ def test_documents_are_what_they_are_and_nothing_that_runs(client: Client, seed:
     assert send(b"") == 422
     assert send(PNG + b"x" * 8_100_000, command="f" * 32) == 413
     page = client.get(PAGE, headers=HERE).text
-    (digest,) = re.findall(r'<img src="/paper/([0-9a-f]{64})"', page)
+    (digest,) = re.findall(r'<a href="/paper/([0-9a-f]{64})"', page)
+    assert "<img" not in page, "a photo of a telephone is loaded when somebody asks for it"
     assert "Hinge &lt;b&gt;" in page
     answer = client.get(f"/paper/{digest}", headers=HERE)
     assert answer.content == PNG

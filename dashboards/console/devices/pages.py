@@ -35,7 +35,6 @@ BEFORE_MS, AFTER_MS = 24 * HOUR_MS, 6 * HOUR_MS
 """Of a fault's trace: so long before its alarm, and after it was over."""
 TRACE_POINTS = 240
 LABELS_MAX = 240
-IMAGES = tuple(media for media in MEDIA if media.startswith("image/"))
 
 
 def router(console: Console, bench: Bench) -> APIRouter:
@@ -136,7 +135,6 @@ def told(console: Console, bench: Bench, known: Known, fault: int, guest: str = 
         "path_of": path_of,
         "entry_words": entry_words,
         "guest": guest,
-        "images": IMAGES,
         "packet": bench.tools.packet is not None,
         "elsewhere": elsewhere(registry, known.here.id if known.here else "", known.site),
         "day_of": lambda at_ms: local(at_ms, console.records.zone).strftime("%Y-%m-%d"),
