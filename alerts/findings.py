@@ -14,6 +14,7 @@ from coldchain.kernel.instants import rfc3339
 from coldchain.records.found import CAUSES, VERDICTS
 
 REASON_MAX = 300
+NUMBER_DIGITS = 15
 HAND_MIN, HAND_MAX = -100_000, 60_000
 """A thermometer of a blood bank shows something between [thousandths of a degree]: ours."""
 OLD_MS, AHEAD_MS = 31 * 86_400_000, 120_000
@@ -68,12 +69,13 @@ class Findings:
     def withdraw(self, person: str, scene: Scene, asked: dict[str, str]) -> str:
         """A slip of the pen: the row stays, and another one takes it back."""
         number = asked.get("number", "")
+        known = number.isdecimal() and len(number) <= NUMBER_DIGITS
         row = self._store.db.execute(
             "SELECT appliance, at_ms, value FROM by_hand WHERE id = ? AND withdrawn IS NULL",
-            (int(number) if number.isdecimal() else -1,),
+            (int(number) if known else -1,),
         ).fetchone()
         if row is None:
-            return f"refused: there is no reading by hand {number!r}"
+            return f"refused: there is no reading by hand {number[:NUMBER_DIGITS]!r}"
         gone = self._store.db.execute("SELECT 1 FROM by_hand WHERE withdrawn = ?", (int(number),)).fetchone()
         if gone is not None:
             return "nothing to do: it was taken back before"

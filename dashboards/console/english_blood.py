@@ -173,6 +173,7 @@ BLOOD_WORDS: dict[str, str] = {
     "problem.alarm-stands": "It still stands: say what it was when it is over.",
     "problem.no-donation": "That is no donation number of the list, or too many.",
     "problem.bad-instant": "That time is not understood, or lies ahead.",
+    "problem.unknown-reading": "There is no reading by hand of that number.",
     "problem.unknown-trip": "There is no trip of that name.",
     "problem.carries-missing": "Say what blood it is: its place has no profile.",
     "problem.trip-not-so": "The trip does not go on like that.",

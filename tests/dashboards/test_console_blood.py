@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,15 +17,17 @@ from book_kit import FRIDGE, HOUR, MINUTE, Shop
 from console_client import Client, browsing
 
 from alerts.commands import Commands
+from coldchain.kernel.exposure import FATES
 from coldchain.kernel.isbt import check_character
 from coldchain.kernel.link import Batch
 from coldchain.kernel.readings import SPOOLED
 from coldchain.records.accounts import Accounts
-from coldchain.records.found import FoundReader
+from coldchain.records.found import CAUSES, VERDICTS, FoundReader
 from coldchain.records.registry import Appliance, Desk, Sensor
 from coldchain.settings import Settings
 from coldchain.wiring.blood import console_tools
 from dashboards.console.app import create_app
+from dashboards.console.blood.shapes import Cause, Fate, Verdict
 from ingest.journal import SqliteJournal
 
 HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
@@ -355,3 +358,31 @@ def test_the_nation_on_one_page(warm: Bank) -> None:
     assert sum(told["counts"].values()) == 3
     assert [place["name"] for place in told["provinces"]] == ["Vientiane"]
     assert told["replace"] == []
+
+
+def test_what_programs_may_say_is_what_alerts_knows() -> None:
+    assert (get_args(Cause), get_args(Verdict), get_args(Fate)) == (CAUSES, VERDICTS, FATES)
+
+
+REFUSED: tuple[tuple[str, dict[str, object], int], ...] = (
+    ("/api/v1/trips", {"source": FRIDGE, "target": BOX, "at": "0001-01-01T00:00"}, 422),
+    ("/api/v1/trips", {"source": FRIDGE, "target": BOX, "at": "9999-12-31T23:59"}, 422),
+    ("/api/v1/trips", {"source": FRIDGE, "target": BOX, "carries": "milk"}, 422),
+    ("/api/v1/trips", {"source": FRIDGE, "target": BOX, "since": "2035-01-01T00:00"}, 422),
+    ("/api/v1/trips/nowhere/steps", {"target": SPARE}, 404),
+    (f"/api/v1/appliances/{FRIDGE}/by-hand", {"celsius": 61}, 400),
+    ("/api/v1/appliances/nothing/by-hand", {"celsius": 6}, 404),
+    ("/api/v1/alarms/1/bags", {"donations": []}, 400),
+    ("/api/v1/alarms/1/bags", {"donations": [DONATION], "fate": "discard"}, 422),
+    ("/api/v1/alarms/99/bags", {"donations": [TYPED]}, 404),
+    ("/api/v1/alarms/1/finding", {"verdict": "perhaps"}, 400),
+)
+
+
+def test_what_is_not_understood_is_refused(warm: Bank) -> None:
+    headers = HERE | {"Idempotency-Key": "key-12345678"}
+    for path, body, status in REFUSED:
+        answer = warm.client.post(path, json=body | {"person": "technician"}, headers=headers)
+        assert answer.status_code == status, (path, body, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert warm.client.post(path, json=body, headers=HERE).status_code == 400, "no key"

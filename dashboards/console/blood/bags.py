@@ -22,7 +22,7 @@ from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.signing import Kind, Rows
 from dashboards.console.alarms.routes import called, command_id
 from dashboards.console.blood.judged import BagList, grounds, judge, same
-from dashboards.console.blood.room import Room, Subject
+from dashboards.console.blood.room import Room, Subject, plain
 from dashboards.console.problems import Problem
 from dashboards.console.signatures import peer
 from dashboards.console.times import span
@@ -127,7 +127,7 @@ def number_of(text: str) -> str:
 
 def decide(room: Room, subject: Subject, said_: dict[str, str], person: str) -> None:
     """Another fate than the rule proposes, for a reason; an empty fate: as proposed."""
-    fate, reason = said_.get("fate", ""), " ".join(said_.get("reason", "").split())[:REASON_MAX]
+    fate, reason = said_.get("fate", ""), plain(said_.get("reason", ""), REASON_MAX)
     if fate not in ("", *FATES):
         raise Problem(422, "fate-missing")
     if fate and not reason:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from coldchain.records.found import ByHand
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site
-from dashboards.console.alarms.routes import command_id
+from dashboards.console.alarms.routes import NUMBER_MAX, command_id
 from dashboards.console.blood.room import DAY_MS, Room
 from dashboards.console.problems import Problem
 
@@ -36,6 +36,8 @@ def router(room: Room) -> APIRouter:
     async def withdraw(request: Request, number: int) -> Response:
         form = await read_form(request)
         site = await asyncio.to_thread(site_of, room, form.get("appliance", ""))
+        if not 0 < number < NUMBER_MAX:
+            raise Problem(404, "unknown-reading", str(number)[:20])
         body = {"number": str(number), "by": "console"}
         person = room.who(form)
         await asyncio.to_thread(room.console.records.ask, command_id(form), "withdraw", person, None, body)

@@ -12,7 +12,7 @@ from coldchain.records.found import CAUSES, VERDICTS, Finding
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.alarms.routes import alarm_told, command_id
 from dashboards.console.alarms.told import Told
-from dashboards.console.blood.room import Room
+from dashboards.console.blood.room import Room, plain
 from dashboards.console.problems import Problem
 
 REASON_MAX = 300
@@ -40,7 +40,7 @@ def ask(room: Room, number: int, said: dict[str, str], how: str, id_: str) -> No
         raise Problem(422, "finding-missing")
     if not offered(told):
         raise Problem(409, "alarm-stands")
-    reason = " ".join(said.get("reason", "").split())[:REASON_MAX]
+    reason = plain(said.get("reason", ""), REASON_MAX)
     body = {"verdict": verdict, "cause": cause, "reason": reason, "by": how}
     room.console.records.ask(id_, "finding", person, told.alarm.id, {k: v for k, v in body.items() if v})
 

@@ -32,6 +32,16 @@ DAY_MS = 86_400_000
 NAME_MAX = 60
 
 
+def plain(text: str, most: int) -> str:
+    r"""What somebody wrote, in one line, of at most so many letters; what cannot be printed is left out.
+
+    >>> plain("  lid \n open\x00 ", 300)
+    'lid open'
+    """
+    words = " ".join(text.split())
+    return "".join(letter for letter in words if letter.isprintable())[:most]
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a list of bags is about: an alarm or a trip. stays: where they were, in order.
@@ -170,9 +180,12 @@ class Room:
         zone = zone_named(known.zone if known else self.console.settings.zone)
         try:
             local = datetime.fromisoformat(text.strip())
-        except ValueError as bad:
+            at_ms = round((local if local.tzinfo else local.replace(tzinfo=zone)).timestamp() * 1000)
+        except (ValueError, OverflowError) as bad:
             raise Problem(422, "bad-instant", text[:40]) from bad
-        return round((local if local.tzinfo else local.replace(tzinfo=zone)).timestamp() * 1000)
+        if not 0 <= at_ms <= self.console.wall_ms() + DAY_MS:
+            raise Problem(422, "bad-instant", text[:40])
+        return at_ms
 
     def for_input(self, at_ms: int, site: str) -> str:
         """An instant as a `datetime-local` field wants it, by the clock of the site."""

@@ -14,6 +14,10 @@ from coldchain.records.consignments import Trip
 from coldchain.records.found import Quality
 
 Verdict = Literal["true", "nuisance", "missed"]
+Cause = Literal[
+    "door", "mains_cut", "compressor", "refrigerant_loss", "defrost", "warm_load", "setting_change",
+    "sensor_fault", "link", "people", "limits", "other", "unknown",
+]  # fmt: skip
 Fate = Literal["keep", "quarantine", "discard"]
 
 
@@ -30,10 +34,10 @@ class In(BaseModel):
 
 
 class FindingIn(In):
-    """cause: one of the causes that docs/alarm-lifecycle.md lists, or nothing."""
+    """cause: what was found, or nothing."""
 
     verdict: Verdict
-    cause: Annotated[str, Field(max_length=40)] = ""
+    cause: Cause | None = None
     reason: Annotated[str, Field(max_length=300)] = ""
 
 

@@ -21,7 +21,7 @@ from dashboards.console.accounts.gate import check_site, visitor
 from dashboards.console.alarms.routes import command_id
 from dashboards.console.blood.drawing import course
 from dashboards.console.blood.judged import grounds
-from dashboards.console.blood.room import Room
+from dashboards.console.blood.room import Room, plain
 from dashboards.console.problems import Problem
 from dashboards.console.times import clock, span
 from dashboards.console.words import t
@@ -128,7 +128,7 @@ def begin(room: Room, said: dict[str, str], how: str, id_: str) -> str:
     if carries not in PROFILES:
         raise Problem(422, "carries-missing")
     steps = (Step(from_ms, source, person, how), Step(at_ms, target, person, how))
-    note = " ".join(said.get("note", "").split())[:NOTE_MAX]
+    note = plain(said.get("note", ""), NOTE_MAX)
     trip = f"t{hashlib.sha256(id_.encode()).hexdigest()[:12]}"
     if room.desk.start(Trip(trip, carries, from_ms, note, person, now_ms, steps)):
         _clock(room, f"{trip}-{at_ms}", person, source, target, at_ms)
