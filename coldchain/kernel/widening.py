@@ -16,6 +16,10 @@ from enum import StrEnum
 from coldchain.kernel.limits import Limits, Profile
 
 
+Amount = float
+"""In whatever unit: only the order of two counts."""
+
+
 class Effect(StrEnum):
     """What a change does to alarms. Words of the interface for programs: never change them."""
 
@@ -45,7 +49,7 @@ def worst(changes: Iterable[Change]) -> Effect:
     return next((e for e in (Effect.WIDENS, Effect.NARROWS) if e in effects), Effect.NEUTRAL)
 
 
-def larger_is(effect: Effect, before: float | None, after: float | None, *, none: float) -> Effect:
+def larger_is(effect: Effect, before: Amount | None, after: Amount | None, *, none: Amount) -> Effect:
     """A number that grew has `effect`, one that shrank the other. none: what None stands for.
 
     >>> str(larger_is(Effect.WIDENS, 6.0, 6.5, none=float("inf")))
@@ -111,14 +115,14 @@ def _points(subject: str, prefix: str, before: Limits | None, after: Limits | No
 
 
 def _span(
-    subject: str, name: str, before: timedelta | None, after: timedelta | None, effect: Effect, none: float
+    subject: str, name: str, before: timedelta | None, after: timedelta | None, effect: Effect, none: Amount
 ) -> list[Change]:
     old, new = (None if span is None else span.total_seconds() for span in (before, after))
     return _change(subject, _NAMES[name], old, new, larger_is(effect, old, new, none=none))
 
 
 def _change(
-    subject: str, what: str, before: float | None, after: float | None, effect: Effect
+    subject: str, what: str, before: Amount | None, after: Amount | None, effect: Effect
 ) -> list[Change]:
     if before == after:
         return []
