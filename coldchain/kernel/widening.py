@@ -15,7 +15,6 @@ from enum import StrEnum
 
 from coldchain.kernel.limits import Limits, Profile
 
-
 Amount = float
 """In whatever unit: only the order of two counts."""
 
@@ -160,6 +159,6 @@ def unsound_beside(profile: Profile, others: Iterable[Profile]) -> list[str]:
     return found
 
 
-def _slipped(mine: float, bounds: Iterable[float]) -> bool:
+def _slipped(mine_c: float, bounds_c: Iterable[float]) -> bool:
     """Is it a decimal point away from a limit that is known?"""
-    return any(abs(mine / 10 - bound) < 1e-9 for bound in bounds)
+    return any(abs(mine_c / 10 - bound_c) < 1e-9 for bound_c in bounds_c)
