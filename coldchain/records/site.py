@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coldchain.records.alarms import AlarmsReader
+from coldchain.records.alarms import Alarm, AlarmsReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ class Proving:
 
 class SiteReader(AlarmsReader):
     """`AlarmsReader`, with what is kept of sites."""
+
+    def closed(self, before: int, limit: int) -> list[Alarm]:
+        """Closed alarms whose number is lower, newest first."""
+        sql = "SELECT * FROM alarm WHERE state = 'closed' AND number < ? ORDER BY number DESC LIMIT ?"
+        return self._all(Alarm, sql, (before, limit))
 
     def blind(self, site: str | None = None) -> list[Blind]:
         """The next to pass its limit first; of one site if named."""

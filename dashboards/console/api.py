@@ -28,6 +28,7 @@ UNITS = {
     Quantity.BATTERY: "%", Quantity.HUMIDITY: "%",
 }  # fmt: skip
 POINTS_MAX = 2_000
+PAGE = 200
 CSV_PIECE_MS = 7 * DAY_MS
 
 
@@ -56,12 +57,13 @@ class ApplianceOut(BaseModel):
 
 
 class FleetOut(BaseModel):
-    """The fleet, worst first; `counts` sum to it."""
+    """The fleet, worst first, or a page of it by id; `counts` sum to all. `next`: `after` of the next page."""
 
     as_of: str
     counts: dict[str, int]
     appliances: list[ApplianceOut]
     troubles: list[str]
+    next: str | None = None
 
 
 class LimitsOut(BaseModel):
@@ -123,8 +125,13 @@ class AlarmOut(BaseModel):
 
 
 class AlarmsOut(BaseModel):
+    """All that are open, most urgent first, and a page of those closed, newest first. `next`: `before` of the
+    next page, where there is one.
+    """
+
     open: list[AlarmOut]
     closed: list[AlarmOut]
+    next: int | None = None
 
 
 class ProcessOut(BaseModel):
@@ -165,21 +172,40 @@ def router(console: Console) -> APIRouter:
 
 def _now(routes: APIRouter, console: Console) -> None:
     @routes.get("/appliances")
-    async def appliances() -> FleetOut:
+    async def appliances(
+        after: Annotated[str, Query(max_length=64)] = "",
+        limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    ) -> FleetOut:
+        """Without `after` and `limit` all, worst first; with one of them by id, so that none is missed or told
+        twice while states change.
+        """
         look = seen(await console.hub.look())
+        rows: list[Row] = list(look.fleet.rows)
+        following = None
+        if after or limit is not None:
+            rest = sorted((row for row in rows if row.id > after), key=lambda row: row.id)
+            rows = rest[: limit or PAGE]
+            following = rows[-1].id if len(rest) > len(rows) else None
         return FleetOut(
+            next=following,
             as_of=rfc3339(look.fleet.now_ms),
             counts={state.value: n for state, n in look.fleet.counts.items()},
-            appliances=[_appliance_out(row) for row in look.fleet.rows],
+            appliances=[_appliance_out(row) for row in rows],
             troubles=[str(text) for text in look.troubles],
         )
 
     @routes.get("/alarms")
-    def alarms() -> AlarmsOut:
-        open_, closed, _ = console.records.alarms()
+    def alarms(
+        before: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> AlarmsOut:
+        """`before`: the number of an alarm; only closed ones older than it are listed then."""
         registry, sees = console.records.registry(), visitor().sees
-        told = [[alarm_out(a) for a in some if sees(a.site, registry)] for some in (open_, closed)]
-        return AlarmsOut(open=told[0], closed=told[1])
+        closed = console.records.closed(before or 2**53, limit + 1)
+        following = closed[limit - 1].number if len(closed) > limit else None
+        open_ = console.records.alarms()[0] if before is None else []
+        told = [[alarm_out(a) for a in some if sees(a.site, registry)] for some in (open_, closed[:limit])]
+        return AlarmsOut(open=told[0], closed=told[1], next=following)
 
     @routes.get("/health")
     async def health() -> HealthOut:

@@ -204,6 +204,11 @@ class Records:
             open_ = sorted(self._alarms.open_alarms(), key=urgency)
             return open_, closed[:ALARMS_SHOWN], self._desk.commands()
 
+    def closed(self, before: int, limit: int) -> list[Alarm]:
+        """Closed alarms of a lower number, newest first."""
+        with self._lock, _plain_errors():
+            return self._alarms.closed(before, limit)
+
     def without_power(self, site: str) -> tuple[list[Listed], list[Blind]]:
         """Who loses its blood first while a supply of the site is out; what its silence may hide."""
         with self._lock, _plain_errors():
