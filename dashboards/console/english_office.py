@@ -147,4 +147,7 @@ OFFICE_WORDS: dict[str, str] = {
     "training.received": "Messages on the phones",
     "training.none": "No message yet; the first comes within two minutes.",
     "training.accounts": "Accounts to sign with",
+    "right.devices": "devices and links",
+    "right.work": "work on devices",
+    "right.change": "change rules",
 }

@@ -54,6 +54,8 @@ def test_the_trail_is_paged_filtered_and_exported(who: dict[str, Desk], seed: Se
     assert "program 59" not in second
     assert "program 7<" in who["auditor"].get("/audit?chain=desk&q=program+7%22")
     assert "No entry fits" in who["auditor"].text("/audit?chain=desk&from=2024-01-01")
+    assert "+8562055501002" not in who["auditor"].get("/audit?chain=alarms&kind=notice")
+    assert "+8562055501002" not in who["auditor"].get("/api/v1/audit/alarms")
     told = who["auditor"].get("/audit/desk.csv").splitlines()
     assert told[0] == "number,time,kind,body,hash"
     api = json.loads(who["auditor"].get("/api/v1/audit/desk?limit=5&kind=api_token"))

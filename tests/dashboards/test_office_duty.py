@@ -114,7 +114,7 @@ def test_a_test_message_is_asked_of_alerts_and_its_fate_is_told(who: dict[str, D
     with transaction(db):
         db.execute(
             "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site,"
-            " created_ms, due_ms, state, sent_ms) VALUES (?,'test',0,'noy','sms',0,'+856','x','',0,0,'sent',?)",
+            " created_ms, due_ms, state, sent_ms) VALUES (?,'test',0,'noy','sms',0,'+8','x','',0,0,'sent',?)",
             (f"test:{command}", NOW_MS),
         )
     db.close()

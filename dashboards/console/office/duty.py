@@ -75,7 +75,7 @@ def _shown(routes: APIRouter, office: Office) -> None:
     @routes.post("/oncall/calendar")
     async def calendar(request: Request) -> Response:
         form = await read_form(request)
-        rota = _rota(office.console.records.registry(), form.get("rota", ""))
+        rota = find_rota(office.console.records.registry(), form.get("rota", ""))
         path = await asyncio.to_thread(office.tools.calendar, rota.id)
         return await asyncio.to_thread(
             _page, office, request, link=f"{_base(office, request)}{path}", of=rota.id
@@ -87,19 +87,21 @@ def _changed(routes: APIRouter, office: Office) -> None:
     async def override(request: Request) -> Response:
         """Somebody else for a while; with `back`, they take a shift of theirs in return: a swap."""
         form = await read_form(request)
-        await asyncio.to_thread(_override, office, form)
+        await asyncio.to_thread(put_override, office, form)
         return RedirectResponse("/oncall", 303)
 
     @routes.post("/oncall/undo")
     async def undo(request: Request) -> Response:
         form = await read_form(request)
-        await asyncio.to_thread(_undo, office, form)
+        await asyncio.to_thread(undo_override, office, form)
         return RedirectResponse("/oncall", 303)
 
     @routes.post("/oncall/test")
     async def test(request: Request) -> Response:
         form = await read_form(request)
-        await asyncio.to_thread(_test, office, form)
+        sent = form.get("command", "")
+        id_ = sent if len(sent) == 32 and sent.isalnum() else uuid.uuid4().hex
+        await asyncio.to_thread(send_test, office, form, id_)
         return RedirectResponse("/oncall#tests", 303)
 
 
@@ -171,7 +173,7 @@ def _tried(asked: Asked, notice: Notice | None, arrived: int | None, outcome: st
 # --- changes
 
 
-def _rota(registry: Registry, name: str) -> Rota:
+def find_rota(registry: Registry, name: str) -> Rota:
     found = next((rota for rota in registry.rotas if rota.id == name), None)
     sites = [s.id for s in registry.sites if found is not None and _serves(found, s.id, s.level)]
     if found is None or not all(visitor().sees(site, registry) for site in sites):
@@ -179,9 +181,9 @@ def _rota(registry: Registry, name: str) -> Rota:
     return found
 
 
-def _override(office: Office, form: dict[str, str]) -> None:
+def put_override(office: Office, form: dict[str, str]) -> None:
     registry = office.console.records.registry()
-    rota = _rota(registry, form.get("rota", ""))
+    rota = find_rota(registry, form.get("rota", ""))
     person = _person(registry, form.get("person", ""))
     start, end = _instant(form.get("from", ""), rota.zone), _instant(form.get("until", ""), rota.zone)
     added = [Override(person=person.id, from_ms=start, until_ms=end)] if end > start else []
@@ -206,8 +208,8 @@ def _back(office: Office, rota: Rota, taker: Person, back: str, given_ms: int) -
     return Override(person=given.person, from_ms=theirs.start_ms, until_ms=theirs.end_ms)
 
 
-def _undo(office: Office, form: dict[str, str]) -> None:
-    rota = _rota(office.console.records.registry(), form.get("rota", ""))
+def undo_override(office: Office, form: dict[str, str]) -> None:
+    rota = find_rota(office.console.records.registry(), form.get("rota", ""))
     wanted = form.get("override", "")
 
     def without(old: tuple[Override, ...]) -> tuple[Override, ...]:
@@ -230,13 +232,12 @@ def _publish(office: Office, rota: str, change: Change, reason: str) -> None:
     office.change(changed, reason)
 
 
-def _test(office: Office, form: dict[str, str]) -> None:
+def send_test(office: Office, form: dict[str, str], id_: str) -> None:
+    """Ask alerts for it; the id is the asker's."""
     registry = office.console.records.registry()
     person, channel = _person(registry, form.get("person", "")), form.get("channel", "sms")
     if channel not in CHANNELS:
         raise Problem(422, "bad-request")
-    sent = form.get("command", "")
-    id_ = sent if len(sent) == 32 and sent.isalnum() else uuid.uuid4().hex
     office.console.records.ask(id_, "test_sms", acting(), None, {"to": person.id, "channel": channel})
 
 

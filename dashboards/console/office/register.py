@@ -62,7 +62,7 @@ def _tables(routes: APIRouter, office: Office) -> None:
     @routes.post("/admin/registry/apply")
     async def apply(request: Request) -> Response:
         form = await read_form(request, TEXT_MAX)
-        done = await asyncio.to_thread(_apply, office, form)
+        done = await asyncio.to_thread(apply_table, office, form)
         told = f"done={done.version}" if done.version else f"asked={done.proposal}"
         return RedirectResponse(f"/admin/registry?{told}", 303)
 
@@ -72,7 +72,7 @@ def _page(office: Office, request: Request, **values: Any) -> Response:
     return office.console.render(request, "registry.html", tables=list(MODELS), **told | values)
 
 
-def _planned(office: Office, table: str, text: str) -> tuple[Plan, int]:
+def planned(office: Office, table: str, text: str) -> tuple[Plan, int]:
     """The plan, and the version that it is against."""
     reader = RegistryReader(office.console.settings.desk_db)
     reader.refresh()
@@ -84,17 +84,17 @@ def _planned(office: Office, table: str, text: str) -> tuple[Plan, int]:
 
 def _previewed(office: Office, request: Request, table: str, text: str) -> Response:
     try:
-        made, base = _planned(office, table, text)
+        made, base = planned(office, table, text)
     except BadData as bad:
         return _page(office, request, wrong=str(bad))
     return _page(office, request, plan=made, text=text, base=base)
 
 
-def _apply(office: Office, form: dict[str, str]) -> Published:
+def apply_table(office: Office, form: dict[str, str]) -> Published:
     """Exactly what was shown, or nothing."""
     table = form.get("table", "")
     try:
-        made, base = _planned(office, table, form.get("text", ""))
+        made, base = planned(office, table, form.get("text", ""))
     except BadData as bad:
         raise Problem(422, "unsound", str(bad)) from bad
     if str(base) != form.get("base"):

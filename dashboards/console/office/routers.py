@@ -5,7 +5,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboards.console.office import duty, exports, machine, people, register, schedules, trail, training
+from dashboards.console.office import (
+    duty,
+    exports,
+    machine,
+    people,
+    programs,
+    register,
+    schedules,
+    trail,
+    training,
+)
 from dashboards.console.office.tools import Office
 
 
@@ -21,4 +31,5 @@ def office_pages(office: Office) -> list[APIRouter]:
         exports.router(office),
         schedules.router(office),
         training.router(office),
+        programs.programs(office),
     ]

@@ -34,7 +34,7 @@ def router(office: Office) -> APIRouter:
     @routes.post("/admin/schedules")
     async def add(request: Request) -> Response:
         form = await read_form(request)
-        await asyncio.to_thread(_add, office, form)
+        await asyncio.to_thread(add_schedule, office, form)
         return RedirectResponse("/admin/schedules", 303)
 
     @routes.post("/admin/schedules/end")
@@ -43,13 +43,13 @@ def router(office: Office) -> APIRouter:
         number = form.get("schedule", "")
         if not number.isdecimal() or len(number) > 12:
             raise Problem(422, "bad-request")
-        await asyncio.to_thread(_end, office, int(number))
+        await asyncio.to_thread(end_schedule, office, int(number))
         return RedirectResponse("/admin/schedules", 303)
 
     return routes
 
 
-def _add(office: Office, form: dict[str, str]) -> None:
+def add_schedule(office: Office, form: dict[str, str]) -> None:
     kind, site = form.get("kind", ""), form.get("site", "")
     registry = office.console.records.registry()
     if kind not in ("day", "month") or form.get("language") not in LANGUAGES:
@@ -67,7 +67,7 @@ def _add(office: Office, form: dict[str, str]) -> None:
         desk.close()
 
 
-def _end(office: Office, number: int) -> None:
+def end_schedule(office: Office, number: int) -> None:
     desk = FiledDesk(office.console.settings.desk_db, office.console.wall_ms)
     try:
         if not desk.end(number, acting()):

@@ -29,6 +29,7 @@ from dashboards.console.accounts.roles import ENDPOINTS, ROLES
 from dashboards.console.office.tools import Office
 from dashboards.console.office.uploads import read_upload
 from dashboards.console.problems import Problem
+from dashboards.console.site import masked
 
 PAGE = 50
 TRAIL_MAX = 200
@@ -134,6 +135,10 @@ def entries(office: Office, wish: Wish, limit: int) -> list[Entry]:
         return [Entry(*row) for row in db.execute(sql, values).fetchall()]
 
 
+NUMBERS = frozenset({"address", "phone"})
+"""Of telephones a page shows the end; the exported chain has them whole, for its hashes."""
+
+
 def told(entry: Entry) -> list[tuple[str, str]]:
     """(name, value) of what an entry says, without what is empty; instants as people read them."""
     said = json.loads(entry.body)
@@ -142,9 +147,8 @@ def told(entry: Entry) -> list[tuple[str, str]]:
         if value is None or value == "" or name == "word":
             continue
         instant = name.endswith("_ms") and isinstance(value, int) and value > 10**11
-        found.append(
-            (name.removesuffix("_ms") if instant else name, rfc3339(value) if instant else str(value))
-        )
+        text = masked(str(value)) if name in NUMBERS else rfc3339(value) if instant else str(value)
+        found.append((name.removesuffix("_ms") if instant else name, text))
     return found
 
 
@@ -199,6 +203,11 @@ def _check(routes: APIRouter, office: Office) -> None:
 
 
 # --- for programs
+
+
+def discreet(body: str) -> dict[str, object]:
+    """What an entry says, without whole telephone numbers."""
+    return {k: masked(str(v)) if k in NUMBERS and v else v for k, v in json.loads(body).items()}
 
 
 class EntryOut(BaseModel):
@@ -266,7 +275,7 @@ def programs(office: Office) -> APIRouter:
         return TrailOut(
             entries=[
                 EntryOut(
-                    number=one.number, at=rfc3339(one.at_ms), kind=one.kind, body=json.loads(one.body),
+                    number=one.number, at=rfc3339(one.at_ms), kind=one.kind, body=discreet(one.body),
                     hash=one.hash.hex() if one.hash else "",
                 )
                 for one in found[:limit]
