@@ -11,7 +11,6 @@ import hashlib
 import platform
 import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from tools.reliability import Ran, read, run  # noqa: E402  it lies beside us
 TABLE = ROOT / "tests/validation/requirements.toml"
 PROTOCOL = ROOT / "tests/validation/protocol.md"
 PAGE = ROOT / "docs/validation.md"
+KEPT = ROOT / "build/validation.xml"
+"""What pytest said, to be filed with the page."""
 HEAD = """# Validation
 
 Written by `make validation` from `tests/validation/` and from what it ran; do not edit. For the quality
@@ -75,7 +76,7 @@ def page(ran: dict[str, Ran], version: str) -> str:
         "|---|---|---|---|---|---|",
     ]
     for one in told:
-        tests = "<br>".join(f"`{name.removeprefix('tests/')}`" for name in one.get("tests", []))
+        tests = "<br>".join(f"`{name}`" for name in one.get("tests", []))
         cells = [one["id"], one["text"], sources[one["source"]], tests, result(one, ran), one.get("why", "")]
         lines.append("| " + " | ".join(cells) + " |")
     total = [sum(getattr(r, name) for r in ran.values()) for name in ("passed", "failed", "skipped")]
@@ -102,12 +103,12 @@ def main(arguments: list[str]) -> int:
     asked = words.parse_args(arguments)
     told, _ = requirements()
     names = sorted({name for one in told for name in one.get("tests", [])})
-    with tempfile.TemporaryDirectory() as place:
-        xmls = asked.xml
-        if not xmls:
-            xmls = [Path(place) / "ran.xml"]
-            run(names, xmls[0])
-        ran = read(names, xmls)
+    xmls = asked.xml
+    if not xmls:
+        xmls = [KEPT]
+        KEPT.parent.mkdir(exist_ok=True)
+        run(names, KEPT)
+    ran = read(names, xmls)
     PAGE.write_text(page(ran, version()), encoding="utf-8")
     bad = [name for name, one in ran.items() if one.failed or not one.passed + one.failed + one.skipped]
     for name in bad:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tools import validation
+from tools.reliability import Ran
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +65,7 @@ def test_the_page_is_of_this_table_and_hides_nothing() -> None:
 
 
 def test_a_failure_a_skip_and_a_test_that_did_not_run_show() -> None:
-    ran = validation.Ran
+    ran = Ran
     one = {"tests": ["a", "b"]}
     assert validation.result(one, {"a": ran(3, 0, 0), "b": ran(1, 0, 2)}) == "4 passed, 2 skipped"
     assert validation.result(one, {"a": ran(3, 1, 0), "b": ran(1, 0, 0)}) == "**1 failed**, 4 passed"
