@@ -78,19 +78,19 @@ def texts(document: Document) -> str:
     return "\n".join(found)
 
 
+def sums_of(document: Document) -> dict[str, str]:
+    first = document.blocks[0]
+    assert isinstance(first, Pairs)
+    return dict(first.rows)
+
+
 def test_the_packet_tells_the_device_with_a_trace_before_its_fault(seed: Seed) -> None:
     document = packet(seed.settings, "SN-0", "en", NOW)
     text = texts(document)
-    parts = (
-        "SN-0",
-        "Door seal",
-        "Seal replaced",
-        "The hours before alarm 1",
-        "9.1 °C",
-        "0.25 K",
-        "Starts a day",
-    )
-    parts += ("Blood refrigerator 0", "National Blood Centre")
+    parts = [
+        "SN-0", "Door seal", "Seal replaced", "The hours before alarm 1", "9.1 °C", "0.25 K", "Starts a day",
+        "Blood refrigerator 0", "National Blood Centre",
+    ]  # fmt: skip
     assert [part for part in parts if part not in text] == []
     (picture,) = [block for block in document.blocks if isinstance(block, Picture)]
     assert "polygon" in picture.svg
@@ -108,12 +108,11 @@ def test_a_packet_of_then_knows_nothing_of_later(seed: Seed) -> None:
 
 def test_the_register_counts_what_is_valid_ends_or_is_missing(seed: Seed) -> None:
     document = calibration_register(seed.settings, None, "en", NOW)
-    sums = dict(block for block in document.blocks[0].rows)  # type: ignore[union-attr]
-    assert sums == {
+    assert sums_of(document) == {
         "Sensors": "6", "Valid": "0", "End within 90 days": "1", "Expired": "1", "Without a certificate": "4",
     }  # fmt: skip
     here = calibration_register(seed.settings, "vte", "en", NOW)
-    assert dict(here.blocks[0].rows)["Sensors"] == "2"  # type: ignore[union-attr]
+    assert sums_of(here)["Sensors"] == "2"
     early = calibration_register(seed.settings, None, "en", NOW_MS - 3 * DAY)
     assert "0.25 K" not in texts(early), "entered later"
     with pytest.raises(BadData, match="there is no site"):
