@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A thousand appliances, three years of five-minute readings: the wall, and a year of one appliance.
 
-`--years`, `--appliances`, `--folder DIR` (kept, and used again), `--asks`. The record is written straight, as the
-program leaves it: two years in chunks of six hours (`ingest.keep_raw`), what is older as hourly figures, the
-newest hours in the log. Twenty curves are encoded; each serves fifty appliances. Then the application is asked
-as over HTTP, in one process, by one visitor, each time with something new in the record.
+`--years`, `--appliances`, `--folder DIR` (kept, and used again), `--asks`. The record is written straight, as
+the program leaves it: two years in chunks of six hours (`ingest.keep_raw`), what is older as hourly figures,
+the newest hours in the log. Twenty curves are encoded; each serves fifty appliances. Then the application is
+asked as over HTTP, in one process, by one visitor, each time with something new in the record.
 """
 
 import argparse

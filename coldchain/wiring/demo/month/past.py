@@ -36,7 +36,7 @@ LOOK_S = 60
 """Contacts are looked at this often: a door that opened between two looks is not seen [s]."""
 STRETCH_S = 6 * 3600
 CONTACTS = (Quantity.DOOR, Quantity.MAINS, Quantity.COMPRESSOR)
-SLOW = (Quantity.AMBIENT, Quantity.BATTERY)
+SLOW = (Quantity.AMBIENT, Quantity.BATTERY, Quantity.HUMIDITY)
 WARM_UP_S = 2 * 3600
 LENGTH = struct.Struct("<Q")
 

@@ -55,31 +55,31 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter(27, 22.2, 1.1, "door_open", _one("blood-refrigerator", 2, "provincial"), {"gap": 0.6}),
+    Chapter(27, 22.2, 1.1, "door_open", _one("blood-refrigerator", 0, "provincial"), {"gap": 0.6}),
     Chapter(
-        24, 1.2, 9.0, "compressor_lost", _one("blood-refrigerator", 5, "provincial"),
+        24, 1.2, 9.0, "compressor_lost", _one("blood-refrigerator", 0, "provincial"),
         seen="the compressor does not start", done="start relay burnt: relay and capacitor replaced",
     ),
-    Chapter(20, 14.5, 3.4, "mains_cut", {"level": "district", "nth": 3}),
+    Chapter(20, 14.5, 3.4, "mains_cut", {"level": "district", "nth": 0}),
     Chapter(
-        18, 6.0, 60.0, "refrigerant_loss", _one("plasma-freezer", 4), {"part_per_day": 0.45},
+        18, 6.0, 60.0, "refrigerant_loss", _one("plasma-freezer", 0), {"part_per_day": 0.45},
         seen="it runs without pause and warms",
         done="leak at the condenser's joint: brazed, evacuated, recharged",
     ),
     Chapter(
-        12, 3.0, 11.0, "probe_open", _one("ultra-freezer", 1),
+        12, 3.0, 11.0, "probe_open", _one("ultra-freezer", 0),
         seen="the load probe is dead", done="cable of the load probe broken: probe replaced", moves=False,
     ),
     Chapter(10, 20.0, 5.0, "node_silent", {"level": "provincial", "link": "mqtt"}),
     Chapter(
-        8, 9.5, 2.0, "agitator_stopped", _one("platelet-incubator", 1),
+        8, 9.5, 2.0, "agitator_stopped", _one("platelet-incubator", 0),
         seen="the agitator stands", done="belt slipped: tensioned", moves=False,
     ),
     Chapter(
-        6, 11.0, 1.5, "warm_load", _one("blood-refrigerator", 4, "central"),
+        6, 11.0, 1.5, "warm_load", _one("blood-refrigerator", 1, "central"),
         {"part": 0.5, "temperature_c": 16.0},
     ),
-    Chapter(3, 19.0, 0.6, "door_open", _one("platelet-incubator", 3), {"gap": 0.8}),
+    Chapter(3, 19.0, 0.6, "door_open", _one("platelet-incubator", 0), {"gap": 0.8}),
 )  # fmt: skip
 
 TEST_AGO, TEST_CLOCK, TEST_MIN = 14, 10.0, 40.0
