@@ -25,6 +25,7 @@ from coldchain.records.accounts import Accounts
 from coldchain.records.found import CAUSES, VERDICTS, FoundReader
 from coldchain.records.registry import Appliance, Desk, Sensor
 from coldchain.settings import Settings
+from coldchain.settings.model import NotifySettings
 from coldchain.wiring.blood import console_tools
 from dashboards.console.app import create_app
 from dashboards.console.blood.shapes import Cause, Fate, Verdict
@@ -100,7 +101,7 @@ class Bank:
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[Bank]:
     shop = Shop(tmp_path)
-    settings = Settings(data_dir=tmp_path)
+    settings = Settings(data_dir=tmp_path, notify=NotifySettings(sms_price=250))
     fridge, spare = shop.registry.appliances
     box = Appliance(id=BOX, name="Transport box", site="vte", kind="transport-box")
     probes = [
@@ -350,14 +351,37 @@ def test_the_nation_on_one_page(warm: Bank) -> None:
     page = warm.page("/nation")
     assert "The nation" in page
     assert "of 1 marked" in page
-    assert "no price is set" in page
+    assert "0 LAK" in page
     told = warm.api("/api/v1/nation")
+    assert told["sms_cost"] == 0, "nothing was sent yet"
     assert [bad["appliance"] for bad in told["worst"]] == [FRIDGE]
     assert told["worst"][0]["out_s"] == 2400
     assert told["quality"]["nuisance"] == 1
     assert sum(told["counts"].values()) == 3
     assert [place["name"] for place in told["provinces"]] == ["Vientiane"]
     assert told["replace"] == []
+
+    db, now_ms = warm.shop.store.db, warm.shop.now_ms
+    with warm.shop.store.transaction():
+        db.execute("UPDATE notice SET state = 'sent', sent_ms = ? WHERE channel = 'sms'", (now_ms - MINUTE,))
+        (sent,) = db.execute("SELECT count(*) FROM notice WHERE sent_ms IS NOT NULL").fetchone()
+        db.execute("INSERT INTO held VALUES (?,3,120,480,31000,?)", (SPARE, now_ms))
+    for n in range(4):  # the first is the nuisance; three faults that nobody explains by a door or a cut
+        warm.shop.now_ms += HOUR
+        warm.shop.begins("high")
+        warm.shop.now_ms += 5 * MINUTE
+        warm.shop.ends("high")
+        warm.shop.ask("acknowledge", warm.shop.alarm().id)
+        with warm.shop.store.transaction():
+            warm.shop.aside.dispose(
+                warm.shop.alarm().id, "technician", warm.shop.scene, what="keep", second="boss", reason=str(n)
+            )
+    told = warm.api("/api/v1/nation")
+    assert sent >= 1
+    assert told["sms_cost"] == 250 * sent
+    assert {one["appliance"] for one in told["replace"]} == {SPARE, FRIDGE}
+    assert "bears a power cut for 120 min, its maker says 480 (25 %)" in str(told["replace"])
+    assert "3 times too warm within 90 days" in str(told["replace"])
 
 
 def test_what_programs_may_say_is_what_alerts_knows() -> None:
