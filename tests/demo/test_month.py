@@ -114,7 +114,7 @@ def test_people_wrote_down_what_they_did(month: tuple[Path, Settings]) -> None:
     assert len(trip.stays(NOW)) == 3
 
 
-def test_readings_were_due_less_often_then_and_no_chart_has_holes_for_it(
+def test_readings_were_due_less_often_and_no_chart_has_holes_for_it(
     month: tuple[Path, Settings],
 ) -> None:
     registry = registry_of(month[1])
