@@ -57,7 +57,7 @@ class ApplianceOut(BaseModel):
 
 
 class FleetOut(BaseModel):
-    """The fleet, worst first, or a page of it by id; `counts` sum to all. `next`: `after` of the next page."""
+    """The fleet, worst first, or a page of it by id; `counts` sum to all; `next`: `after` of the next."""
 
     as_of: str
     counts: dict[str, int]

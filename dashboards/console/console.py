@@ -23,6 +23,7 @@ from coldchain.records.work import WorkReader
 from coldchain.settings import Settings
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.sight import seen
+from dashboards.console.alarms.outcomes import evidence_said, outcome_said
 from dashboards.console.assets import Asset, load_assets
 from dashboards.console.events import (
     EXACT_MAX_MS,
@@ -106,6 +107,8 @@ class Console:
             "t": t,
             "word": word,
             "offline_words": offline_words,
+            "outcome_said": outcome_said,
+            "evidence_said": evidence_said,
             "asset": {name: asset.address for name, asset in self.assets.items()},
             "states": [state.value for state in ORDER],
             "refresh_s": REFRESH_S,

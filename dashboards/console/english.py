@@ -9,6 +9,7 @@ from dashboards.console.english_office import OFFICE_WORDS
 from dashboards.console.english_changes import CHANGES_WORDS
 from dashboards.console.english_blood import BLOOD_WORDS
 from dashboards.console.english_devices import DEVICE_WORDS
+from dashboards.console.english_outcomes import OUTCOME_WORDS
 from dashboards.console.english_screens import SCREEN_WORDS
 
 ENGLISH: dict[str, str] = {
@@ -17,6 +18,7 @@ ENGLISH: dict[str, str] = {
     **ALARM_WORDS,
     **OFFICE_WORDS,
     **BLOOD_WORDS,
+    **OUTCOME_WORDS,
     **SCREEN_WORDS,
     **DEVICE_WORDS,
     # states of an appliance

@@ -86,4 +86,4 @@ def test_quiet_for_a_while_and_taken_up_again(ward: Ward) -> None:
 def test_out_of_service_and_what_the_gate_still_wants(ward: Ward) -> None:
     assert ward.tap("out_of_service", reason="seal torn", to="vte-br-07") == "out_of_service"
     assert ward.tap("return_to_service") == "out_of_service", "nothing has been shown yet"
-    assert "is not for blood yet" in ward.client.get(f"/alarm/{ward.number}").text
+    assert "Not for blood yet" in ward.client.get(f"/alarm/{ward.number}").text

@@ -19,6 +19,7 @@ from coldchain.records.alarms import (
 from coldchain.records.asked import Asked
 from coldchain.records.registry import Registry
 from coldchain.records.site import SiteReader
+from dashboards.console.alarms.outcomes import evidence_said
 from dashboards.console.words import word
 
 TOLD_MAX = 500
@@ -124,7 +125,7 @@ def happened(event: AlarmEvent, registry: Registry) -> tuple[str, str]:
         return what, ", ".join(names)
     if event.event == CAUSE:
         cause, _, evidence = detail.partition("; ")
-        return what, f"{word('cause', cause.replace(' ', '_'))} ({evidence})" if evidence else cause
+        return what, f"{word('cause', cause.replace(' ', '_'))} ({evidence_said(evidence)})" if evidence else cause
     if event.event == "raised" and detail in ("critical", "warning"):
         return what, word("severity", detail)
     return what, people[detail].name if detail in people else detail
