@@ -22,6 +22,8 @@ STILL_S = 45.0
 """Longer than any piece of work of a process. Whoever supervises it replaces it a little later."""
 RECENT_MS = 600_000
 """A process that was silent for longer when we began does not run here any more."""
+SHOWN_S = 60.0
+"""So long after our start an alarm about ourselves stands: what is over at once may be told to nobody."""
 LOOK_EVERY_MS = 5_000
 LOOK_AT_LEAST_S = 10.0
 """So long we look ourselves: how old a beat was when we began only the wall clock knows."""
@@ -44,7 +46,7 @@ class Peers:
         self._directory, self._steady_s = directory, steady_s
         self._seen: dict[str, Seen] = {}
         self._before = next((beat for beat in beats(directory) if beat.name == OURSELVES), None)
-        self._again_ms = 0
+        self._again_ms, self._began_s = 0, steady_s()
 
     def look(self, scene: Scene) -> bool:
         """Raise and clear, each in a transaction. False when nothing changed."""
@@ -61,7 +63,7 @@ class Peers:
         """Once: did we stand still before we were started anew? A machine that was off is another matter."""
         before, self._before = self._before, None
         if before is None:
-            return self._works(OURSELVES, scene)
+            return self._steady_s() - self._began_s > SHOWN_S and self._works(OURSELVES, scene)
         away_ms = min(scene.now_ms - before.at_ms, round(self._steady_s() * 1000))
         if before.stopped or away_ms <= STILL_S * 1000:
             return False

@@ -222,7 +222,7 @@ class Teller:
             channel, address = others[0]
             draft = Draft(
                 alarm.id, "raised", failure.step, failure.person, channel, len(tried), address,
-                failure.text, alarm.site, _priority(alarm), policy.receipt_s,
+                failure.text, alarm.site, self._urgency(alarm, failure), policy.receipt_s,
             )  # fmt: skip
             self.chains.add(draft, scene.now_ms)
             self._store.note(alarm.id, scene.now_ms, "not_delivered", f"{failure.person}: now by {channel}")
@@ -234,6 +234,11 @@ class Teller:
         if not self.chains.reached(alarm.id, failure.step):
             step = self._step_with_others(alarm, row, scene)
             self.chains.put(replace(row, step=step, due_ms=min(row.due_ms, scene.now_ms)))
+
+    def _urgency(self, alarm: Alarm, failure: Failure) -> int:
+        """As a first message while none of the first step has arrived: no budget may hold that back."""
+        nobody = failure.step == 0 and not self.chains.reached(alarm.id, 0)
+        return 0 if nobody and alarm.severity == "critical" else _priority(alarm)
 
     def _step_with_others(self, alarm: Alarm, row: ChainRow, scene: Scene) -> int:
         """The next step that names somebody who has not been tried; the one that is due if none does."""

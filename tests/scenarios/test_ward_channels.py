@@ -269,6 +269,16 @@ def test_with_little_credit_only_what_is_critical_leaves(tmp_path: Path) -> None
     ward.phone("technician").expect_sms("vte-br-01 PROBE FAULT")
 
 
+def test_the_budget_never_holds_back_the_second_way_of_a_first_message_that_failed(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS, channels=("sms", "call"))
+    ward.outbox.budget = Budget(hourly=1)
+    ward.fridge("vte-br-01")
+    number = next(p.phone for p in ward.registry.people if p.id == "technician")
+    ward.phones.answers.extend([Delivery.FAILED_FINAL])
+    ward.temperature("vte-br-01", 9.0).run_until("08:12")
+    assert ward.phones.phone(number).rings, "its SMS was refused: it rings, whatever the budget"
+
+
 def test_the_budget_of_the_sim_never_holds_back_the_first_critical_message(tmp_path: Path) -> None:
     ward = Ward(tmp_path, policies=DEFAULTS)
     ward.outbox.budget = Budget(hourly=1)

@@ -170,6 +170,7 @@ class Soak:
         write_settings(self.plan)
         text = self.plan.config.read_text()
         text = text.replace("[gateway]", HURRY, 1).replace("[mqtt]", "[mqtt]\nkeepalive = 5", 1)
+        text = text.replace("[notify]", "[notify]\nhourly = 0", 1)  # the alarms of months in ten minutes
         text = text.replace('device = "modem"', 'device = "modem"\nsend_timeout = 5')
         self.plan.config.write_text(text + INGEST)
         load(self.plan.config)
