@@ -190,6 +190,7 @@ def test_who_may_write_what(client: Client, seed: Seed) -> None:
     raised = {"appliance": WARM, "what": "Look at it", "contractor": "other", "form": form}
     assert client.post("/work-order", data=raised | {"form": own}, headers=fixer).status_code == 403
     assert client.post("/work-order", data=raised, headers=boss, follow_redirects=False).status_code == 303
+    assert "Look at it" not in words(client, "/devices", fixer).partition("Serial, name")[0], "not theirs"
     start = {"to": OTHER, "form": own}
     theirs = client.post("/work-order/1/started", data=start, headers=fixer)
     assert (theirs.status_code, "somebody else" in theirs.text) == (403, True)
@@ -274,8 +275,10 @@ def test_a_link_is_for_one_order_and_no_more(client: Client, seed: Seed) -> None
     assert "Door" in text
     assert "Start the work" in text
     guest = client.get(path, headers=stranger).text
-    assert not re.findall(r'href="/(?!static)', guest), "it leads nowhere else"
+    assert not re.findall(r'href="/(?!static|pass/)', guest), "it leads nowhere else"
     assert "device-entry" not in guest
+    paper = client.get(f"{path}/packet.pdf", headers=stranger)
+    assert (paper.status_code, paper.content[:4]) == (200, b"%PDF")
     assert client.get(PAGE, headers=stranger, follow_redirects=False).status_code == 303, "to sign in"
 
     def step(verb: str, goal: str = path, **said: str) -> int:

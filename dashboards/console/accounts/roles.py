@@ -161,6 +161,7 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/device-link/{id_}/revoke"): May.DEVICES,
     ("GET", "/pass/{secret}"): May.PUBLIC,  # the address itself is a secret
     ("POST", "/pass/{secret}/{verb}"): May.PUBLIC,
+    ("GET", "/pass/{secret}/packet.pdf"): May.PUBLIC,
     ("GET", "/pass/{secret}/paper/{sha256}"): May.PUBLIC,
     ("GET", "/api/v1/devices"): May.READ,
     ("GET", "/api/v1/devices/{serial:path}"): May.READ,

@@ -3,6 +3,7 @@
 
     GET   /pass/{secret}                     the device's history
     POST  /pass/{secret}/{verb}              started or finished, of that order and no other
+    GET   /pass/{secret}/packet.pdf          the same on paper
     GET   /pass/{secret}/paper/{sha256}      a document of that device
 
 A secret that is unknown, expired or revoked is answered like a page that does not exist. Each use is written.
@@ -22,7 +23,7 @@ from dashboards.console.console import Console
 from dashboards.console.devices.asking import step_order
 from dashboards.console.devices.forms import FORM_MAX, key_of
 from dashboards.console.devices.known import Bench
-from dashboards.console.devices.pages import paper_answer, told
+from dashboards.console.devices.pages import packet_answer, paper_answer, told
 from dashboards.console.problems import Problem
 
 VERBS = (STARTED, FINISHED)
@@ -69,6 +70,11 @@ def router(console: Console, bench: Bench) -> APIRouter:
 
         await asyncio.to_thread(do)
         return RedirectResponse(f"/pass/{secret}", 303)
+
+    @routes.get("/pass/{secret}/packet.pdf")
+    async def packet(request: Request, secret: str) -> Response:
+        found = await asyncio.to_thread(good, secret, "packet", request)
+        return await asyncio.to_thread(packet_answer, bench, found.serial)
 
     @routes.get("/pass/{secret}/paper/{sha256}")
     async def paper(request: Request, secret: str, sha256: str) -> Response:

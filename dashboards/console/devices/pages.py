@@ -53,7 +53,7 @@ def _lists(routes: APIRouter, console: Console, bench: Bench) -> None:
         shown = [one for one in lines if all(part in find(one, registry) for part in words)]
         return await asyncio.to_thread(
             console.render, request, "devices.html",
-            lines=shown, q=q, registry=registry, path_of=path_of, whole=len(lines),
+            lines=shown, q=q, registry=registry, path_of=path_of, mine=await asyncio.to_thread(mine, bench),
         )  # fmt: skip
 
     @routes.get("/maintenance")
@@ -111,13 +111,26 @@ def _one(routes: APIRouter, console: Console, bench: Bench) -> None:
     @routes.get("/packet/{serial:path}")
     async def packet(serial: str) -> Response:
         known = await asyncio.to_thread(bench.device, serial)
-        make, speaks = bench.tools.packet, language()
-        if make is None:
-            raise Problem(503, "unavailable")
-        made = await asyncio.to_thread(make, known.serial, speaks)
-        name = "".join(c if c.isascii() and c.isalnum() else "-" for c in serial)
-        headers = {"content-disposition": f'attachment; filename="packet-{name}-{speaks}.pdf"'}
-        return Response(made, media_type="application/pdf", headers=headers)
+        return await asyncio.to_thread(packet_answer, bench, known.serial)
+
+
+def mine(bench: Bench) -> list[WorkOrder]:
+    """Live orders of the contractor who asks, newest first; nobody else has any."""
+    account = visitor().account
+    if account is None or account.role != "contractor":
+        return []
+    me = known_as(account.person, bench.registry)
+    return [order for order in bench.work.live() if me in (order.contractor, order.told("contractor"))]
+
+
+def packet_answer(bench: Bench, serial: str) -> Response:
+    """The device's packet as a file, in the reader's language."""
+    make, speaks = bench.tools.packet, language()
+    if make is None:
+        raise Problem(503, "unavailable")
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in serial)
+    headers = {"content-disposition": f'attachment; filename="packet-{name}-{speaks}.pdf"'}
+    return Response(make(serial, speaks), media_type="application/pdf", headers=headers)
 
 
 def told(console: Console, bench: Bench, known: Known, fault: int, guest: str = "") -> dict[str, Any]:
