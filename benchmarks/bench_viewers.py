@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""200 live viewers of 243 appliances, in four languages and four scopes, served by one core: CPU and latency.
-
-    make bench ARGS=benchmarks/bench_viewers.py
-"""
+"""200 live viewers of 243 appliances, in four languages and four scopes, by one core: CPU and latency."""
 
 import asyncio
 import json
@@ -112,8 +109,9 @@ async def measure(seed: Seed, port: int, pid: int, cookies: list[str]) -> None:
     print(f"from commit to screen, p50   {at(late, 0.5):7.2f} s     (readings are looked at every 2 s)")
     print(f"                       p99   {at(late, 0.99):7.2f} s     (aim: below 4)")
     print(f"first viewer to last, p99    {1000 * at(spread, 0.99):7.1f} ms")
-    print(f"events {told.events} in {spent:.0f} s, {told.octets / max(1, told.events):.0f} octets each; ", end="")
-    print(f"{len(late)} values told, {told.resyncs} pages loaded anew")
+    each = told.octets / max(1, told.events)
+    print(f"events {told.events} in {spent:.0f} s, {each:.0f} octets each; {len(late)} values told")
+    print(f"pages loaded anew {told.resyncs:7}")
 
 
 def main() -> None:

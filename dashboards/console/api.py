@@ -176,8 +176,8 @@ def _now(routes: APIRouter, console: Console) -> None:
         after: Annotated[str, Query(max_length=64)] = "",
         limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
     ) -> FleetOut:
-        """Without `after` and `limit` all, worst first; with one of them by id, so that none is missed or told
-        twice while states change.
+        """Without `after` and `limit` all, worst first; with one of them by id: none is missed or told twice
+        while states change.
         """
         look = seen(await console.hub.look())
         rows: list[Row] = list(look.fleet.rows)

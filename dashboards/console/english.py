@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dashboards.console.english_admin import ADMIN_WORDS
 from dashboards.console.english_alarm import ALARM_WORDS
-from dashboards.console.english_office import OFFICE_WORDS
-from dashboards.console.english_changes import CHANGES_WORDS
 from dashboards.console.english_blood import BLOOD_WORDS
+from dashboards.console.english_changes import CHANGES_WORDS
 from dashboards.console.english_devices import DEVICE_WORDS
+from dashboards.console.english_office import OFFICE_WORDS
 from dashboards.console.english_outcomes import OUTCOME_WORDS
 from dashboards.console.english_screens import SCREEN_WORDS
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Without a connection: the last state is kept, stamped, cleared at sign-out; answers are sent later, once."""
+"""Without a connection: the last state is kept, stamped, cleared at sign-out; answers go later, once."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What alerts writes into the record in English is read in the reader's language, whatever alerts can write."""
+"""What alerts writes into the record in English is read in the reader's language."""
 
 import pytest
 

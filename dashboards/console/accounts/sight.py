@@ -19,8 +19,8 @@ def scoped() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who reads the same words of the same sites. `sites` as an account has them; empty: all. `wall`: with the
-    sites as tiles and on the map.
+    """Who reads the same words of the same sites. `sites` as an account has them; empty: all. `wall`: with
+    the sites as tiles and on the map.
     """
 
     language: str = "en"

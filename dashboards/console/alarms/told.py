@@ -125,7 +125,8 @@ def happened(event: AlarmEvent, registry: Registry) -> tuple[str, str]:
         return what, ", ".join(names)
     if event.event == CAUSE:
         cause, _, evidence = detail.partition("; ")
-        return what, f"{word('cause', cause.replace(' ', '_'))} ({evidence_said(evidence)})" if evidence else cause
+        said = word("cause", cause.replace(" ", "_"))
+        return what, f"{said} ({evidence_said(evidence)})" if evidence else said
     if event.event == "raised" and detail in ("critical", "warning"):
         return what, word("severity", detail)
     return what, people[detail].name if detail in people else detail
