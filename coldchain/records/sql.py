@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coldchain.kernel.errors import SchemaTooNew, StoreUnavailable
@@ -57,12 +57,23 @@ def open_writer(path: Path, migrations: Migrations, *, page_bytes: int = 4096) -
             f"{path}: {bad}; check that the disk is mounted, writable and not full"
         ) from bad
     try:
+        _secure(db)
         _migrate(db, path, migrations)
         db.chained = audit_seal.has_chain(db)
     except BaseException:
         db.close()  # a forgotten handle would hold the WAL of a file that may be renamed next
         raise
     return db
+
+
+def _secure(db: sqlite3.Connection) -> None:
+    """Bring what an earlier process left in the WAL into the file, synced.
+
+    Its last sync may have failed, and what we see may be in the machine's memory alone: nobody is to be told
+    that it is recorded. A full disk changes nothing; with readers inside, the rest follows in time.
+    """
+    with suppress(sqlite3.OperationalError):
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None:

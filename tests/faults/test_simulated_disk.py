@@ -100,3 +100,24 @@ def test_a_full_disk_and_a_failing_sync_look_as_they_do_in_sqlite3(tmp_path: Pat
         assert mute.value.sqlite_errorcode == apsw.SQLITE_IOERR_FSYNC
         assert VFS in apsw.vfs_names()
         db.close()
+
+
+def test_what_is_seen_after_a_failed_sync_is_on_the_disk(tmp_path: Path) -> None:
+    """The process ends, the next one sees the commit and may tell of it: so it must last."""
+    path = tmp_path / "host" / "x.db"
+    with mounted(Disk(tmp_path, random.Random(3))) as disk:
+        first, second = Handle("p", "host"), Handle("p", "host")
+        with disk.process(first):
+            db = open_writer(path, TABLE)
+            fill(db, range(3))
+            disk.mute.add("host")
+            with pytest.raises(sqlite3.OperationalError):
+                fill(db, range(3, 4))
+        disk.bury(first)
+        with disk.process(second):
+            open_writer(path, TABLE)
+            assert numbers_in(path) == [0, 1, 2, 3]
+        disk.bury(second)
+        disk.power_loss("host")
+        open_writer(path, TABLE).close()
+        assert numbers_in(path) == [0, 1, 2, 3]

@@ -139,6 +139,7 @@ def mounted(disk: Disk) -> Iterator[Disk]:
         connect=_connect,
         Connection=sqlite3.Connection,
         Error=sqlite3.Error,
+        OperationalError=sqlite3.OperationalError,
         complete_statement=sqlite3.complete_statement,
     )
     try:
