@@ -162,6 +162,16 @@ def test_an_order_from_an_alarm_in_one_tap_and_back_into_service(client: Client,
     ]  # fmt: skip
     assert (told[0][2]["contractor"], told[0][2]["serial"]) == ("fixer", SERIAL)
     assert (told[1][2]["to"], told[2][2]["wait"]) == (OTHER, "yes")
+    db = sqlite3.connect(seed.settings.alarms_db)
+    db.execute(
+        "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site, created_ms,"
+        " due_ms, state, sent_ms) VALUES ('work:1', 'work_order', 0, 'fixer', 'sms', 0, '+1', 'WORK ORDER 1',"
+        " 'vte', ?1, ?1, 'sent', ?1)",
+        (NOW_MS,),
+    )
+    db.commit()
+    db.close()
+    assert "WORK ORDER 1 sent, no proof of arrival" in words(client, "/work-order/1")
     assert "Take out of service: asked by On-call, Vientiane" in words(client, "/work-order/1")
     text = words(client, PAGE)
     for part in ("finished", "New seal", "2 × 4501-77 Door seal", "120 000", "Before and after each repair"):

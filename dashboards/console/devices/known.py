@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from coldchain.records.alarms import Alarm, OutOfService
+from coldchain.records.alarms import Alarm, Notice, OutOfService
 from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.deeds import Deeds
 from coldchain.records.devices import DeviceReader, Dossier, Due, Entry, Facts, serial_of
@@ -181,6 +181,13 @@ class Bench:
         mine = [one for one in reversed(about) if one.body.get("order") == str(order.number)]
         with closing(SiteReader(self.console.settings.alarms_db)) as alarms:
             return [(one, alarms.outcome(one.id) or "") for one in mine]
+
+    def messages(self, order: WorkOrder) -> list[tuple[Notice, int | None]]:
+        """What was sent to its contractor, newest first, and when it arrived."""
+        name = f"work:{order.number}"
+        with closing(SiteReader(self.console.settings.alarms_db)) as alarms:
+            came = alarms.delivered(name)
+            return [(notice, came.get(notice.id)) for notice in alarms.notices(20, alarm=name)]
 
     # --- how it runs
 

@@ -104,7 +104,7 @@ def _one(routes: APIRouter, console: Console, bench: Bench) -> None:
             papers=[one for one in known.dossier.of("paper") if one.said.order == number],
             parts_of_order=[one for one in known.dossier.of("part") if one.said.order == number],
             elsewhere=elsewhere(bench.registry, found.appliance, found.site),
-            guest="", asked=bench.asked(found),
+            guest="", asked=bench.asked(found), messages=bench.messages(found),
             **forms(bench, found.site),
         )  # fmt: skip
 
