@@ -55,7 +55,8 @@ def test_clocks_that_step_under_running_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("what", ["file handles", *(["memory"] if LONG else [])])
+@pytest.mark.skipif(not LONG, reason="takes minutes: `make reliability` runs it, or COLDCHAIN_LONG=1")
+@pytest.mark.parametrize("what", ["file handles", "memory"])
 def test_without_handles_or_memory_a_process_ends_and_starts_anew_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
