@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
     words.add_argument("--seeds", type=int, default=100)
     words.add_argument("--first", type=int, default=1)
     words.add_argument("--every", type=int, default=600, help="seconds between a node's readings")
+    words.add_argument("--nodes", type=int, default=4, help="at each of three gateways")
+    words.add_argument("--channels", type=int, default=5, help="of each node")
     words.add_argument("--hours", type=int, default=48)
     words.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     words.add_argument("--minutes", type=float, help="begin no seed after so long")
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
     done = {(ran.seed, ran.every_s) for ran in before}
     seeds = [s for s in range(asked.first, asked.first + asked.seeds) if (s, asked.every) not in done]
     found, began_s = list(before), time.monotonic()
-    shape = {"every_s": asked.every, "hours": asked.hours}
+    shape = {"every_s": asked.every, "hours": asked.hours, "nodes": asked.nodes, "channels": asked.channels}
     for ran in run_seeds(seeds, shape, asked.workers):
         _take(ran, asked, found)
         print(ran.line(), bar(len(found), len(before) + len(seeds), began_s), flush=True)

@@ -18,7 +18,7 @@ from gateway.link_state import LinkState
 from gateway.spool import Spool, open_spool
 from gateway.writer import SpoolWriter, _Work
 from sim.disk import Handle
-from sim.plan import CHANNELS, START_MS, milli_c, sensor_number
+from sim.plan import START_MS, milli_c, sensor_number
 
 if TYPE_CHECKING:
     from sim.simulation import Simulation
@@ -80,7 +80,7 @@ class Gateway:
     def __init__(self, sim: Simulation, number: int) -> None:
         self.sim, self.name = sim, f"gw-{number}"
         self.nodes = [
-            Node(f"n-{number}-{n}", [sensor_number(sim.plan, number, n, c) for c in range(CHANNELS)])
+            Node(f"n-{number}-{n}", [sensor_number(sim.plan, number, n, c) for c in range(sim.plan.channels)])
             for n in range(sim.plan.nodes)
         ]
         self.line = Line(sim, self.nodes)

@@ -10,8 +10,6 @@ from functools import cache
 START_MS = 1_790_000_000_000 // 3_600_000 * 3_600_000
 TICK_MS = 600_000
 """Nodes report so often."""
-CHANNELS = 5
-
 NETWORK = ("line loss", "answer lost", "lose", "double", "delay", "flip", "partition", "broker wiped")
 PROCESSES = ("gateway dies", "ingest dies", "alerts dies")
 DISKS = ("gateway power loss", "hub power loss", "gateway disk full", "hub disk full", "sync fails")
@@ -43,11 +41,12 @@ class Plan:
     gateways: int = 3
     nodes: int = 4
     every_s: int = 600
+    channels: int = 5
     faults: dict[str, float] = field(default_factory=dict)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return self.hours, self.gateways, self.nodes, self.every_s
+    def shape(self) -> tuple[int, ...]:
+        return self.hours, self.gateways, self.nodes, self.channels, self.every_s
 
 
 def swarm(seed: int, **words: int) -> Plan:
@@ -59,7 +58,7 @@ def swarm(seed: int, **words: int) -> Plan:
 
 
 def sensor_number(plan: Plan, gateway: int, node: int, channel: int) -> int:
-    return (gateway * plan.nodes + node) * CHANNELS + channel
+    return (gateway * plan.nodes + node) * plan.channels + channel
 
 
 def milli_c(minute: int, sensor: int) -> int:
@@ -82,7 +81,7 @@ def excursions(plan: Plan) -> set[tuple[int, int, int | None]]:
     """
     found: set[tuple[int, int, int | None]] = set()
     ticks = plan.hours * 3_600_000 // TICK_MS
-    for sensor in range(plan.gateways * plan.nodes * CHANNELS):
+    for sensor in range(plan.gateways * plan.nodes * plan.channels):
         start: int | None = None
         for tick in range(ticks):
             warm = is_warm(tick, sensor)

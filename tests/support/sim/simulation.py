@@ -93,7 +93,12 @@ class Simulation(Agenda):
         self.end_ms = START_MS
 
     def _registry(self) -> Registry:
-        places = [(g.name, node, c) for g in self.gateways.values() for node in g.nodes for c in range(5)]
+        places = [
+            (g.name, node, c)
+            for g in self.gateways.values()
+            for node in g.nodes
+            for c in range(self.plan.channels)
+        ]
         always = (Assignment(carries="red-cells@eu", from_ms=-(2**62)),)
         return Registry(
             sites=tuple(Site(id=f"s-{name}", name=name) for name in self.gateways),
