@@ -1,102 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices at the console: one page a serial number, orders, documents, links, labels; forms and programs."""
+"""Devices at the console: one page a serial number, orders, documents, certificates, places; who may what."""
 
-import json
 import re
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from console_client import Client, browsing
-from console_seed import HOUR, NOW_MS, Seed, Story, registry
+from console_client import Client
+from console_seed import NOW_MS, Seed
+from devices_kit import HERE, OTHER, PAGE, PNG, SERIAL, WARM, client, commands, record, seed, signed_in, words
 
-from coldchain.records.accounts import Accounts
-from coldchain.records.deeds import Deeds
 from coldchain.records.papers import Papers
-from coldchain.records.registry import Person, Registry, RegistryReader
-from coldchain.records.work import WorkReader
-from coldchain.wiring.device_tools import device_tools
-from dashboards.console.accounts.gate import COOKIE
-from dashboards.console.app import create_app
+from coldchain.records.registry import RegistryReader
 
-DAY = 24 * HOUR
-WARM, OTHER = "vte-br-000", "skt-br-001"
-SERIAL = "DOM/MB 1-77"
-PAGE = "/device/DOM/MB%201-77"
-HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
-PASSWORD = "a long sentence of words"
-PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 60
-PDF = b"%PDF-1.7 certificate"
-KEY = {"Idempotency-Key": "program-1:0001"}
-
-
-def fleet() -> Registry:
-    plain = registry(6)
-    fixer = Person(id="fixer", name="Fixer", phone="+8562055501009", role="contractor", language="fr")
-    other = Person(id="other", name="Another", phone="+8562055501008", role="contractor")
-    appliances = tuple(
-        a.model_copy(update={"serial": SERIAL, "model": "MB 1", "hold_over_min": 240.0})
-        if a.id == WARM
-        else a
-        for a in plain.appliances
-    )
-    return plain.model_copy(update={"appliances": appliances, "people": (*plain.people, fixer, other)})
-
-
-@pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory) -> Seed:
-    """What the other processes wrote: two days, three alarms. Copied for each test."""
-    seed = Seed(tmp_path_factory.mktemp("record"), fleet(), Story(warm={WARM: 90}))
-    seed.history(hours=54)
-    seed.alarm(WARM, minutes=80)
-    seed.alarm(WARM, state="closed", minutes=30 * 60)
-    seed.alarm(OTHER, state="closed", minutes=20 * 60)
-    seed.close()
-    return seed
-
-
-@pytest.fixture
-def seed(record: Seed, tmp_path: Path) -> Seed:
-    from coldchain.records.backup import backup
-
-    backup(record.settings.data_dir, tmp_path / "data", NOW_MS)
-    (tmp_path / "data" / "manifest.json").unlink()
-    made = object.__new__(Seed)
-    made.__dict__ |= record.__dict__
-    made.settings = record.settings.model_copy(update={"data_dir": tmp_path / "data"})
-    return made
-
-
-@pytest.fixture
-def client(seed: Seed) -> Iterator[Client]:
-    tools = device_tools(seed.settings, lambda: NOW_MS)
-    with browsing(create_app(seed.settings, lambda: NOW_MS, tools=tools)) as client:
-        yield client
-
-
-def words(client: Client, path: str, headers: dict[str, str] = HERE) -> str:
-    answer = client.get(path, headers=headers)
-    assert answer.status_code == 200, (path, answer.status_code, answer.text[-400:])
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text).replace("\u00a0", " "))
-
-
-def signed_in(seed: Seed, client: Client, role: str, person: str) -> tuple[dict[str, str], str]:
-    """Headers of a session, and what its forms must carry."""
-    accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS)
-    accounts.add(f"{role}-{person}", PASSWORD, role=role, person=person, by="test", fresh=False)
-    cookie = accounts.sign_in(f"{role}-{person}", PASSWORD, "x")
-    accounts.close()
-    headers = HERE | {"cookie": f"{COOKIE}={cookie}"}
-    page = client.get("/account", headers=headers).text
-    return headers, re.findall(r'name="form" value="([^"]+)"', page)[0]
-
-
-def commands(seed: Seed) -> list[tuple[str, str, dict[str, str]]]:
-    db = sqlite3.connect(seed.settings.desk_db)
-    found = db.execute("SELECT verb, person, body FROM command ORDER BY rowid").fetchall()
-    db.close()
-    return [(verb, person, json.loads(body)) for verb, person, body in found]
+__all__ = ["client", "record", "seed"]
 
 
 def test_a_page_of_a_serial_number_with_what_it_did_before_each_fault(client: Client) -> None:
@@ -268,109 +183,6 @@ def test_documents_are_what_they_are_and_nothing_that_runs(client: Client, seed:
     )
 
 
-def test_a_link_is_for_one_order_and_no_more(client: Client, seed: Seed) -> None:
-    deeds = Deeds(seed.settings.desk_db, lambda: NOW_MS)
-    number = deeds.raise_("k1", WARM, "Door", person="vte-on-call", contractor="fixer")
-    deeds.raise_("k2", OTHER, "Another", person="vte-on-call", contractor="fixer")
-    boss, form = signed_in(seed, client, "supervisor", "vte-on-call")
-    asked = {"serial": SERIAL, "number": str(number), "days": "3", "form": form}
-    page = client.post("/device-link", data=asked, headers=boss).text
-    (path,) = re.findall(r"http://127.0.0.1:8080(/pass/[\w-]{43})", page)
-    stranger = {
-        "host": "coldchain.example.org",
-        "origin": "http://coldchain.example.org",
-        "x-forwarded-for": "1",
-    }
-    text = words(client, path, stranger)
-    assert "Door" in text
-    assert "Start the work" in text
-    guest = client.get(path, headers=stranger).text
-    assert not re.findall(r'href="/(?!static|pass/)', guest), "it leads nowhere else"
-    assert "device-entry" not in guest
-    paper = client.get(f"{path}/packet.pdf", headers=stranger)
-    assert (paper.status_code, paper.content[:4]) == (200, b"%PDF")
-    assert client.get(PAGE, headers=stranger, follow_redirects=False).status_code == 303, "to sign in"
-
-    def step(verb: str, goal: str = path, **said: str) -> int:
-        return client.post(f"{goal}/{verb}", data=said, headers=stranger, follow_redirects=False).status_code
-
-    assert step("cancelled", note="x") == 404
-    assert step("started") == 422
-    assert step("started", to=OTHER) == 303
-    assert step("finished", findings="New hinge") == 303
-    (one,) = WorkReader(seed.settings.desk_db).orders(serial=SERIAL)
-    assert [(s.state, s.person) for s in one.steps] == [("started", "fixer"), ("finished", "fixer")]
-    assert [verb for verb, person, _ in commands(seed) if person == "fixer"] == [
-        "out_of_service", "return_to_service",
-    ]  # fmt: skip
-    db = sqlite3.connect(seed.settings.desk_db)
-    uses = [what for (what,) in db.execute("SELECT what FROM pass_use ORDER BY id")]
-    assert uses[:2] == ["read", "read"]
-    assert {"started", "finished"} <= set(uses)
-    (kept,) = db.execute("SELECT hex(hash) FROM pass").fetchone()
-    db.close()
-    assert path.removeprefix("/pass/") not in kept
-    assert step("started", goal=path[:-1] + ("A" if path[-1] != "A" else "B"), to=OTHER) == 404
-    assert client.post("/device-link/1/revoke", data={"form": form}, headers=boss).status_code == 303
-    assert client.get(path, headers=stranger).status_code == 404, "revoked"
-    reads = client.post("/device-link", data={"serial": SERIAL, "days": "1", "form": form}, headers=boss).text
-    (path,) = re.findall(r"(/pass/[\w-]{43})", reads)
-    assert "Start the work" not in words(client, path, stranger)
-    assert step("started", goal=path, to=OTHER) == 404, "it only reads"
-    late = create_app(seed.settings, lambda: NOW_MS + DAY)
-    with browsing(late) as tomorrow:
-        assert tomorrow.get(path, headers=stranger).status_code == 404, "expired"
-    many = client.post("/device-link", data={"serial": SERIAL, "days": "31", "form": form}, headers=boss)
-    assert many.status_code == 422
-
-
-def test_programs_do_what_people_do(client: Client, seed: Seed) -> None:
-    listed = client.get("/api/v1/devices?limit=2").json()
-    assert len(listed["devices"]) == 2
-    rest = client.get(f"/api/v1/devices?after={listed['next']}").json()
-    assert len(listed["devices"]) + len(rest["devices"]) == 6
-    raised = client.post("/api/v1/work-orders", json={"alarm": 1, "person": "vte-on-call"}, headers=KEY)
-    assert (raised.status_code, raised.json()["serial"]) == (201, SERIAL)
-    assert (
-        client.post("/api/v1/work-orders", json={"alarm": 1, "person": "x"}, headers=KEY).status_code == 200
-    )
-    sent = {"contractor": "fixer", "person": "vte-on-call"}
-    step = client.post("/api/v1/work-orders/1/sent", json=sent, headers={"Idempotency-Key": "program-1:0002"})
-    assert (step.status_code, step.json()["state"], step.json()["offers"]) == (
-        200, "sent", ["cancelled", "sent", "started"])  # fmt: skip
-    twice = client.post(
-        "/api/v1/work-orders/1/sent", json=sent, headers={"Idempotency-Key": "program-1:0002"}
-    )
-    assert len(twice.json()["steps"]) == 1
-    part = {"serial": SERIAL, "kind": "part", "person": "fixer",
-            "said": {"number": "F-1", "name": "Fan", "count": 1, "used_ms": NOW_MS}}  # fmt: skip
-    key = {"Idempotency-Key": "program-1:0003"}
-    made = client.post("/api/v1/devices", json=part, headers=key)
-    assert (made.status_code, client.post("/api/v1/devices", json=part, headers=key).status_code) == (
-        201,
-        200,
-    )
-    other = part | {"serial": OTHER}
-    assert client.post("/api/v1/devices", json=other, headers=key).json()["type"] == "/problems/key-used"
-    facts = {"serial": SERIAL, "kind": "facts", "said": {"maker": "x"}, "person": "fixer"}
-    refused = client.post("/api/v1/devices", json=facts, headers={"Idempotency-Key": "program-1:0004"})
-    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-allowed")
-    wrong = part | {"said": {"number": "F-1", "used_ms": NOW_MS, "count": 0}}
-    answer = client.post("/api/v1/devices", json=wrong, headers={"Idempotency-Key": "program-1:0005"})
-    assert (answer.status_code, "count" in answer.json()["detail"]) == (422, True)
-    paper = client.post(
-        f"/api/v1/papers?serial={SERIAL}&title=Cert&sort=certificate&person=fixer", content=PDF,
-        headers={"Idempotency-Key": "program-1:0006"},
-    )  # fmt: skip
-    assert paper.status_code == 201, paper.text
-    assert client.get(f"/paper/{paper.json()['sha256']}", headers=HERE).content == PDF
-    one = client.get("/api/v1/devices/DOM/MB%201-77").json()
-    assert [entry["kind"] for entry in one["entries"]] == ["part", "paper"]
-    assert [fault["number"] for fault in one["faults"]] == [1, 2]
-    assert client.get("/api/v1/maintenance").json() == {"due": []}
-    assert client.post("/api/v1/device-links", json={"serial": SERIAL}).status_code == 401
-
-
 def test_what_is_corrected_stays_and_a_device_keeps_its_history_across_sites(
     client: Client, seed: Seed
 ) -> None:
@@ -395,19 +207,3 @@ def test_what_is_corrected_stays_and_a_device_keeps_its_history_across_sites(
     assert len(entries) == 3
     assert [e["standing"] for e in entries if e["id"] == last["id"]] == [False]
     assert "stands nowhere" not in words(client, "/devices")
-
-
-def test_labels_carry_the_address_and_are_read_by_a_scanner(client: Client, seed: Seed) -> None:
-    page = client.get(f"/labels?appliance={WARM}", headers=HERE).text
-    assert f"http://127.0.0.1:8080/appliance/{WARM}" in page
-    assert page.count('class="qr"') == 1
-    assert client.get("/labels", headers=HERE).text.count('class="qr"') == 6
-    assert not re.search(r'\sstyle="', page)
-
-
-def test_the_packet_comes_as_a_file_that_says_what_it_is(client: Client, seed: Seed) -> None:
-    answer = client.get("/packet/DOM/MB%201-77", headers=HERE | {"accept-language": "lo"})
-    assert answer.status_code == 200
-    assert answer.content.startswith(b"%PDF")
-    assert answer.headers["content-disposition"] == 'attachment; filename="packet-DOM-MB-1-77-lo.pdf"'
-    assert client.get("/packet/nobody", headers=HERE).status_code == 404
