@@ -43,6 +43,23 @@ def list_(
     say("no alarms" if not found else "answer one: coldchain alarm ack NUMBER --by PERSON --action door")
 
 
+@app.command("mark")
+def mark(
+    number: Number,
+    by: By,
+    verdict: Annotated[str, typer.Option(help="true, nuisance or missed.")],
+    cause: Annotated[str, typer.Option(help="What was found, as the alarm's page at the console offers it.")] = "",
+    reason: Annotated[str, typer.Option(help="In a few words.")] = "",
+    config: Config = None,
+    directory: Dir = None,
+) -> None:
+    """What an alarm turned out to be, once it is over. A later mark counts instead; both stay."""
+    settings = settings_of(config, directory)
+    known_person(settings, by)
+    body: dict[str, object] = {"verdict": verdict, "cause": cause, "reason": reason, "by": "cli"}
+    say(ask(settings, "finding", by=by, alarm=number, body=body))
+
+
 @app.command("ack")
 def ack(
     number: Number,
