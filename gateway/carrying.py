@@ -32,7 +32,7 @@ from gateway.gap_book import COLUMNS
 from gateway.spool_file import MIGRATIONS, pending_of, remaining
 
 Step = Callable[[int, int], None]
-FRAME_READINGS = 2_000
+FRAME_READINGS = 500
 KEY, HUB_KEY = "carry.key", "carry-hub.pub"
 """In the data folder: the gateway's secret key, and the hub's public one."""
 FOLDER = "carry-receipts"

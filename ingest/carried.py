@@ -26,8 +26,8 @@ from ingest.status import StatusWord, carried_gaps
 
 log = structlog.get_logger()
 
-BATCHES_A_TURN = 4
-"""What is live waits for so many at most."""
+BATCHES_A_TURN = 1
+"""What is live waits for so many at most: readings that are here already are looked up one by one."""
 LOOK_EVERY_MS = 1_000
 
 KeyOf = Callable[[str], str | None]
