@@ -288,7 +288,7 @@ class Simulation(Agenda):
             self.wake("alerts", int(ahead.min()) - self.now_ms, self._turn_alerts)
         if len(ahead) < len(due):  # the gateway may be the cause: that is decided within five minutes
             new = self.now_ms - int(due[due <= self.now_ms].max()) < 7 * MINUTE_MS
-            self.wake("alerts", 30_000 if new else 5 * MINUTE_MS, self._turn_alerts)
+            self.wake("alerts", 30_000 if new else TICK_MS, self._turn_alerts)
 
     def _send_message(self) -> None:
         """As the outbox's thread does: one message after the other."""
