@@ -48,7 +48,7 @@ def mark(
     number: Number,
     by: By,
     verdict: Annotated[str, typer.Option(help="true, nuisance or missed.")],
-    cause: Annotated[str, typer.Option(help="What was found, as the alarm's page at the console offers it.")] = "",
+    cause: Annotated[str, typer.Option(help="What was found, as the alarm's page offers it.")] = "",
     reason: Annotated[str, typer.Option(help="In a few words.")] = "",
     config: Config = None,
     directory: Dir = None,
@@ -57,7 +57,7 @@ def mark(
     settings = settings_of(config, directory)
     known_person(settings, by)
     body: dict[str, object] = {"verdict": verdict, "cause": cause, "reason": reason, "by": "cli"}
-    say(ask(settings, "finding", by=by, alarm=number, body=body))
+    answer(ask(settings, "finding", by=by, alarm=number, body=body), json_=False)
 
 
 @app.command("ack")
@@ -137,6 +137,7 @@ def dispose(
     known_person(settings, by)
     body: dict[str, object] = {"what": what, "reason": why, "second": second, "by": "cli"}
     answer(ask(settings, "dispose", by=by, alarm=number, body=body), json_=json_)
+    say("recorded without signatures: its report stays a draft; two people sign at the console instead")
 
 
 @app.command("states")

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.stays import Leg, Stay
+from coldchain.ports.clock import wall_ms
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry
 from coldchain.settings import Settings
 from dashboards.console.blood.tools import Tools
-from dashboards.reports.document import Document
 
 
 def console_tools(settings: Settings) -> Tools:
@@ -27,26 +27,18 @@ def console_tools(settings: Settings) -> Tools:
             journal.close()
 
     def paper(kind: str, of: Mapping[str, str], language: str, as_of_ms: int) -> bytes:
-        from dashboards.reports.typeset import pdf_of
+        from coldchain.wiring.report.again import Wanted, made_pdf, put
 
-        return pdf_of(_document(settings, kind, of, language, as_of_ms))
+        pdf, filed = made_pdf(settings, Wanted(kind, _subject(kind, of), language, as_of_ms), as_of_ms)
+        put(settings, filed, wall_ms)
+        return pdf
 
     return Tools(legs, paper)
 
 
-def _document(settings: Settings, kind: str, of: Mapping[str, str], language: str, as_of_ms: int) -> Document:
-    from coldchain.wiring.report import blood, review
-
-    if kind == "bags":
-        return blood.bag_sheet(settings, int(of["alarm"]), language, as_of_ms, of.get("rule", ""))
-    if kind == "trip":
-        return blood.trip_sheet(settings, of["trip"], language, as_of_ms)
-    if kind == "day":
-        return review.day_sheet(settings, of["site"], of["day"], language, as_of_ms, _quiet)
-    if kind == "month":
-        return review.month_review(settings, of["month"], of.get("site"), language, as_of_ms, _quiet)
-    raise BadData(f"there is no report {kind!r}")
-
-
-def _quiet(_done: int, _of: int) -> None:
-    """Nobody watches how far it is."""
+def _subject(kind: str, of: Mapping[str, str]) -> str:
+    """As `report.again` reads it back: what a file says of itself."""
+    names = {"bags": ("alarm", "rule"), "trip": ("trip",), "day": ("day", "site"), "month": ("month", "site")}
+    if kind not in names:
+        raise BadData(f"there is no report {kind!r}")
+    return "/".join(part for name in names[kind] if (part := of.get(name, "")))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from coldchain.kernel.errors import BadData, ColdChainError
 from coldchain.records.filed import Filed, FiledDesk, FiledReader
 from coldchain.settings import Settings
+from coldchain.wiring.report import blood
 from coldchain.wiring.report.excursion import excursion_report
 from coldchain.wiring.report.packet import packet
 from coldchain.wiring.report.registers import calibration_register, drill_record
@@ -23,7 +24,7 @@ from dashboards.reports.document import Document
 from dashboards.reports.words import LANGUAGES
 
 Step = Callable[[int, int], None]
-IDENTITY = re.compile(rb"coldchain-report;([a-z-]{1,20});([A-Za-z0-9 ._/:-]{0,80});([a-z]{2});([0-9]{1,15})")
+IDENTITY = re.compile(rb"coldchain-report;([a-z-]{1,20});([A-Za-z0-9 ._/:@-]{0,80});([a-z]{2});([0-9]{1,15})")
 PDF_MAX = 8_000_000
 
 
@@ -77,6 +78,10 @@ def document_of(settings: Settings, wanted: Wanted, step: Step = _silent) -> Doc
         register = calibration_register if wanted.kind == "calibration" else drill_record
         place = None if wanted.subject == "all" else wanted.subject
         made = register(settings, place, wanted.language, wanted.as_of_ms)
+    elif wanted.kind == "bags" and first.isdecimal():
+        made = blood.bag_sheet(settings, int(first), wanted.language, wanted.as_of_ms, site)
+    elif wanted.kind == "trip" and first:
+        made = blood.trip_sheet(settings, wanted.subject, wanted.language, wanted.as_of_ms)
     else:
         raise BadData(f"there is no report {wanted.kind} {wanted.subject}")
     return replace(made, identity=wanted.identity)
