@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pytest
 
-from coldchain.records import reserve
 from coldchain.records.reserve import BYTES_MAX, Reserve
 
 
@@ -26,7 +25,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = 9_000_000
         monkeypatch.setattr(
-            reserve.shutil, "disk_usage", lambda _: Usage(self.total, self.total - self.free, self.free)
+            "shutil.disk_usage", lambda _: Usage(self.total, self.total - self.free, self.free)
         )
 
 

@@ -182,7 +182,7 @@ class Chain:
                 return False
         except ColdChainError:
             return False
-        return self.figures("alerts").get("behind", 1) == 0
+        return bool(self.figures("alerts").get("behind", 1) == 0)
 
     def sound(self) -> Verdict:
         """After it has drained and stopped: nothing lost, doubled, altered or invented."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ def check_influx(influx: Influx, rows: Rows, names: dict[int, str]) -> Projected
 
 def _compare(
     found: Projected,
-    ours: dict[tuple[int, int], float | None],
+    ours: Mapping[tuple[int, int], float | None],
     theirs: list[tuple[tuple[int, int], float | None]],
 ) -> None:
     times = Counter(key for key, _ in theirs)
