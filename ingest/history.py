@@ -58,6 +58,7 @@ class History:
         ready: list[Chunk] = []
         for one in rows:
             ready += chunks_of(one)
+            self._journal._since.parts.append(one[-1:])  # noqa: SLF001 -- of which `latest` is made
             if len(ready) >= commit:
                 self._write(ready)
                 ready = []

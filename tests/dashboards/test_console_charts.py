@@ -12,9 +12,21 @@ from hypothesis import strategies as st
 
 from coldchain.kernel.readings import JOURNALLED, Rows
 from coldchain.kernel.words import NO_VALUE
-from coldchain.records.registry import Appliance, Assignment, Sensor
+from coldchain.records.alarms import OutOfService
+from coldchain.records.devices import Dossier
+from coldchain.records.registry import Appliance, Assignment, Offset, Sensor
+from coldchain.records.work import Step as WorkStep
+from coldchain.records.work import WorkOrder
 from dashboards.console.detail import table
-from dashboards.console.events import Lane, held_lane, stepped_lane
+from dashboards.console.events import (
+    Lane,
+    assigned,
+    calibrations,
+    held_lane,
+    stepped_lane,
+    told_lane,
+    work_on,
+)
 from dashboards.console.series import LimitSpan, Series, limits_between, steps
 from dashboards.console.svg import chart, runs, scale, sparkline
 from dashboards.console.views import Limit
@@ -139,3 +151,24 @@ def test_in_a_year_a_short_absence_of_mains_still_shows() -> None:
         "x/mains", NOW_MS, MINUTE, NOW_MS + 3 * MINUTE, (1000, 0, None), (1000, 1000, None), (2, 2, 0)
     )
     assert minutes(stepped_lane(mixed)) == [(1, 2)]
+
+
+def test_work_calibrations_and_assignments_lie_beside_the_curve() -> None:
+    h = 3_600_000
+    out = [OutOfService(1, "a", "p", "compressor", 2 * h, 5 * h, "p", "relay"),
+           OutOfService(2, "a", "p", "again", 9 * h, None, "", "")]  # fmt: skip
+    done = (WorkStep(1, 7, "started", {}, "p", 3 * h), WorkStep(2, 7, "finished", {}, "p", 4 * h))
+    orders = [WorkOrder(7, "s", "a", "x", None, "relay", "", "p", h, done),
+              WorkOrder(8, "s", "a", "x", None, "nobody has begun", "", "p", h)]  # fmt: skip
+    lane = told_lane("work", work_on(out, orders, Dossier("s", ()), 12 * h), h, 10 * h)
+    assert [(s.from_ms // h, s.until_ms // h, s.label) for s in lane.spans] == [
+        (2, 5, "compressor"), (3, 4, "7: relay"), (9, 10, "again"),
+    ]  # fmt: skip
+    sensor = Sensor(id="a/load", node="n", channel=0, offsets=(Offset(from_ms=4 * h, offset_k=-0.3),))
+    lane = told_lane("calibration", calibrations([sensor], Dossier("s", ())), h, 10 * h)
+    assert [(s.from_ms // h, s.until_ms // h, s.label) for s in lane.spans] == [(4, 4, "a/load: -0.3 K")]
+    carries = (Assignment(carries="red-cells@eu"), Assignment(carries="empty", from_ms=6 * h))
+    appliance = Appliance(id="a", name="A", site="x", assignments=carries)
+    lane = told_lane("assignment", assigned(appliance), h, 10 * h)
+    assert [(s.from_ms // h, s.label) for s in lane.spans] == [(6, "empty")], "what always was is no change"
+    assert told_lane("work", work_on(out, orders, Dossier("s", ()), 12 * h), 6 * h, 8 * h).spans == ()

@@ -48,6 +48,7 @@ def expired(folder: Path, *, keep_days: int) -> JournalReader:
 
 def test_a_peak_of_which_only_its_hour_remains_shows_in_every_step(tmp_path: Path) -> None:
     reader = expired(tmp_path, keep_days=20)
+    assert reader.latest()["a/load"].at_ms == START + DAYS * DAY - 300_000
     whole, old = START, START + 10 * DAY
     assert len(reader.readings("a/load", whole, old)) == 0, "their time is up"
     for buckets in (1, 7, 40, 400):
