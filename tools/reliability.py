@@ -145,7 +145,11 @@ def simulated_section(sums: dict[str, Any]) -> str:
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items() if _plain(value))
     found = ", ".join(f"{name.replace('_', ' ')} {sums[name]}" for name in counts if name in sums)
     spread = sums.get("latency_ms")
-    late = f"\n\nArrival to first try, virtual time: {_spread(spread)}." if spread else ""
+    late = f"\n\nArrival to first try, virtual time, outages included: {_spread(spread)}." if spread else ""
+    if watchdog := sums.get("watchdog_ms"):
+        late += f" A sensor's or gateway's deadline to word of its silence: {_spread(watchdog)}."
+    if struck := sums.get("struck"):
+        late += f"\n\nStruck: {', '.join(f'{name} {n}' for name, n in struck.items())}."
     return f"At commit {sums.get('commit', '?')}: {told}.\n\n**{found}**.{late}"
 
 

@@ -64,14 +64,21 @@ def main(arguments: list[str]) -> int:
     for ran in run_seeds(seeds, shape, asked.workers):
         _take(ran, asked, found)
         print(ran.line(), bar(len(found), len(before) + len(seeds), began_s), flush=True)
+        _tell(found, asked)
         if asked.minutes and time.monotonic() - began_s > 60 * asked.minutes:
             break
-    sums = summary(found)
-    if asked.json:
-        asked.json.write_text(json.dumps(sums, indent=1), encoding="utf-8")
+    sums = _tell(found, asked)
     print(f"{told(sums)}\n{time.monotonic() - began_s:.0f} s on {asked.workers} processes")
     print(last_line(sums))
     return 0 if all(ran.sound for ran in found) else 1
+
+
+def _tell(found: list[Ran], asked: argparse.Namespace) -> dict[str, Any]:
+    """The sums so far, and where they are wanted."""
+    sums = summary(found)
+    if asked.json:
+        asked.json.write_text(json.dumps(sums, indent=1), encoding="utf-8")
+    return sums
 
 
 def _take(ran: Ran, asked: argparse.Namespace, found: list[Ran]) -> None:

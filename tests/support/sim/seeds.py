@@ -125,7 +125,7 @@ def summary(all_: list[Ran]) -> dict[str, Any]:
         "watchdog_ms": _figures(watchdog),
         "struck": dict(sorted(struck.items())),
         "cpu_s": round(sum(ran.cpu_s for ran in all_)),
-        "commit": commit(),
+        "commit": next((ran.commit for ran in reversed(all_) if ran.commit), "") or commit(),
         "readings_by_commit": dict(by_commit),
     }
 
@@ -134,7 +134,7 @@ def _figures(found: list[int]) -> dict[str, int]:
     if not found:
         return {}
     p50, p99 = np.percentile(found, (50, 99))
-    return {"n": len(found), "p50": round(p50), "p99": round(p99), "max": max(found)}
+    return {"p50": round(p50), "p99": round(p99), "max": max(found)}
 
 
 def commit() -> str:
