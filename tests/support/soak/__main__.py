@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -48,6 +49,7 @@ def report(result: Result, seed: int) -> str:
             f"InfluxDB: {p.points} points; {p.missing} missing, {p.doubled} doubled, {p.altered} altered, "
             f"{p.invented} invented"
         )
+    lines.append(f"machine: load {os.getloadavg()[1]:.1f} over the last 5 minutes, {os.cpu_count()} cores")
     lines.append(f"audit chains: {'; '.join(v.audit) or 'both match'}")
     bad = {"missed": v.missed, "untold": v.untold, "false alarms": v.false_alarms}
     lines += [f"{word}: {', '.join(found[:8])}" for word, found in bad.items() if found]
