@@ -6,145 +6,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import pytest
-from argon2 import PasswordHasher
-from book_kit import FRIDGE, HOUR, MINUTE, Shop
-from console_client import Client, browsing
+from blood_bank import BOX, DONATION, HERE, PASSWORD, SPARE, TYPED, Bank, open_bank, warmed
+from book_kit import FRIDGE, HOUR, MINUTE
 
-from alerts.commands import Commands
 from coldchain.kernel.exposure import FATES
-from coldchain.kernel.isbt import check_character
-from coldchain.kernel.link import Batch
-from coldchain.kernel.readings import SPOOLED
-from coldchain.records.accounts import Accounts
-from coldchain.records.found import CAUSES, VERDICTS, FoundReader
-from coldchain.records.registry import Appliance, Desk, Sensor
-from coldchain.settings import Settings
-from coldchain.settings.model import NotifySettings
-from coldchain.wiring.blood import console_tools
-from dashboards.console.app import create_app
+from coldchain.records.found import CAUSES, VERDICTS
 from dashboards.console.blood.shapes import Cause, Fate, Verdict
-from ingest.journal import SqliteJournal
-
-HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
-PASSWORD = "a long sentence of words"
-SPARE, BOX = "vte-br-07", "vte-bx-01"
-DONATION = "A999926123456"
-TYPED = f"A9999 26 123456 {check_character(DONATION)}"
-
-
-@dataclass
-class Bank:
-    """A console with alerts' book behind it and a journal of its own, in one folder, on one clock."""
-
-    shop: Shop
-    client: Client
-    commands: Commands
-    settings: Settings
-    journal: SqliteJournal
-    sent: int = 0
-
-    def apply(self) -> None:
-        self.commands.apply(self.shop.scene)
-
-    def post(self, path: str, **fields: str) -> int:
-        said = {"name": "technician"} | fields
-        answer = self.client.post(path, data=said, headers=HERE, follow_redirects=False)
-        self.text = answer.text
-        self.where = answer.headers.get("location", "")
-        self.apply()
-        return answer.status_code
-
-    def page(self, path: str) -> str:
-        answer = self.client.get(path, headers=HERE)
-        assert answer.status_code == 200, answer.text
-        return answer.text
-
-    def api(self, path: str, **body: object) -> dict:
-        """GET without a body, else POST."""
-        if body:
-            headers = HERE | {"Idempotency-Key": f"key-{self.shop.now_ms}-{len(path)}-{len(str(body))}"}
-            answer = self.client.post(path, json=body, headers=headers)
-        else:
-            answer = self.client.get(path, headers=HERE)
-        assert answer.status_code < 300, answer.text
-        self.apply()
-        found: dict = answer.json()
-        return found
-
-    def reads(
-        self, appliance: str, celsius: float, begin_ms: int, end_ms: int, arrived_ms: int | None = None
-    ) -> None:
-        """A reading a minute."""
-        at = np.arange(begin_ms, end_ms, MINUTE)
-        sensors = sorted({s.node for s in self.shop.registry.sensors})
-        node = next(s.node for s in self.shop.registry.sensors if s.appliance == appliance)
-        rows = np.zeros(len(at), SPOOLED)
-        rows["node"], rows["quantity"], rows["clock"] = sensors.index(node), 1, 2
-        rows["value"], rows["at_ms"], rows["device_ms"], rows["gateway_ms"] = (
-            round(celsius * 1000),
-            at,
-            at,
-            at,
-        )
-        rows["seq"] = at // 1000 % 2**31
-        low, self.sent = self.sent + 1, self.sent + len(rows)
-        batch = Batch("gw-1", "e1", [(low, self.sent)], [(n, 1) for n in sensors], rows)
-        self.journal.record([batch], arrived_ms or end_ms)
 
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[Bank]:
-    shop = Shop(tmp_path)
-    settings = Settings(data_dir=tmp_path, notify=NotifySettings(sms_price=250))
-    fridge, spare = shop.registry.appliances
-    box = Appliance(id=BOX, name="Transport box", site="vte", kind="transport-box")
-    probes = [
-        Sensor(id=f"{id_}/load", appliance=id_, probe="load", node=f"n-{id_}", channel=0)
-        for id_ in (FRIDGE, SPARE, BOX)
-    ]
-    shop.registry = shop.registry.model_copy(
-        update={"appliances": (fridge, spare, box), "sensors": tuple(probes)}
-    )
-    desk = Desk(settings.desk_db, lambda: shop.now_ms)
-    desk.publish(shop.registry, author="test", reason="seed")
-    desk.close()
-    accounts = Accounts(
-        settings.desk_db,
-        lambda: shop.now_ms,
-        hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
-    )
-    accounts.add("noy", PASSWORD, role="technician", person="technician", by="test", fresh=False)
-    accounts.add("kham", PASSWORD, role="supervisor", person="boss", by="test", fresh=False)
-    accounts.add("guest", PASSWORD, role="contractor", person="guest", by="test", fresh=False)
-    accounts.close()
-    journal = SqliteJournal(settings.readings_db)
-    journal.rewire(shop.registry)
-    app = create_app(settings, lambda: shop.now_ms)
-    app.state.room.tools = console_tools(settings)
-    with browsing(app) as client:
-        commands = Commands(settings.desk_db, shop.store, shop.book, shop.aside)
-        yield Bank(shop, client, commands, settings, journal)
-    journal.close()
+    with open_bank(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def warm(bank: Bank) -> Bank:
-    """A day in order, then 40 minutes at 8 °C, and the alarm is over."""
-    start = bank.shop.now_ms
-    bank.reads(FRIDGE, 4.0, start - 26 * HOUR, start)
-    bank.shop.begins("high")
-    bank.shop.now_ms += 40 * MINUTE
-    bank.reads(FRIDGE, 8.0, start, bank.shop.now_ms)
-    bank.shop.ends("high")
-    bank.shop.now_ms += 10 * MINUTE
-    bank.reads(FRIDGE, 4.0, bank.shop.now_ms - 10 * MINUTE, bank.shop.now_ms)
-    return bank
+    return warmed(bank)
 
 
 # --- what it turned out to be
@@ -249,61 +131,6 @@ def test_pdfs_come_from_the_console(warm: Bank) -> None:
         assert answer.content[:5] == b"%PDF-"
     assert warm.client.get("/alarm/1/bags.pdf?rule=none@x", headers=HERE).status_code == 404
     assert warm.client.get("/site/vte/day.pdf?day=yesterday", headers=HERE).status_code == 400
-
-
-# --- trips
-
-
-def test_a_trip_has_one_clock_over_its_legs_and_late_readings_change_it(bank: Bank) -> None:
-    start = bank.shop.now_ms
-    bank.reads(FRIDGE, 4.0, start - 25 * HOUR, start + MINUTE)
-    assert bank.post("/trips", source=FRIDGE, target=FRIDGE) == 422
-    assert bank.post("/trips", source=FRIDGE, target=BOX, note="to Savannakhet", command="a" * 32) == 303
-    trip = bank.where.rpartition("/")[2]
-    again = bank.post("/trips", source=FRIDGE, target=BOX, note="to Savannakhet", command="a" * 32)
-    assert (again, bank.where) == (303, f"/trip/{trip}"), "a second tap is the same trip"
-    bank.shop.now_ms += 2 * HOUR
-    assert bank.post(f"/trip/{trip}/steps", target=SPARE) == 303
-    bank.shop.now_ms += HOUR
-    bank.reads(SPARE, 4.0, start + 2 * HOUR, bank.shop.now_ms)
-    told = bank.api(f"/api/v1/trips/{trip}")
-    assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, BOX, SPARE]
-    assert told["legs"][1]["profile"] == "red-cells-transport@eu v1", "limits while packed"
-    assert told["legs"][1]["unknown_s"] == 7200, "nobody has read the box yet"
-    assert told["proposed"] == "quarantine"
-
-    # The box's logger is read out: 30 minutes of it were at 12 °C, beyond what transport allows.
-    bank.reads(BOX, 4.0, start, start + HOUR, bank.shop.now_ms)
-    bank.reads(BOX, 12.0, start + HOUR, start + 90 * MINUTE, bank.shop.now_ms)
-    bank.reads(BOX, 5.0, start + 90 * MINUTE, start + 2 * HOUR, bank.shop.now_ms)
-    told = bank.api(f"/api/v1/trips/{trip}")
-    assert told["late"] > 60
-    assert told["exposure"]["out_s"] == sum(leg["out_s"] for leg in told["legs"])
-    assert 29 * 60 <= told["exposure"]["out_s"] <= 31 * 60
-    assert told["legs"][1]["unknown_s"] < 300
-    page = bank.page(f"/trip/{trip}")
-    assert "readings came after the event" in page
-    assert '<svg class="chart"' in page
-
-    assert [m.target for m in FoundReader(bank.settings.alarms_db).moved()] == [SPARE, BOX], "alerts counts"
-    assert bank.post(f"/trip/{trip}/steps") == 303
-    assert bank.api(f"/api/v1/trips/{trip}")["trip"]["over"]
-    assert bank.post(f"/trip/{trip}/steps", target=FRIDGE) == 422, "over is over"
-    assert "to Savannakhet" in bank.page("/trips")
-
-
-def test_blood_that_was_moved_by_an_answer_is_a_trip_too(warm: Bank) -> None:
-    alarm = warm.shop.alarm().id
-    with warm.shop.store.transaction():
-        warm.shop.store.moved(alarm, FRIDGE, SPARE, "technician", warm.shop.now_ms - 30 * MINUTE)
-    (trip,) = warm.api("/api/v1/trips")["trips"]
-    assert (trip["moved"], trip["place"]) == (True, SPARE)
-    assert "answer to an alarm" in warm.page("/trips")
-    assert warm.post(f"/trip/{trip['id']}/steps", target=FRIDGE) == 422
-    told = warm.api(f"/api/v1/trips/{trip['id']}")
-    assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, SPARE]
-    bags = warm.api("/api/v1/alarms/1/bags")
-    assert 19 * 60 <= bags["exposure"]["out_s"] <= 21 * 60, "it left the fridge after twenty minutes"
 
 
 # --- readings by hand

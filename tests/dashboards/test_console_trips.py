@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trips of blood: one clock over all legs, late readings in it, answers to alarms among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blood_bank import BOX, SPARE, Bank, open_bank, warmed
+from book_kit import FRIDGE, HOUR, MINUTE
+
+from coldchain.records.found import FoundReader
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    with open_bank(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def warm(bank: Bank) -> Bank:
+    return warmed(bank)
+
+
+# --- trips
+
+
+def test_a_trip_has_one_clock_over_its_legs_and_late_readings_change_it(bank: Bank) -> None:
+    start = bank.shop.now_ms
+    bank.reads(FRIDGE, 4.0, start - 25 * HOUR, start + MINUTE)
+    assert bank.post("/trips", source=FRIDGE, target=FRIDGE) == 422
+    assert bank.post("/trips", source=FRIDGE, target=BOX, note="to Savannakhet", command="a" * 32) == 303
+    trip = bank.where.rpartition("/")[2]
+    again = bank.post("/trips", source=FRIDGE, target=BOX, note="to Savannakhet", command="a" * 32)
+    assert (again, bank.where) == (303, f"/trip/{trip}"), "a second tap is the same trip"
+    bank.shop.now_ms += 2 * HOUR
+    assert bank.post(f"/trip/{trip}/steps", target=SPARE) == 303
+    bank.shop.now_ms += HOUR
+    bank.reads(SPARE, 4.0, start + 2 * HOUR, bank.shop.now_ms)
+    told = bank.api(f"/api/v1/trips/{trip}")
+    assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, BOX, SPARE]
+    assert told["legs"][1]["profile"] == "red-cells-transport@eu v1", "limits while packed"
+    assert told["legs"][1]["unknown_s"] == 7200, "nobody has read the box yet"
+    assert told["proposed"] == "quarantine"
+
+    # The box's logger is read out: 30 minutes of it were at 12 °C, beyond what transport allows.
+    bank.reads(BOX, 4.0, start, start + HOUR, bank.shop.now_ms)
+    bank.reads(BOX, 12.0, start + HOUR, start + 90 * MINUTE, bank.shop.now_ms)
+    bank.reads(BOX, 5.0, start + 90 * MINUTE, start + 2 * HOUR, bank.shop.now_ms)
+    told = bank.api(f"/api/v1/trips/{trip}")
+    assert told["late"] > 60
+    assert told["exposure"]["out_s"] == sum(leg["out_s"] for leg in told["legs"])
+    assert 29 * 60 <= told["exposure"]["out_s"] <= 31 * 60
+    assert told["legs"][1]["unknown_s"] < 300
+    page = bank.page(f"/trip/{trip}")
+    assert "readings came after the event" in page
+    assert '<svg class="chart"' in page
+
+    assert [m.target for m in FoundReader(bank.settings.alarms_db).moved()] == [SPARE, BOX], "alerts counts"
+    assert bank.post(f"/trip/{trip}/steps") == 303
+    assert bank.api(f"/api/v1/trips/{trip}")["trip"]["over"]
+    assert bank.post(f"/trip/{trip}/steps", target=FRIDGE) == 422, "over is over"
+    assert "to Savannakhet" in bank.page("/trips")
+
+
+def test_blood_that_was_moved_by_an_answer_is_a_trip_too(warm: Bank) -> None:
+    alarm = warm.shop.alarm().id
+    with warm.shop.store.transaction():
+        warm.shop.store.moved(alarm, FRIDGE, SPARE, "technician", warm.shop.now_ms - 30 * MINUTE)
+    (trip,) = warm.api("/api/v1/trips")["trips"]
+    assert (trip["moved"], trip["place"]) == (True, SPARE)
+    assert "answer to an alarm" in warm.page("/trips")
+    assert warm.post(f"/trip/{trip['id']}/steps", target=FRIDGE) == 422
+    told = warm.api(f"/api/v1/trips/{trip['id']}")
+    assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, SPARE]
+    bags = warm.api("/api/v1/alarms/1/bags")
+    assert 19 * 60 <= bags["exposure"]["out_s"] <= 21 * 60, "it left the fridge after twenty minutes"
