@@ -82,20 +82,14 @@ def test_a_swap_is_two_halves(who: dict[str, Desk], seed: Seed) -> None:
     assert who["supervisor"].post("/oncall/override", **body, back="17").status_code == 422
 
 
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [
-        ({"person": "mallory"}, 422),
-        ({"until": "2023-11-01T08:00"}, 422),
-        ({"from": "x"}, 422),
-        ({"rota": "x"}, 404),
-    ],
-)
-def test_what_cannot_be_is_refused(
-    who: dict[str, Desk], seed: Seed, change: dict[str, str], status: int
-) -> None:
+WRONG = [({"person": "mallory"}, 422), ({"until": "2023-11-01T08:00"}, 422), ({"from": "x"}, 422),
+         ({"rota": "x"}, 404)]  # fmt: skip
+
+
+def test_what_cannot_be_is_refused(who: dict[str, Desk], seed: Seed) -> None:
     body = {"rota": "first", "person": "bua", "from": "2023-11-15T08:00", "until": "2023-11-16T08:00"}
-    assert who["admin"].post("/oncall/override", **body | change).status_code == status
+    for change, status in WRONG:
+        assert who["admin"].post("/oncall/override", **body | change).status_code == status, change
     assert registry_of(seed).rotas[0].overrides == ()
 
 
