@@ -14,6 +14,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -68,7 +69,7 @@ def result(one: dict[str, Any], ran: dict[str, Ran]) -> str:
 
 
 def page(ran: dict[str, Ran], version: str) -> str:
-    """The document's text. version: of what was run."""
+    """The document's text. version: when it ran, and what."""
     told, sources = requirements()
     lines = [HEAD + f"Run on {version}. Table: `{digest()}`.", "", "## 1. Requirements", ""]
     lines += [
@@ -86,6 +87,12 @@ def page(ran: dict[str, Ran], version: str) -> str:
         f"{total[2]} skipped (a test with many cases counts each). Without a test: {', '.join(without)}."
     )
     return "\n".join(lines) + "\n\n" + PROTOCOL.read_text(encoding="utf-8")
+
+
+def began(xmls: list[Path]) -> str:
+    """When the oldest of the runs began: a page that was written later than its tests ran says so."""
+    suites = [suite for xml in xmls for suite in ET.parse(xml).iter("testsuite")]  # noqa: S314  pytest's own
+    return min(suite.get("timestamp", "")[:16] for suite in suites)
 
 
 def version() -> str:
@@ -109,7 +116,7 @@ def main(arguments: list[str]) -> int:
         KEPT.parent.mkdir(exist_ok=True)
         run(names, KEPT)
     ran = read(names, xmls)
-    PAGE.write_text(page(ran, version()), encoding="utf-8")
+    PAGE.write_text(page(ran, f"{began(xmls)}; written at {version()}"), encoding="utf-8")
     bad = [name for name, one in ran.items() if one.failed or not one.passed + one.failed + one.skipped]
     for name in bad:
         print(f"validation: {name}: {'failed' if ran[name].failed else 'did not run'}", file=sys.stderr)
