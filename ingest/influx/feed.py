@@ -11,6 +11,7 @@ import structlog
 from coldchain.kernel.errors import ColdChainError
 from coldchain.records.alarm_spans import SpanReader
 from coldchain.records.alarms import Alarm
+from coldchain.records.health import beats
 from coldchain.records.registry import Registry
 from coldchain.records.work import WorkReader
 from coldchain.settings import Settings
@@ -31,6 +32,7 @@ class Feed:
     """One thread. `written_ms`: up to there all has been handed out; given back to it at the next start."""
 
     def __init__(self, settings: Settings) -> None:
+        self._folder = settings.data_dir
         self._alarms = SpanReader(settings.alarms_db)
         self._work = WorkReader(settings.desk_db)
         self.written_ms = 0
@@ -54,7 +56,9 @@ class Feed:
         alarms = self._alarms.decided_since(start_ms)
         yield from self._alarm_lines(registry, alarms, now_ms)
         yield from self._beside(registry, start_ms, now_ms, now_ms)
-        yield from self._windows(registry, start_ms - events.WINDOW_MS, now_ms, now_ms)
+        judged = any(one.name == "alerts" and not one.stale(now_ms) for one in beats(self._folder))
+        if judged:  # else nobody would know of an alarm: the windows stay unwritten, and so silent
+            yield from self._windows(registry, start_ms - events.WINDOW_MS, now_ms, now_ms)
 
     def between(self, registry: Registry, start_ms: int, end_ms: int, now_ms: int) -> Iterator[Line]:
         """All that touches start to before end."""
