@@ -313,5 +313,5 @@ class JournalOnADisk(OnADisk):
 TestSpoolOnADisk = SpoolOnADisk.TestCase
 TestJournalOnADisk = JournalOnADisk.TestCase
 TestSpoolOnADisk.settings = TestJournalOnADisk.settings = settings(
-    max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

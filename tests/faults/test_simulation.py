@@ -56,7 +56,7 @@ CUTS = {"gateway power loss": 0.3, "hub power loss": 0.1}
 def caught(faults: dict[str, float], folder: Path) -> set[str]:
     """What is wrong after a run, in words."""
     try:
-        with simulated(folder, Plan(3, 8, 2, 2, faults=faults)) as sim:
+        with simulated(folder, Plan(3, 5, 2, 2, faults=faults)) as sim:
             return set(bad(judge(sim)))
     except AssertionError as broke:
         return {str(broke)}

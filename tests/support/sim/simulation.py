@@ -18,16 +18,8 @@ import structlog
 
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.records.duty import Policy, Step
-from coldchain.records.registry import (
-    Appliance,
-    Assignment,
-    Desk,
-    GatewayEntry,
-    Person,
-    Registry,
-    Sensor,
-    Site,
-)  # fmt: skip
+from coldchain.records.registry import Appliance, Assignment, Desk, GatewayEntry, Person, Registry, Site
+from coldchain.records.registry import Sensor as Probe
 from coldchain.settings import IngestSettings, Settings
 from gateway.codecs.frames import Report
 from sim.agenda import Agenda
@@ -110,7 +102,7 @@ class Simulation(Agenda):
                 for g, node, c in places
             ),
             sensors=tuple(
-                Sensor(
+                Probe(
                     id=f"{appliance_of(node.sensors[c])}/load",
                     appliance=appliance_of(node.sensors[c]),
                     probe="load",

@@ -175,6 +175,8 @@ def _judge_telling(
     """Was somebody told of it, how soon after the arrival of the reading that raised it?"""
     start, raised_ms, end = span
     inside = mine[(mine["at_ms"] >= start) & (mine["at_ms"] <= raised_ms)]
+    if not len(inside):
+        return  # what raised it is lost, which is counted
     arrived = int(inside["arrived_ms"].max())
     if arrived - raised_ms > LATE_MS or (end is not None and arrived > end):
         verdict.late += 1
