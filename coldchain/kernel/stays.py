@@ -44,7 +44,8 @@ class Out:
 class Leg:
     """One stay. limits: what it was judged by; readings, late: how many there are, and came after the event.
 
-    at, milli  (N,) readings inside, for a chart [ms], [thousandths]
+    inside     a reading was within the limits
+    at, milli  (N,) readings of the stay, for a chart [ms], [thousandths]
     """
 
     appliance: str
@@ -64,6 +65,7 @@ class Leg:
     digest: str
     at: Longs
     milli: Longs
+    inside: bool = False
 
 
 def exposure_of(legs: Sequence[Leg]) -> Exposure:
@@ -71,7 +73,7 @@ def exposure_of(legs: Sequence[Leg]) -> Exposure:
     longest = current = occasions = 0
     last: Out | None = None
     for leg in legs:
-        if not leg.outs and leg.unknown_ms < leg.end_ms - leg.start_ms:
+        if leg.inside and not leg.outs:
             last = None  # it was seen within its limits in between
         for out in leg.outs:
             goes_on = last is not None and last.last and out.first and last.kind == out.kind

@@ -89,37 +89,39 @@ def _of_sensor(
     mine = (at >= stay.start_ms) & (at < stay.end_ms)
     end_ms = min(stay.end_ms, as_of_ms)
     until_now = Stay(stay.appliance, stay.start_ms, end_ms)
-    known_ms, outs = judged(at, milli.astype(np.float64), until_now, profile, gap_ms)
+    known_ms, outs, inside_once = judged(at, milli.astype(np.float64), until_now, profile, gap_ms)
     return Leg(
         stay.appliance, sensor.id, stay.start_ms, stay.end_ms, profile.label if profile else "",
         profile.limits.low_c if profile else None, profile.limits.high_c if profile else None,
         sum(out.out_ms for out in outs), max(0, end_ms - stay.start_ms) - known_ms,
         int(milli[mine].min()) if mine.any() else None, int(milli[mine].max()) if mine.any() else None,
         tuple(outs), len(inside), int((inside["arrived_ms"] - inside["at_ms"] > LATE_MS).sum()),
-        digest_of(inside), at[mine], milli[mine],
+        digest_of(inside), at[mine], milli[mine], inside_once,
     )  # fmt: skip
 
 
 def judged(
     at: Longs, milli: Floats, stay: Stay, profile: Profile | None, gap_ms: int
-) -> tuple[int, list[Out]]:
-    """How much of the stay is known [ms], and what of it was beyond the limits, oldest first."""
+) -> tuple[int, list[Out], bool]:
+    """How much of the stay is known [ms], what of it was beyond, oldest first, and was it ever inside?"""
     if stay.end_ms <= stay.start_ms:
-        return 0, []
+        return 0, [], False
     at, milli = within(at, milli, stay, gap_ms)
     if not len(at):
-        return 0, []
+        return 0, [], False
     line = line_of(at, milli, segments_of(np.zeros(len(at), np.int64)), gap_ms)
     known_ms = int(line.step_ms[line.known].sum())
     outs: list[Out] = []
+    inside = np.ones(len(at), np.bool_)
     sides = (("high", profile.limits.high_c, 1), ("low", profile.limits.low_c, -1)) if profile else ()
     for kind, limit_c, sign in sides:
         if limit_c is None:
             continue
         _, found = beyond(line, limit_c * 1000, sign)
-        columns = (found.start, found.end, found.out_ms, found.peak)
-        for start, end, out_ms, peak in zip(*(column.tolist() for column in columns), strict=True):
+        inside &= sign * milli <= sign * limit_c * 1000
+        columns = (found.start, found.end, found.out_ms, found.peak, found.first)
+        for start, end, out_ms, peak, first in zip(*(column.tolist() for column in columns), strict=True):
             if out_ms:
                 until = int(at[-1]) if end == OPEN else end
-                outs.append(Out(kind, start, until, out_ms, round(peak), start == int(at[0]), end == OPEN))
-    return known_ms, sorted(outs, key=lambda out: (out.start_ms, out.kind))
+                outs.append(Out(kind, start, until, out_ms, round(peak), first == 0, end == OPEN))
+    return known_ms, sorted(outs, key=lambda out: (out.start_ms, out.kind)), bool(inside.any())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coldchain.kernel.errors import BadData, ConfigError
@@ -33,16 +33,24 @@ def courses(draw):
 
 
 def leg(stay: Stay, at, milli) -> Leg:
-    known_ms, outs = judged(at, milli, stay, RED, 3 * MINUTE)
+    known_ms, outs, inside = judged(at, milli, stay, RED, 3 * MINUTE)
     lost = stay.end_ms - stay.start_ms - known_ms
     out_ms = sum(out.out_ms for out in outs)
     return Leg(
         "br", "br/load", stay.start_ms, stay.end_ms, RED.label, 2.0, 6.0, out_ms, lost, None, None,
-        tuple(outs), 0, 0, "", NOTHING, NOTHING,
+        tuple(outs), 0, 0, "", NOTHING, NOTHING, inside,
     )  # fmt: skip
 
 
 @given(courses())
+@example((np.array([0, 1, 2, 6, 7]) * MINUTE, np.array([0.0, 0, 0, 2000, 0]), [2 * MINUTE + 1]))
+@example(
+    (
+        np.array([0, 1, 5, 9, 13, 17, 18]) * MINUTE,
+        np.array([0.0, 0, 0, 0, 2000, 0, 0]),
+        [MINUTE, 13 * MINUTE + 1],
+    )
+)
 def test_the_sum_over_the_legs_is_the_whole(course) -> None:
     at, milli, cuts = course
     whole = exposure_of([leg(Stay("br", 0, int(at[-1])), at, milli)])
