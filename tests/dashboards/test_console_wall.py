@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wall: sites as tiles, worst first; the map; the time to the limit of everything that is on its way there."""
+"""The wall: sites as tiles, worst first; the map; the time to the limit of all that is on its way there."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -47,7 +47,7 @@ def seed(tmp_path: Path) -> Seed:
 def test_tiles_sum_to_the_fleet_and_the_worst_site_comes_first(seed: Seed) -> None:
     console = Console(seed.settings, lambda: NOW_MS)
     wall = wall_of(console.records.look())
-    assert [tile.site.id for tile in wall.tiles] == ["skt", "vte", "kys"], "alarm, then who is next, then names"
+    assert [tile.site.id for tile in wall.tiles] == ["skt", "vte", "kys"], "alarm, who is next, names"
     assert sum(n for tile in wall.tiles for _, n in tile.counts) == len(REG.appliances)
     assert wall.tiles[0].state is Health.ALARM
     assert wall.tiles[1].limit_ms == NOW_MS + 25 * MINUTE - NOW_MS % MINUTE
@@ -76,18 +76,19 @@ def test_what_was_foreseen_is_not_said_once_it_has_passed(seed: Seed) -> None:
 def test_the_map_has_every_site_inside_it_with_a_shape_and_a_word(seed: Seed) -> None:
     with browsing(create_app(seed.settings, lambda: NOW_MS)) as client:
         page = client.get("/wall").text
-    svg = ET.fromstring(re.search(r'<svg class="map".*?</svg>', page, re.DOTALL)[0])
-    _, _, width, height = map(float, svg.get("viewBox").split())
-    uses = {a.get("id"): a.find("use") for a in svg.iter("a")}
+    (found,) = re.findall(r'<svg class="map".*?</svg>', page, re.DOTALL)
+    svg = ET.fromstring(found)
+    _, _, width, height = map(float, svg.attrib["viewBox"].split())
+    uses: dict[str, dict[str, str]] = {a.attrib["id"]: a[1].attrib for a in svg.iter("a")}
     assert set(uses) == {"place-vte", "place-skt", "place-kys"}
     for use in uses.values():
-        assert 0 < float(use.get("x")) < width == MAP_PX
-        assert 0 < float(use.get("y")) < height
-    assert uses["place-skt"].get("href") == "#i-alarm"
+        assert 0 < float(use["x"]) < width == MAP_PX
+        assert 0 < float(use["y"]) < height
+    assert uses["place-skt"]["href"] == "#i-alarm"
     assert "skt Alarm" in [text.text for text in svg.iter("text")]
-    assert len(svg.find("path").get("d").split("L")) == len(LAOS)
-    x, y = (float(uses["place-vte"].get(k)) for k in "xy")
-    assert (x, y) < tuple(float(uses["place-skt"].get(k)) for k in "xy"), "Vientiane lies north-west of Savannakhet"
+    assert len(svg[0].attrib["d"].split("L")) == len(LAOS)
+    x, y = (float(uses["place-vte"][k]) for k in "xy")
+    assert (x, y) < tuple(float(uses["place-skt"][k]) for k in "xy"), "Vientiane is north-west"
 
 
 def test_without_coordinates_there_are_tiles_and_no_map(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses of the console's table, filled in with ids that `console_seed` has; and which of them are pages."""
+"""Addresses of the console's table, filled in with ids that `console_seed` has; which of them are pages."""
 
 import re
 

@@ -7,22 +7,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import httpx
 from argon2 import PasswordHasher
 from console_seed import NOW_MS, Seed, Story, registry
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from rig.programs import need
 from signed import sign
 
 from coldchain.records.accounts import Accounts
+from coldchain.records.deeds import Deeds
 from coldchain.records.registry import Person
 from coldchain.wiring.blood import console_tools
-from coldchain.records.deeds import Deeds
 from coldchain.wiring.child import free_port
 from coldchain.wiring.device_tools import device_tools
 from coldchain.wiring.links import add_links
@@ -31,8 +31,9 @@ from dashboards.console.accounts.gate import COOKIE
 from dashboards.console.app import create_app
 from dashboards.console.words import LANGUAGES
 
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
-PHONE, DESK = {"width": 360, "height": 780}, {"width": 1440, "height": 900}
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+PHONE: ViewportSize = {"width": 360, "height": 780}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 PASSWORD = "a long sentence of words"
 quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -111,9 +112,6 @@ class Served:
         self.stop()
         self.seed.close()
 
-    def cookie(self, language: str) -> dict[str, Any]:
-        return {"name": COOKIE, "value": self.words[language], "url": self.url}
-
 
 def history_of(seed: Seed, appliance: str) -> None:
     """What people wrote about one device: facts, a plan, a certificate, a repair, an order that is open."""
@@ -146,7 +144,8 @@ def visit(browser: Browser, served: Served, language: str | None = "en", **value
     """A browser of its own: on a phone, signed in as the admin who reads that language, or as nobody."""
     context = browser.new_context(viewport=PHONE, base_url=served.url, **values)
     if language is not None:
-        context.add_cookies([served.cookie(language)])
+        word = served.words[language]
+        context.add_cookies([{"name": COOKIE, "value": word, "url": served.url}])
     return context
 
 
@@ -192,7 +191,8 @@ def too_wide(page: Page) -> list[str]:
     if page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
         return []
     return page.evaluate(
-        "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+        "[...document.querySelectorAll('body *')]"
+        ".filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
         ".slice(0, 6).map(e => e.outerHTML.slice(0, 160))"
     ) or ["?"]
 
