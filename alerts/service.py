@@ -26,8 +26,8 @@ from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.daily import Ready
 from alerts.engine import all_late, rules_digest, step
-from alerts.guard.hub import Guards
 from alerts.foretold import Foretold
+from alerts.guard.hub import Guards
 from alerts.keeping import Keeper
 from alerts.late import HOUR_MS, Pace, Record, Revision
 from alerts.outbox import Outbox

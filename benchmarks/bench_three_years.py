@@ -55,7 +55,12 @@ def registry(appliances: int) -> Registry:
         ),
         sensors=tuple(
             Sensor(
-                id=f"a{n:04d}/load", appliance=f"a{n:04d}", probe="load", node=f"n{n:04d}", channel=0, every_s=300
+                id=f"a{n:04d}/load",
+                appliance=f"a{n:04d}",
+                probe="load",
+                node=f"n{n:04d}",
+                channel=0,
+                every_s=300,
             )
             for n in range(appliances)
         ),
@@ -63,7 +68,7 @@ def registry(appliances: int) -> Registry:
 
 
 def curve(number: int, start_ms: int, end_ms: int) -> Rows:
-    """One series' readings: it cycles, drifts with the days, is noisy, and now and then its door stands open."""
+    """One series' readings: it cycles, drifts with the days, is noisy, and its door stands open at times."""
     draw = np.random.default_rng(number)
     at = np.arange(start_ms, end_ms, EVERY_MS, dtype=np.int64)
     hours = at / HOUR_MS
@@ -125,8 +130,8 @@ def build(settings: Settings, appliances: int, years: float, now_ms: int) -> int
             with transaction(journal.db) as db:
                 for series in mine[first : first + PER_WRITE]:
                     db.executemany(
-                        "INSERT INTO chunk (series, start_ms, n, valid, first_ms, last_ms, vmin, vmax, vsum, data)"
-                        " VALUES (?,?,?,?,?,?,?,?,?,?)",
+                        "INSERT INTO chunk (series, start_ms, n, valid, first_ms, last_ms,"
+                        " vmin, vmax, vsum, data) VALUES (?,?,?,?,?,?,?,?,?,?)",
                         (astuple(replace(chunk, series=series)) for chunk in chunks),
                     )
                     db.executemany(
@@ -239,7 +244,8 @@ def main() -> None:
             size = sum(path.stat().st_size for path in folder.glob("readings.db*"))
             took_s = time.perf_counter() - start
             print(
-                f"{total / 1e6:.0f} M readings of {given.appliances} appliances, {size / 1e6:.0f} MB, {took_s:.0f} s"
+                f"{total / 1e6:.0f} M readings of {given.appliances} appliances,"
+                f" {size / 1e6:.0f} MB, {took_s:.0f} s"
             )
             stamp.write_text(str(now_ms))
         measure(settings, registry(given.appliances), given.asks, now_ms)

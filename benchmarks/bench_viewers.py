@@ -54,7 +54,9 @@ async def follow(port: int, cookie: str, told: Told) -> None:
     headers = {"cookie": f"{COOKIE}={cookie}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
         page = await client.get("/")
-        address = re.search(r'data-events="([^"]+)"', page.text)[1].replace("&amp;", "&")
+        found = re.search(r'data-events="([^"]+)"', page.text)
+        assert found, "a page that follows nothing"
+        address = found[1].replace("&amp;", "&")
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     request = f"GET {address} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncookie: {COOKIE}={cookie}\r\n\r\n"
     writer.write(request.encode())

@@ -65,7 +65,7 @@ def bags(
     config: Config = None,
     directory: Dir = None,
 ) -> None:
-    """The bags that one alarm concerns: exposure, proposed and decided fate. A draft until two have signed."""
+    """The bags that one alarm concerns: exposure, proposed and decided fate. A draft until two signed."""
     from coldchain.wiring.report.blood import bag_sheet
 
     settings = settings_of(config, directory)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile, faults_of
 from coldchain.kernel.words import Quantity
-from coldchain.records.alarms import Alarm, UpkeepRow
+from coldchain.records.alarm_rows import Alarm, UpkeepRow
 from coldchain.records.registry import Registry
 
 DAY_MS = 86_400_000

@@ -90,8 +90,8 @@ ADMIN_WORDS: dict[str, str] = {
     "access.may": "May",
     "access.last": "Last sign-in until then",
     "access.entry": "Entry",
-    "access.local": "Whoever stands at the machine itself reads and acknowledges without an account, by the name they "
-    "type. What a role may do is as this version of the program has it.",
+    "access.local": "Whoever stands at the machine itself reads and acknowledges without an account, by the "
+    "name they type. What a role may do is as this version of the program has it.",
     "right.read": "read",
     "right.acknowledge": "answer alarms",
     "right.sign": "sign",

@@ -78,8 +78,7 @@ DEVICE_WORDS: dict[str, str] = {
     "work.start_help": "The appliance goes out of service: it calls nobody, and it is not for blood.",
     "work.finish": "Finish the work",
     "work.finish_help": (
-        "From then on it proves itself, and goes back into service once it has held its range long "
-        "enough."
+        "From then on it proves itself, and goes back into service once it has held its range long enough."
     ),
     "work.cancel": "Cancel the order",
     "work.findings": "What was found and done",

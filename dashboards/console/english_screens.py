@@ -5,7 +5,8 @@ from __future__ import annotations
 
 SCREEN_WORDS: dict[str, str] = {
     "offline.kept": "No connection. This is what was known at {at}:",
-    "offline.waiting": "Not yet sent: your answer to alarm {n}, given at {at}. It goes out when there is a connection.",
+    "offline.waiting": "Not yet sent: your answer to alarm {n}, given at {at}. "
+    "It goes out when there is a connection.",
     "offline.refused": "Not taken: your answer to alarm {n}, given at {at}.",
     "offline.already-closed": "Somebody answered it, or it was closed, meanwhile.",
     "offline.answer-too-old": "It came too late: answer again if you are on it.",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an appliance carries is told late, or changes: judging is a function of the data and the registry."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from ward import Ward, instant
@@ -85,7 +87,7 @@ def test_where_terms_differ_first() -> None:
 def test_a_measured_lag_is_a_change_of_the_past_where_a_load_is_reckoned() -> None:
     """Air alone is judged by the load behind it; a load probe, or air beside one, by no lag."""
 
-    def table(tau_s: float | None, *probes: str) -> RuleTable:
+    def table(tau_s: float | None, *probes: Literal["load", "air"]) -> RuleTable:
         red = (Assignment(carries="red-cells@eu"),)
         known = Registry(
             sites=(Site(id="s", name="S"),),
@@ -98,5 +100,5 @@ def test_a_measured_lag_is_a_change_of_the_past_where_a_load_is_reckoned() -> No
 
     assert changed_from(table(None, "air"), table(900.0, "air")).tolist() == [0]
     assert changed_from(table(900.0, "air"), table(900.0, "air")).tolist() == [UNCHANGED]
-    both = ("air", "load")
+    both: tuple[Literal["air"], Literal["load"]] = ("air", "load")
     assert changed_from(table(None, *both), table(900.0, *both)).tolist() == [UNCHANGED] * 2

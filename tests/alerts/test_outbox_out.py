@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A channel that was out: what waited leaves when it works again, not when a back-off ends; one that hangs holds
-up no other, nor for ever.
+"""A channel that was out: what waited leaves when it works again, not when a back-off ends.
+One that hangs holds up no other, nor for ever.
 """
 
 from __future__ import annotations

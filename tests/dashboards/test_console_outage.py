@@ -16,7 +16,7 @@ from coldchain.records.alarms import Listed
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.site import Blind
 from coldchain.records.sql import open_writer, transaction
-from dashboards.console.alarms.marks import marked, without_power
+from dashboards.console.alarms.marks import Marks, marked, without_power
 from dashboards.console.app import create_app
 from dashboards.console.live import changes
 from dashboards.console.source import Records
@@ -104,6 +104,7 @@ def test_a_new_mark_is_a_change_that_viewers_are_sent(tmp_path: Path) -> None:
     records = Records(seed.settings, lambda: NOW_MS)
     plain = records.look().fleet
     records.close()
-    fleet = marked(plain, {"vte-br-000": (without_power(Listed(0, "vte-br-000", 9, 7, 13, "", "")),)})
+    told = Marks({"vte-br-000": (without_power(Listed(0, "vte-br-000", 9, 7, 13, "", "")),)})
+    fleet = marked(plain, told)
     assert [row[0] for row in changes(plain, fleet, lambda row: row.id)["rows"]] == ["vte-br-000"]
     assert changes(fleet, fleet, lambda row: row.id) == {}

@@ -54,7 +54,7 @@ def client(seed: Seed) -> Iterator[Client]:
         yield client
 
 
-def dispose(client: Client, headers: dict[str, str] | None = None, **fields: str) -> tuple[int, str]:
+def dispose(client: Client, fields: dict[str, str], headers: dict[str, str] | None = None) -> tuple[int, str]:
     headers = headers or HERE
     page = client.get("/alarm/1", headers=headers).text
     form = re.findall(r'name="form" value="([^"]*)"', page)
@@ -78,14 +78,14 @@ def asked(seed: Seed) -> list[tuple[str, str]]:
 
 
 def test_two_people_at_one_screen_sign_with_their_passwords(client: Client, seed: Seed) -> None:
-    assert dispose(client, **NOY, **KEO) == (303, "/alarm/1")
+    assert dispose(client, NOY | KEO) == (303, "/alarm/1")
     assert asked(seed) == [("noy", "keo")]
 
 
 def test_names_alone_record_nothing(client: Client, seed: Seed) -> None:
     """What an unsigned screen could do before."""
     for fields in ({"name": "noy", "second": "keo"}, {"signer": "noy"}, NOY | {"signer2": "keo"}):
-        assert dispose(client, **fields)[0] == 422, fields
+        assert dispose(client, fields)[0] == 422, fields
     assert asked(seed) == []
     assert SignedReader(seed.settings.desk_db).waiting(NOW_MS) == []
 
@@ -104,20 +104,20 @@ MAY_NOT = [
 
 def test_who_may_not_sign_so(client: Client, seed: Seed) -> None:
     for fields, status in MAY_NOT:
-        assert dispose(client, **fields)[0] == status, fields
+        assert dispose(client, fields)[0] == status, fields
     assert asked(seed) == []
     assert SignedReader(seed.settings.desk_db).waiting(NOW_MS) == []
 
 
 def test_wrong_passwords_are_counted_and_cost_time(client: Client, seed: Seed) -> None:
-    statuses = [dispose(client, **NOY | {"password": "guess"})[0] for _ in range(FREE_TRIES + 1)]
+    statuses = [dispose(client, NOY | {"password": "guess"})[0] for _ in range(FREE_TRIES + 1)]
     assert statuses == [422] * FREE_TRIES + [429]
-    assert dispose(client, **NOY, **KEO)[0] == 429, "the right one too, for a while"
+    assert dispose(client, NOY | KEO)[0] == 429, "the right one too, for a while"
 
 
 def test_the_second_person_signs_later_from_the_province(client: Client, seed: Seed) -> None:
     noy, keo = session(seed, "noy"), session(seed, "keo")
-    status, where = dispose(client, noy, password=PASSWORD)
+    status, where = dispose(client, {"password": PASSWORD}, noy)
     assert (status, where) == (303, f"/signature/{'d' * 32}")
     assert asked(seed) == []
     assert "Waits for the second signature" in client.get("/alarm/1", headers=keo).text
@@ -139,7 +139,7 @@ def test_the_second_person_signs_later_from_the_province(client: Client, seed: S
 
 
 def test_one_person_is_not_two(client: Client, seed: Seed) -> None:
-    _, where = dispose(client, **NOY)
+    _, where = dispose(client, NOY)
     for name in ("noy", "twin"):
         body = {"signer": name, "password": PASSWORD}
         assert client.post(where, data=body, headers=HERE, follow_redirects=False).status_code == 422
@@ -152,14 +152,14 @@ def test_another_sites_person_signs_nothing_here(client: Client, seed: Seed) -> 
     store.add("new", PASSWORD, role="supervisor", by="test", fresh=True)
     store.close()
     for name in ("skt", "new"):
-        assert dispose(client, **NOY, signer2=name, password2=PASSWORD)[0] == 403, name
-    _, where = dispose(client, **NOY)
+        assert dispose(client, NOY | {"signer2": name, "password2": PASSWORD})[0] == 403, name
+    _, where = dispose(client, NOY)
     assert client.get(where, headers=session(seed, "skt"), follow_redirects=False).status_code == 403
     assert where not in client.get("/signatures", headers=session(seed, "skt")).text
 
 
 def test_what_was_decided_meanwhile_is_not_signed(client: Client, seed: Seed) -> None:
-    _, where = dispose(client, **NOY)
+    _, where = dispose(client, NOY)
     db = open_writer(seed.settings.alarms_db, ALARMS_MIGRATIONS)
     with transaction(db):
         db.execute("UPDATE alarm SET state = 'closed', product = 0")

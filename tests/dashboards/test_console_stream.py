@@ -12,6 +12,7 @@ from coldchain.settings import Settings
 from dashboards.console.accounts.sight import Audience
 from dashboards.console.console import Console
 from dashboards.console.hub import CHANNEL_KEPT_MS, CHANNELS_MAX, QUEUE_MAX
+from dashboards.console.views import Row
 from dashboards.console.words import language
 
 REG = registry(12)
@@ -30,6 +31,7 @@ def test_a_new_reading_and_a_new_alarm_reach_the_viewer(tmp_path: Path) -> None:
         hub = console.hub
         await hub.look()
         since = hub.begin(ALL)
+        assert since is not None
         stream = hub.events(since, ALL)
         assert (await anext(stream)).startswith("retry")
         polling = asyncio.create_task(hub.run())
@@ -78,7 +80,7 @@ def test_each_audience_is_told_its_own_sites_in_its_own_language(tmp_path: Path)
     async def watch() -> dict[Audience, dict]:
         hub = console.hub
         await hub.look()
-        streams = {one: hub.events(hub.begin(one), one) for one in (lao, here, far, here)}
+        streams = {one: hub.events(hub.begin(one) or 0, one) for one in (lao, here, far, here)}
         waiting = {}
         for one, stream in streams.items():
             assert (await anext(stream)).startswith("retry")
@@ -86,9 +88,14 @@ def test_each_audience_is_told_its_own_sites_in_its_own_language(tmp_path: Path)
         await asyncio.sleep(0)
         seed.now_ms += 5_000
         seed.alarm(WARM, peak=None)
-        made = []
+        made: list[str] = []
         inner = hub._row_markup
-        hub._row_markup = lambda row: made.append(language()) or inner(row)
+
+        def counted(row: Row) -> str:
+            made.append(language())
+            return inner(row)
+
+        hub._row_markup = counted
         await hub.look(max_age_ms=0)
         told = {one: json.loads((await event).split("data: ")[1]) for one, event in waiting.items()}
         assert sorted(made) == ["fr", "lo"], "once for each language that sees it"
@@ -167,7 +174,7 @@ def test_a_viewer_who_does_not_read_is_told_to_load_anew_and_costs_no_memory(tmp
 
     async def sleeper() -> list[str]:
         await console.hub.look()
-        stream = console.hub.events(console.hub.begin(ALL), ALL)
+        stream = console.hub.events(console.hub.begin(ALL) or 0, ALL)
         await anext(stream)
         reading = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)

@@ -22,7 +22,7 @@ from dashboards.grafana import influxql as ql
 from dashboards.grafana.build import built
 from dashboards.grafana.words import ENGLISH, LAO
 from ingest.influx import events
-from ingest.influx.lines import reading_lines, rollup_lines, tags_of
+from ingest.influx.lines import Line, reading_lines, rollup_lines, tags_of
 from ingest.rollups import roll, rule_for
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -97,7 +97,8 @@ def alarm(number: int, appliance: str, kind: str, since_ms: int, returned_ms: in
     state = "unacknowledged" if returned_ms is None else "closed"
     return Alarm(
         number, f"a-{number}", "appliance", appliance, f"{appliance}/temperature", appliance[:3], kind,
-        "critical", state, since_ms, since_ms, returned_ms, None, None, 8000, 6000, 9000, "high@1", None, 1, 1, since_ms,
+        "critical", state, since_ms, since_ms, returned_ms, None, None, 8000, 6000, 9000, "high@1",
+        None, 1, 1, since_ms,
     )  # fmt: skip
 
 
@@ -108,7 +109,7 @@ ALARMS = [
 ]  # fmt: skip
 
 
-def happenings() -> Iterator[events.Line]:
+def happenings() -> Iterator[Line]:
     """What alerts and the desk would have told, by the projection's own functions."""
     steps = {a.id: [AlarmEvent(a.number, a.id, a.raised_ms, "raised", a.sensor)] for a in ALARMS}
     yield from events.alarm_lines(ALARMS, steps)

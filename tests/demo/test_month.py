@@ -14,8 +14,9 @@ import pytest
 from grafana_expand import expand
 from rig.influx import Influx
 
+from coldchain.kernel.audit import Head
 from coldchain.records.alarms import AlarmsReader
-from coldchain.records.audit import Head, check
+from coldchain.records.audit import check
 from coldchain.records.consignments import ConsignmentReader
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, RegistryReader

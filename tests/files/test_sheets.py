@@ -37,7 +37,7 @@ def test_a_long_table_goes_on_in_the_next_sheet(tmp_path: Path, monkeypatch: pyt
     book = load_workbook(out)
     assert [[c.value for c in sheet["A"]] for sheet in book] == [["n", 0, 1], ["n", 2, 3], ["n", 4]]
     assert write_xlsx(Table("empty", ("n",), []), tmp_path / "e.xlsx", "UTC") == 0
-    assert [c.value for c in load_workbook(tmp_path / "e.xlsx").active["A"]] == ["n"]
+    assert [c.value for c in load_workbook(tmp_path / "e.xlsx")["empty"]["A"]] == ["n"]
 
 
 def test_csv_reads_back() -> None:

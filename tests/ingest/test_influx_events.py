@@ -11,6 +11,7 @@ from coldchain.records.registry import Appliance, Assignment, Registry, Site
 from coldchain.settings import Settings
 from ingest.influx import events
 from ingest.influx.feed import Feed
+from ingest.influx.lines import Line
 
 NOW = 1_790_000_100_000
 WINDOW = events.WINDOW_MS
@@ -27,7 +28,7 @@ ALARM = Alarm(
 
 
 def test_the_same_alarm_is_the_same_point_whatever_became_of_it() -> None:
-    def identity(line: events.Line) -> tuple[str, str]:
+    def identity(line: Line) -> tuple[str, str]:
         head, _, rest = line.text.partition(" ")
         return head, rest.rpartition(" ")[2]
 

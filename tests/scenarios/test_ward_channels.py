@@ -12,7 +12,7 @@ from night import BOSS, SECOND, code_in, events, night_ward, state, warm
 from ward import Ward
 
 from alerts.book import Case
-from alerts.outbox import Budget
+from alerts.budget import Budget
 from coldchain.ports.notifier import Delivery
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.duty import DEFAULTS, Holiday, Hours, Quiet, Rota

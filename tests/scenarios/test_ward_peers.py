@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process beside alerts that makes no progress is told to people; so is alerts itself when it starts anew."""
+"""A process beside alerts that makes no progress is told to people, and so is alerts that starts anew."""
 
 from __future__ import annotations
 

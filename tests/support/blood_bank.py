@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from argon2 import PasswordHasher
@@ -59,7 +60,7 @@ class Bank:
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def api(self, path: str, **body: object) -> dict:
+    def api(self, path: str, **body: object) -> Any:
         """GET without a body, else POST."""
         if body:
             headers = HERE | {"Idempotency-Key": f"key-{self.shop.now_ms}-{len(path)}-{len(str(body))}"}
@@ -68,8 +69,7 @@ class Bank:
             answer = self.client.get(path, headers=HERE)
         assert answer.status_code < 300, answer.text
         self.apply()
-        found: dict = answer.json()
-        return found
+        return answer.json()
 
     def reads(
         self, appliance: str, celsius: float, begin_ms: int, end_ms: int, arrived_ms: int | None = None

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 from console_client import Client, browsing
 from console_seed import NOW_MS, Seed
 from signed import PASSWORD, QUICK
@@ -36,13 +37,15 @@ class Desk:
         """Without its tags."""
         return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", self.get(path)).replace("\u00a0", " "))
 
-    def post(self, path: str, page: str = "/account", **fields: str):
+    def post(self, path: str, page: str = "/account", **fields: str) -> httpx.Response:
         form = re.findall(r'name="form" value="([^"]+)"', self.get(page))[0]
         return self.client.post(
             path, data={"form": form} | fields, headers=self.headers, follow_redirects=False
         )
 
-    def send(self, path: str, files: dict[str, tuple[str, bytes]], page: str = "/account", **fields: str):
+    def send(
+        self, path: str, files: dict[str, tuple[str, bytes]], page: str = "/account", **fields: str
+    ) -> httpx.Response:
         form = re.findall(r'name="form" value="([^"]+)"', self.get(page))[0]
         return self.client.post(
             path, data={"form": form} | fields, files=files, headers=self.headers, follow_redirects=False

@@ -12,7 +12,6 @@ from console_seed import HOUR, NOW_MS, Seed, registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.notifiers import mail as mail_module
 from coldchain.records.filed import SENT, FiledDesk, FiledReader, Schedule
 from coldchain.records.readiness import Known, findings
 from coldchain.records.registry import Registry
@@ -129,7 +128,7 @@ def test_the_mail_carries_the_file(seed: Seed, monkeypatch: pytest.MonkeyPatch) 
         def send_message(self, message) -> None:
             went.append(bytes(message))
 
-    monkeypatch.setattr(mail_module.smtplib, "SMTP", Server)
+    monkeypatch.setattr("smtplib.SMTP", Server)
     options = MailSettings(host="mail.x.la", sender="coldchain@x.la", starttls=False)
     settings = seed.settings.model_copy(
         update={"notify": seed.settings.notify.model_copy(update={"mail": options})}

@@ -163,9 +163,7 @@ def router(console: Console, signing: Signing) -> APIRouter:
         return one_out(told, signing.reader.about(KIND, told.alarm.id))
 
     @routes.post("/{number}/{verb}", status_code=202)
-    def ask(
-        request: Request, number: int, verb: Verb, said: AskIn, key: Key, response: Response
-    ) -> AskedOut:
+    def ask(request: Request, number: int, verb: Verb, said: AskIn, key: Key, response: Response) -> AskedOut:
         """The key is the command's id: sent again with the same words it tells what came of it (200)."""
         told = alarm_told(console, number)
         account = visitor().account
