@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile
 from coldchain.kernel.widening import Change, Effect, larger_is, of_profile, worst
-from coldchain.records.duty import Policy, Rota
+from coldchain.records.duty import DEFAULTS, Policy, Rota
 from coldchain.records.registry import Appliance, Person, Registry, Sensor
 
 Profiles = Mapping[str, Profile]
@@ -22,10 +23,11 @@ def of_registry(before: Registry, after: Registry, profiles: Profiles, now_ms: i
     """What becomes later or rarer, what earlier, and what is only another word."""
     found: list[Change] = []
     found += _appliances(before, after, profiles, now_ms)
-    found += _sensors(before, after)
+    found += _sensors(before, after, now_ms)
     found += _people(before, after)
     found += _listed("policy", before.policies, after.policies, _policy)
     found += _listed("rota", before.rotas, after.rotas, _rota)
+    found += _at_sites(before, after)
     gone = {g.id for g in before.gateways} - {g.id for g in after.gateways}
     found += [Change(f"gateway {name}", "entry", name, "", WIDENS) for name in sorted(gone)]
     for site in before.sites:
@@ -73,6 +75,9 @@ def _appliances(before: Registry, after: Registry, profiles: Profiles, now_ms: i
             found += _plain(f"appliance {old.id}", name, getattr(old, name), getattr(new, name), effect)
         tau = larger_is(WIDENS, old.tau_s, new.tau_s, none=0.0) if old.tau_s and new.tau_s else WIDENS
         found += _plain(f"appliance {old.id}", "tau_s", old.tau_s, new.tau_s, tau)
+        held = (old.hold_over_min, new.hold_over_min)  # until then nobody is called in a power cut
+        bears = larger_is(WIDENS, *held, none=0.0) if all(held) else WIDENS
+        found += _plain(f"appliance {old.id}", "hold_over_min", *held, bears)
         found += _plain(f"appliance {old.id}", "kind", old.kind, new.kind, WIDENS)
         if set(new.drills) - set(old.drills):
             found.append(
@@ -110,7 +115,7 @@ PROBES = {"air": 0, None: 1, "load": 2}
 """Air is excused more than a probe of which nobody says where it is; a load never (alerts.rules.terms)."""
 
 
-def _sensors(before: Registry, after: Registry) -> list[Change]:
+def _sensors(before: Registry, after: Registry, now_ms: int) -> list[Change]:
     found: list[Change] = []
     for old in before.sensors:
         subject, new = f"sensor {old.id}", after.sensor_by_id.get(old.id)
@@ -127,6 +132,7 @@ def _sensors(before: Registry, after: Registry) -> list[Change]:
         found += _plain(subject, "channel", f"{old.node}/{old.channel}", f"{new.node}/{new.channel}", WIDENS)
         if _offsets(old) != _offsets(new):  # what reads colder rings later when it is warm, and the other way
             found.append(Change(subject, "offsets", _offsets(old), _offsets(new), WIDENS))
+        found += _plain(subject, "paces", _paces(old, now_ms), _paces(new, now_ms), WIDENS)
     # Where a load probe is new, air beside it only warns.
     loads = {s.appliance for s in before.sensors if s.probe == "load"}
     for sensor in after.sensors:
@@ -137,7 +143,21 @@ def _sensors(before: Registry, after: Registry) -> list[Change]:
 
 
 def _offsets(sensor: Sensor) -> str:
-    return ", ".join(f"{o.offset_k:+g} K" for o in sensor.offsets)
+    """With their dates: the same offset from another day is another one."""
+    return ", ".join(f"{o.offset_k:+g} K from {_when(o.from_ms)}" for o in sensor.offsets)
+
+
+def _when(at_ms: int) -> str:
+    try:
+        return rfc3339(at_ms)
+    except OverflowError:  # after the year 9999, or long before any
+        return f"{at_ms} ms"
+
+
+def _paces(sensor: Sensor, now_ms: int) -> str:
+    """Those that still hold; what a reading was due before is history."""
+    still = [p for p in sensor.paces if p.until_ms > now_ms and p.every_s > sensor.every_s]
+    return ", ".join(f"{p.every_s} s until {_when(p.until_ms)}" for p in still)
 
 
 # --- people, rotas, policies
@@ -214,6 +234,39 @@ def _policy(old: Policy, new: Policy) -> list[Change]:
         found += _plain(subject, name, str(was), str(becomes), larger_is(WIDENS, was, becomes, none=FOREVER))
     found += _steps(subject, old, new)
     return found
+
+
+def _at_sites(before: Registry, after: Registry) -> list[Change]:
+    """A new entry takes the place of another at a site it names: what holds there is compared, not names."""
+    found: dict[str, Change] = {}
+    for site in (s.id for s in before.sites if s.id in after.site_by_id):
+        for old in DEFAULTS:
+            was, becomes = (_policy_at(one, old, site) for one in (before, after))
+            if was.id != becomes.id or (was in DEFAULTS) != (becomes in DEFAULTS):
+                alike = becomes.model_copy(update={"severity": was.severity, "sites": was.sites})
+                found |= {str(change): change for change in _policy(was, alike)}
+        for level in sorted({1, *(rota.level for rota in (*before.rotas, *after.rotas))}):
+            was_on, is_on = (_rotas_at(one, site, level) for one in (before, after))
+            if set(was_on) - set(is_on) or (level == 1 and is_on and not was_on and before.people_for(site)):
+                words = [", ".join(sorted(names)) for names in (was_on, is_on)]
+                change = Change(f"site {site}", f"on call {level}", words[0] or "everybody", words[1], WIDENS)
+                found[str(change)] = change
+    return list(found.values())
+
+
+def _policy_at(registry: Registry, built_in: Policy, site: str) -> Policy:
+    """As alerts chooses it: that which names the site, else a general one, else the built-in."""
+    mine = [p for p in registry.policies if p.severity == built_in.severity]
+    own = [p for p in mine if site in p.sites]
+    return (own or [p for p in mine if not p.sites] or [built_in])[0]
+
+
+def _rotas_at(registry: Registry, site: str, level: int) -> list[str]:
+    """As alerts chooses them: rotas that name the site, else the general ones of its level."""
+    place = registry.site_by_id[site].level
+    fit = [r for r in registry.rotas if r.level == level and (not r.site_levels or place in r.site_levels)]
+    own = [r.id for r in fit if site in r.sites]
+    return own or [r.id for r in fit if not r.sites]
 
 
 def _steps(subject: str, old: Policy, new: Policy) -> list[Change]:
