@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the pictures of docs/guides from a demo that runs: its month of history, its alarms, its devices.
+"""Takes the pictures of docs/guides from a demo and from a training, each started for it.
 
-    make pictures          runs a demo of its own in build/pictures, and writes docs/guides/pictures/*.png
+    .venv/bin/python tools/guide_pictures.py       writes docs/guides/pictures/*.png
 
 The demo is simulated and seeded, its clock is the wall's: pictures differ in their times alone.
 """
@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "guides" / "pictures"
@@ -59,40 +61,55 @@ def shoot(browser: Browser, url: str, name: str, size: tuple[int, int], *, full:
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def take(base: str) -> None:
-    """Every picture that a guide shows."""
+def of_demo(browser: Browser, base: str) -> None:
+    """What a technician sees while something is wrong."""
     alarm = wait_for_alarm(base)
-    orders = ask(base, "/api/v1/work-orders")["work_orders"]
-    done = next(one for one in orders if one["state"] == "finished")
-    OUT.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        shoot(browser, f"{base}/wall", "wall", DESK)
-        shoot(browser, f"{base}/alarm/{alarm['number']}", "alarm", PHONE)
-        shoot(browser, f"{base}/appliance/{alarm['appliance']}", "appliance", DESK)
-        shoot(browser, f"{base}/oncall", "oncall", PHONE)
-        shoot(browser, f"{base}/device/{done['serial']}", "device", DESK)
-        shoot(browser, f"{base}/work-order/{done['number']}", "work-order", PHONE)
-        browser.close()
+    shoot(browser, f"{base}/wall", "wall", DESK)
+    shoot(browser, f"{base}/alarm/{alarm['number']}", "alarm", PHONE)
+    shoot(browser, f"{base}/appliance/{alarm['appliance']}", "appliance", DESK)
+
+
+def of_training(browser: Browser, base: str) -> None:
+    """A telephone: the message of an open door, the answer, and what came back."""
+    page = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}).new_page()
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        with suppress(Error):
+            page.goto(f"{base}/training", wait_until="domcontentloaded")
+            code = re.search(r"OK ([0-9]{6})", page.inner_text("main"))
+            if code:
+                page.locator("input[name=text]").first.fill(f"OK {code[1]} DOOR")
+                page.locator("input[name=text]").first.press("Enter")
+                page.wait_for_timeout(8000)
+                shoot(browser, f"{base}/training", "phone", PHONE)
+                return
+        page.wait_for_timeout(2000)
+    raise SystemExit("no message came in time")
+
+
+def running(what: str, port: int) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", "coldchain.cli", *what.split(), "--port", str(port)]
+    folder = ROOT / "build" / "pictures" / f"{what.split(maxsplit=1)[0]}-{int(time.time())}"
+    argv += ["--dir", str(folder)]
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--url", help="a demo that runs already; else one is started")
-    args = parser.parse_args()
-    if args.url:
-        take(args.url.rstrip("/"))
-        return
-    folder = ROOT / "build" / "pictures"
-    argv = [sys.executable, "-m", "coldchain.cli", "demo", "--dir", str(folder), "--port", "8765"]
-    demo = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        take("http://127.0.0.1:8765")
-    finally:
-        demo.terminate()
-        demo.wait(30)
+    parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for what, take, port in (("demo", of_demo, 8765), ("train door-open", of_training, 8766)):
+            program = running(what, port)
+            try:
+                take(browser, f"http://127.0.0.1:{port}")
+            finally:
+                program.terminate()
+                program.wait(30)
+        browser.close()
 
 
 if __name__ == "__main__":
