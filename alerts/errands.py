@@ -32,17 +32,19 @@ in which whatever stops making progress must show."""
 
 
 class Hangs(ColdChainError):
-    """A channel has neither answered nor failed. The process ends: what was being tried is tried again."""
+    """A channel has neither answered nor failed. The process ends: what was being tried is tried again, as
+    often as what nobody answers.
+    """
 
     def __init__(self, channel: str, took_s: float) -> None:
         super().__init__(f"the channel {channel} hangs since {took_s:.0f} s: look at its device or server")
 
 
-def require_end(*under_way: tuple[str, float]) -> None:
-    """(channel, for how long [s]): raise Hangs for one that is under way too long."""
-    for channel, took_s in under_way:
-        if took_s > HANGS_S:
-            raise Hangs(channel, took_s)
+def hangs(since_s: float, now_s: float, freed_s: float) -> bool:
+    """Is what began then under way too long? freed_s: when what it may have waited for last came to an end;
+    what waits for a modem that is at work does not hang, for as long again.
+    """
+    return now_s - max(since_s, min(freed_s, since_s + HANGS_S)) > HANGS_S
 
 
 @dataclass(slots=True)
@@ -116,10 +118,9 @@ class Errands:
         """What it heard is written down: the next round deletes it."""
         self._forget[errand.channel] += errand.heard
 
-    def longest(self, now_s: float) -> tuple[str, float]:
-        """(channel, for how long its round has been under way [s]) of the longest; ("", 0) when none is."""
-        ages = ((one.channel, now_s - one.since_s) for one in self._under_way.values())
-        return max(ages, default=("", 0.0), key=lambda one: one[1])
+    def under_way(self) -> list[tuple[str, float]]:
+        """(channel, since when [s]) of rounds that have not ended."""
+        return [(one.channel, one.since_s) for one in self._under_way.values()]
 
     def stop(self) -> None:
         for queue in self._given.values():

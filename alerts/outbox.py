@@ -21,9 +21,10 @@ import structlog
 
 from alerts.budget import Budget
 from alerts.bundle import UNWANTED, Due, bundle, let_go, told_in
-from alerts.errands import HEAR_S, Errand, Errands, Hangs, require_end
+from alerts.errands import HEAR_S, Errand, Errands, Hangs
+from alerts.hanging import SHARED, Patience
 from alerts.lease import Lease
-from alerts.senders import Senders
+from alerts.senders import Done, Senders
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import steady_s
 from coldchain.ports.notifier import Delivery, Heard, Kind, Listener, Notifier, Sent
@@ -40,8 +41,6 @@ BACKOFF_MS, BACKOFF_MAX_MS = 5_000, 300_000
 WAIT_S = 1.0
 STOP_S = 1.5
 """A try that is under way when we are to stop has so long to come to its end [s]."""
-SHARED = frozenset({"sms", "call"})
-"""Channels of one modem."""
 TURN_S = 45.0
 """So long the outbox's own thread may need for one turn: a commit may wait BUSY_MS for the judge [s]."""
 HOUR_MS = 3_600_000
@@ -93,16 +92,18 @@ class Outbox:
     def run(self) -> None:
         """Until `stop`. Whatever fails ends it; `broken` then says why."""
         senders = Senders(self.channels, self._try, self.wake)
-        errands = Errands(self.channels, self.budget, self.wake)
+        errands, patience = Errands(self.channels, self.budget, self.wake), Patience()
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
                 self._turned_s = now_s = steady_s()
                 for done in senders.results():
                     self._settle(*done)
+                    patience.ended(done[0].channel, now_s)
                 for errand in errands.results():
                     self._take_in(errand, errands)
-                require_end(senders.longest(now_s), errands.longest(now_s))
+                    patience.ended(errand.channel, now_s)
+                self._require_end(patience.hanging(senders, errands, now_s))
                 if not self._give_one(senders):
                     self._send_out(errands, senders.busy, now_s)
                     self._wake.wait(HEAR_S if errands.listening else WAIT_S)
@@ -115,6 +116,12 @@ class Outbox:
             senders.stop(0.0)
             errands.stop()
             self.close()
+
+    def _require_end(self, hanging: tuple[Hangs, list[Done]] | None) -> None:
+        if hanging is not None:
+            for done in hanging[1]:
+                self._settle(*done)
+            raise hanging[0]
 
     def require_progress(self) -> None:
         """For whoever runs us: raise what ended its thread, or Hangs when that does not come round."""

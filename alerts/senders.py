@@ -30,14 +30,14 @@ class Senders:
         }
         self._results: SimpleQueue[Done] = SimpleQueue()
         self.busy: set[str] = set()
-        self._since_s: dict[str, float] = {}
+        self._tries: dict[str, tuple[Due, int, float]] = {}
         for name in self._given:
             threading.Thread(target=self._run, args=(name,), name=f"send-{name}", daemon=True).start()
 
     def give(self, due: Due, fence: int) -> None:
         """Start it; its channel is busy until its result was taken. A channel nobody has answers at once."""
         self.busy.add(due.channel)
-        self._since_s[due.channel] = steady_s()
+        self._tries[due.channel] = due, fence, steady_s()
         if due.channel in self._given:
             self._given[due.channel].put((due, fence))
         else:
@@ -54,9 +54,9 @@ class Senders:
         self.busy -= {due.channel for due, _, _ in found}
         return found
 
-    def longest(self, now_s: float) -> tuple[str, float]:
-        """(channel, for how long its try has been under way [s]) of the longest; ("", 0) when none is."""
-        return max(((name, now_s - self._since_s[name]) for name in self.busy), default=("", 0.0), key=_age)
+    def under_way(self) -> list[tuple[Due, int, float]]:
+        """(what is being tried, under which fence, since when [s]) of tries that have not ended."""
+        return [self._tries[name] for name in sorted(self.busy)]
 
     def stop(self, within_s: float) -> list[Done]:
         """No more; the results of what comes to an end within that time."""
@@ -77,7 +77,3 @@ class Senders:
             due, fence = given
             self._results.put((due, self._attempt(due), fence))
             self._done()
-
-
-def _age(one: tuple[str, float]) -> float:
-    return one[1]

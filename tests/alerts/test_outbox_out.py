@@ -19,7 +19,7 @@ from alerts.budget import Budget
 from alerts.errands import HANGS_S, Hangs
 from alerts.notifiers.modem import ModemNotifier
 from alerts.notifiers.several import Several
-from alerts.outbox import BACKOFF_MS, TURN_S, Outbox
+from alerts.outbox import BACKOFF_MS, TURN_S, UNKNOWN_MAX, Outbox
 from coldchain.ports.clock import wall_ms
 from coldchain.ports.notifier import Delivery, Heard, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
@@ -154,10 +154,53 @@ def test_a_hung_modem_holds_up_no_mail_and_ends_the_process_in_time(
         outbox.require_progress()
     deaf.let_go.set()
     if what == "sending":
-        heir = box(tmp_path, {"sms": Scripted({})})
+        heir = box(tmp_path, {"sms": Scripted({})}, lambda: wall_ms() + BACKOFF_MS)
         assert heir.send_one(), "what hung is tried again"
         assert states(desk) == ["sent", "sent"]
         heir.close()
+
+
+@pytest.mark.parametrize("hears", [False, True])
+def test_a_channel_that_hangs_each_time_is_given_up(
+    tmp_path: Path, desk: Connection, hears: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the process would start anew for ever, and nobody would be called by another channel."""
+    monkeypatch.setattr(errands, "HANGS_S", 0.4)
+    deaf = Deaf()
+    if not hears:
+        monkeypatch.delattr(Deaf, "hear")
+    desk.execute(NOTICE, ("a", "sms", NURSE, "s"))
+    for lives in range(1, UNKNOWN_MAX + 1):
+        outbox = box(tmp_path, {"sms": deaf}, lambda at=lives: at * 1_000_000)  # type: ignore[misc]
+        thread = outbox.start()
+        thread.join(5.0)
+        assert isinstance(outbox.broken, Hangs)
+        assert desk.execute("SELECT tries FROM notice").fetchone() == (lives,)
+        assert states(desk) == ["given_up" if lives == UNKNOWN_MAX else "unknown"]
+    deaf.let_go.set()
+
+
+def test_what_waits_for_a_modem_that_is_at_work_does_not_hang(
+    tmp_path: Path, desk: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call behind a slow message: neither takes too long."""
+    monkeypatch.setattr(errands, "HANGS_S", 2.0)
+    alone = threading.Lock()
+
+    class OfOneModem:
+        def send(self, to: str, text: str) -> Sent:
+            with alone:
+                time.sleep(1.3)
+            return TAKEN
+
+    for channel in ("call", "sms"):
+        desk.execute(NOTICE, (channel, channel, NURSE, channel))
+    outbox = box(tmp_path, {"sms": OfOneModem(), "call": OfOneModem()})
+    thread = outbox.start()
+    assert eventually(lambda: states(desk) == ["sent"] * 2 or outbox.broken is not None)
+    assert outbox.broken is None
+    outbox.stop()
+    thread.join(5.0)
 
 
 def test_a_thread_that_does_not_come_round_is_told(tmp_path: Path, desk: Connection) -> None:
