@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes beside us: one that makes no progress is an alarm, told by us, who need none of them.
 
-Of alerts itself its next start tells, for whatever reason it was started anew: what replaces a process that
-hangs (our supervisor, systemd) tells nobody.
+What replaces a process that hangs (our supervisor, systemd) tells nobody. Of alerts itself its next start
+tells, for whatever reason it was started anew; of another that was replaced while we were being started
+anew ourselves, the first beat of its successor, which says how long there was none.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ STILL_S = 45.0
 RECENT_MS = 600_000
 """A process that was silent for longer when we began does not run here any more."""
 SHOWN_S = 60.0
-"""So long after our start an alarm about ourselves stands: what is over at once may be told to nobody."""
+"""So long an alarm about a process stands, of ourselves from our start: what is over at once may be told to
+nobody.
+"""
 LOOK_EVERY_MS = 5_000
 LOOK_AT_LEAST_S = 10.0
 """So long we look ourselves: how old a beat was when we began only the wall clock knows."""
@@ -47,6 +50,8 @@ class Peers:
         self._seen: dict[str, Seen] = {}
         self._before = next((beat for beat in beats(directory) if beat.name == OURSELVES), None)
         self._again_ms, self._began_s = 0, steady_s()
+        self._judged: dict[str, int] = {}
+        self._off_ms: int | None = None
 
     def look(self, scene: Scene) -> bool:
         """Raise and clear, each in a transaction. False when nothing changed."""
@@ -67,9 +72,12 @@ class Peers:
         away_ms = min(scene.now_ms - before.at_ms, round(self._steady_s() * 1000))
         if before.stopped or away_ms <= STILL_S * 1000:
             return False
+        self._off_ms = before.at_ms
         return self._stands(OURSELVES, away_ms, scene)
 
     def _peer(self, beat: Beat, scene: Scene) -> bool:
+        if self._was_replaced(beat, scene):
+            return self._stands(beat.name, beat.away_ms, scene, beat.first_ms - beat.away_ms)
         now_s, seen = self._steady_s(), self._seen.get(beat.name)
         if seen is None:
             age_ms = scene.now_ms - beat.at_ms
@@ -84,11 +92,23 @@ class Peers:
             return False
         return self._stands(beat.name, round((now_s - seen.new_s) * 1000), scene)
 
-    def _stands(self, name: str, still_ms: int, scene: Scene) -> bool:
+    def _was_replaced(self, beat: Beat, scene: Scene) -> bool:
+        """Once for each start: had it stood still before, and was nobody told of that?"""
+        if self._judged.get(beat.name) == beat.first_ms:
+            return False
+        self._judged[beat.name] = beat.first_ms
+        if beat.away_ms <= STILL_S * 1000 or abs(scene.now_ms - beat.first_ms) > RECENT_MS:
+            return False
+        since_ms = beat.first_ms - beat.away_ms
+        if self._off_ms is not None and since_ms >= self._off_ms - LOOK_AT_LEAST_S * 1000:
+            return False  # all stood still together: our own alarm says so
+        return not self._store.decided_since(SCOPE, _called(beat.name), KIND, since_ms)
+
+    def _stands(self, name: str, still_ms: int, scene: Scene, since_ms: int | None = None) -> bool:
         alarm = self._store.open_alarm(SCOPE, _called(name), KIND)
         if alarm is not None and alarm.standing:
             return False
-        since_ms = scene.now_ms - still_ms
+        since_ms = scene.now_ms - still_ms if since_ms is None else since_ms
         case = Case(
             id=f"{SCOPE}/{name}:{KIND}:{since_ms}",
             scope=SCOPE,
@@ -108,6 +128,8 @@ class Peers:
     def _works(self, name: str, scene: Scene) -> bool:
         alarm = self._store.open_alarm(SCOPE, _called(name), KIND)
         if alarm is None or not alarm.standing:
+            return False
+        if 0 <= scene.now_ms - alarm.decided_ms < SHOWN_S * 1000:
             return False
         with self._store.transaction():
             self._book.over(alarm.id, scene.now_ms, None, scene)

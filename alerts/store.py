@@ -141,6 +141,14 @@ class AlarmStore:
         ).fetchone()
         return Alarm(*row) if row else None
 
+    def decided_since(self, scope: str, appliance: str, kind: str, at_ms: int) -> bool:
+        """Has such an alarm been raised at that instant or later, whatever became of it?"""
+        row = self.db.execute(
+            "SELECT 1 FROM alarm WHERE scope = ? AND appliance = ? AND kind = ? AND decided_ms >= ? LIMIT 1",
+            (scope, appliance, kind, at_ms),
+        ).fetchone()
+        return row is not None
+
     def standing(self) -> list[Alarm]:
         """Those whose condition is still true."""
         found = self.db.execute("SELECT * FROM alarm WHERE returned_ms IS NULL AND state <> 'closed'")

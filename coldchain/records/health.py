@@ -15,6 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from coldchain.kernel.clocks import SteadyClock
+from coldchain.ports.clock import steady_s as system_steady_s
+
 STALE_AFTER_S = 30.0
 """A process that has not beaten for this long is stuck or dead [s]."""
 BEAT_EVERY_S = 2.0
@@ -22,13 +25,21 @@ BEAT_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One process's last word: when [ms since epoch], its pid, its own figures; `stopped`: on purpose."""
+    """One process's last word: when [ms since epoch], its pid, its own figures; `stopped`: on purpose.
+
+    steady_s  the machine's own clock at this beat [s since it was started]
+    first_ms  when this process beat first
+    away_ms   so long before that the process it replaced beat last; 0: that stopped on purpose, or was none
+    """
 
     name: str
     at_ms: int
     pid: int
     figures: dict[str, Any]
     stopped: bool = False
+    steady_s: float = 0.0
+    first_ms: int = 0
+    away_ms: int = 0
 
     def stale(self, now_ms: int) -> bool:
         """No progress lately. A beat from the future is from before the clock was set back."""
@@ -38,11 +49,18 @@ class Beat:
 class Heart:
     """Writes the beat of one process, at most every BEAT_EVERY_S, and tells systemd where that watches."""
 
-    def __init__(self, directory: Path, name: str, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        wall_ms: Callable[[], int],
+        steady_s: SteadyClock = system_steady_s,
+    ) -> None:
         self._path = directory / "health" / f"{name}.json"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._name, self._wall_ms = name, wall_ms
-        self._last_ms = 0
+        self._name, self._wall_ms, self._steady_s = name, wall_ms, steady_s
+        self._before = next((beat for beat in beats(directory) if beat.name == name), None)
+        self._last_ms = self._first_ms = self._away_ms = 0
 
     def beat(self, figures: dict[str, Any], *, now: bool = False) -> None:
         """Call after each round of work. `figures` holds counters and gauges, JSON-able."""
@@ -51,7 +69,21 @@ class Heart:
             return
         self._last_ms = at_ms
         tell_systemd("READY=1\nWATCHDOG=1")
-        _write(self._path, {"name": self._name, "at_ms": at_ms, "pid": os.getpid(), "figures": figures})
+        now_s = self._steady_s()
+        if not self._first_ms:
+            self._first_ms, self._away_ms = at_ms, _away_ms(self._before, at_ms, now_s)
+        beat = Beat(
+            self._name, at_ms, os.getpid(), figures,
+            steady_s=round(now_s, 3), first_ms=self._first_ms, away_ms=self._away_ms,
+        )  # fmt: skip
+        _write(self._path, asdict(beat))
+
+
+def _away_ms(before: Beat | None, at_ms: int, now_s: float) -> int:
+    """Neither a clock that was set nor a machine that was off keeps a process from working."""
+    if before is None or before.stopped:
+        return 0
+    return max(0, min(at_ms - before.at_ms, round((now_s - before.steady_s) * 1000)))
 
 
 def _write(path: Path, body: dict[str, Any]) -> None:

@@ -18,11 +18,21 @@ class Beating(Ward):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "08:00")
         self.living = {"ingest", "gateway", "console"}
+        self.hearts = {name: self.heart(name) for name in self.living}
+
+    def heart(self, name: str) -> Heart:
+        """Of a process that starts now."""
+        steady_s = lambda: (self.now_ms + self.set_back_ms) / 1000  # noqa: E731
+        return Heart(self.settings.data_dir, name, lambda: self.now_ms, steady_s)
+
+    def replaced(self, name: str) -> None:
+        self.hearts[name] = self.heart(name)
+        self.living.add(name)
 
     def passes(self, seconds: int) -> None:
         for _ in range(seconds // 5):
             for name in self.living:
-                Heart(self.settings.data_dir, name, lambda: self.now_ms).beat({}, now=True)
+                self.hearts[name].beat({}, now=True)
             self.now_ms += 5_000
             self.settle()
 
@@ -47,11 +57,16 @@ def test_a_peer_that_stands_still_is_told_before_it_is_replaced(tmp_path: Path) 
     (text,) = ward.told()
     assert "coldchain-ingest STANDS STILL since " in text
     assert ward.open() == ["coldchain-ingest chain"]
-    ward.living.add("ingest")
+    ward.replaced("ingest")
     ward.passes(30)
+    assert ward.open() == ["coldchain-ingest chain"], "over at once, it might be told to nobody"
+    ward.passes(40)
     assert ward.open() == []
     (back,) = ward.told()
     assert "coldchain-ingest works again" in back
+    ward.restart_alerts(killed=True)
+    ward.passes(70)
+    assert ward.told() == [], "its successor tells nothing that has been told"
     assert STILL_S < STUCK_AFTER_S, "whoever hangs is told of while it hangs"
 
 
@@ -64,6 +79,46 @@ def test_our_own_restarts_do_not_hide_it(tmp_path: Path) -> None:
         ward.restart_alerts(killed=True)
     ward.passes(15)
     assert ward.open() == ["coldchain-ingest chain"]
+
+
+def test_one_that_was_replaced_while_alerts_was_killed_again_and_again_is_told(tmp_path: Path) -> None:
+    ward = Beating(tmp_path)
+    ward.passes(60)
+    ward.living.remove("console")
+    ward.passes(40)
+    for _ in range(4):  # each time it has just begun to look
+        ward.restart_alerts(killed=True)
+        ward.passes(5)
+    assert ward.told() == []
+    ward.replaced("console")
+    ward.passes(10)
+    (text,) = ward.told()
+    assert "coldchain-console STANDS STILL since 08:00" in text
+    ward.restart_alerts(killed=True)
+    ward.passes(70)
+    (back,) = ward.told()
+    assert "coldchain-console works again" in back
+    ward.restart_alerts(killed=True)
+    ward.passes(120)
+    assert (ward.told(), ward.open()) == ([], []), "once"
+
+
+def test_a_clock_set_forward_before_a_start_and_a_whole_machine_that_stood_tell_no_peer(
+    tmp_path: Path,
+) -> None:
+    ward = Beating(tmp_path)
+    ward.passes(60)
+    ward.set_back("10:00")
+    ward.replaced("console")
+    ward.passes(60)
+    assert (ward.told(), ward.open()) == ([], [])
+    ward.service._beat()
+    ward.now_ms += 100_000  # all killed together
+    ward.restart_alerts(killed=True)
+    for name in list(ward.living):
+        ward.replaced(name)
+    ward.passes(20)
+    assert ward.open() == ["coldchain-alerts chain"]
 
 
 def test_one_that_was_stopped_and_one_that_ran_long_ago_are_not_missed(tmp_path: Path) -> None:
