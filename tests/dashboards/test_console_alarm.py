@@ -241,8 +241,12 @@ def test_moved_blood_has_one_clock(client: Client, seed: Seed) -> None:
 
 
 def test_programs_ask_by_a_key_that_is_the_commands_id(client: Client, seed: Seed) -> None:
-    url, body = "/api/v1/alarms/1/acknowledge", {"action": "door", "person": NOY}
+    url, body = "/api/v1/alarms/1/acknowledge", {"action": "door", "person": NOY, "reason": "it stood open"}
     assert client.post(url, json=body, headers=HERE).status_code in (400, 422), "no key"
+    for missing in ("action", "reason"):
+        bare = client.post(url, json=body | {missing: ""}, headers=HERE | KEY)
+        assert (bare.status_code, bare.json()["type"]) == (422, f"/problems/{missing}-missing")
+    assert asked(seed) == [], "beyond a product's limit: what is done about it, and why"
     first = client.post(url, json=body, headers=HERE | KEY)
     assert (first.status_code, first.json()["state"]) == (202, "asked")
     change(

@@ -43,8 +43,8 @@ def wish(verb: str, person: str, said: Mapping[str, str], told: Told, registry: 
     if verb not in ("acknowledge", "pass") and who not in registry.person_by_id:
         raise Problem(422, "not-registered", who)
     body = {key: text for key, text in _fields(verb, who, said, told, registry).items() if text}
-    if verb == "acknowledge" and by == "console" and told.needs_action:
-        _given(body.get("reason", ""))  # who answers by SMS at night types a code and one word
+    if verb == "acknowledge" and told.needs_action:
+        _given(body.get("reason", ""))  # not here: who answers by SMS at night types a code and one word
     if verb in OF_APPLIANCE:
         if alarm.scope != "appliance":
             raise Problem(422, "not-an-appliance", alarm.appliance)
