@@ -2,6 +2,7 @@
 """Storms: the first message at once, then one digest a site; never more than two in ten minutes to a phone.
 
 While a person has at most three alarms of a site within ten minutes, nothing is held back and nothing joined.
+Neither are alarms about our own processes, which are four: while they last, nothing else may arrive.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def bundle(
 
     Inside the caller's transaction.
     """
-    if due.about not in ("raised", "returned") or due.tries:
+    if due.about not in ("raised", "returned") or due.tries or _of_ours(db, due):
         return due
     together = _together(db, due, now)
     if due.channel == "call":
@@ -77,6 +78,11 @@ def bundle(
         return _digest(db, due, together, persona)
     _put_off(db, due, until)
     return None
+
+
+def _of_ours(db: sqlite3.Connection, due: Due) -> bool:
+    found = db.execute("SELECT 1 FROM alarm WHERE id = ? AND scope = 'process'", (due.alarm,)).fetchone()
+    return found is not None
 
 
 def _together(db: sqlite3.Connection, due: Due, now: int) -> list[tuple[int, str]]:

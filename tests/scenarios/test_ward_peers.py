@@ -103,6 +103,25 @@ def test_one_that_was_replaced_while_alerts_was_killed_again_and_again_is_told(t
     assert (ward.told(), ward.open()) == ([], []), "once"
 
 
+def test_all_processes_one_after_the_other_are_told_at_once(tmp_path: Path) -> None:
+    """They belong to no site, so that more than three of them once were a storm, and held back."""
+    ward = Beating(tmp_path)
+    ward.passes(60)
+    ward.living.clear()
+    ward.passes(60)
+    assert len([text for text in ward.told() if "STANDS STILL" in text]) == 3
+    for name in ("gateway", "ingest", "console"):
+        ward.replaced(name)
+    ward.passes(10)
+    ward.service._beat()
+    ward.now_ms += 62_000
+    ward.restart_alerts(killed=True)
+    for name in ward.living:
+        ward.hearts[name].beat({}, now=True)
+    ward.settle()
+    assert any("coldchain-alerts STANDS STILL" in text for text in ward.told())
+
+
 def test_a_clock_set_forward_before_a_start_and_a_whole_machine_that_stood_tell_no_peer(
     tmp_path: Path,
 ) -> None:
