@@ -174,6 +174,11 @@ class FoundReader(SiteReader):
         sql = "SELECT site, channel, count(*) FROM notice WHERE sent_ms >= ? AND sent_ms < ? GROUP BY 1, 2"
         return {(site, channel): n for site, channel, n in self._rows(sql, (start_ms, end_ms))}
 
+    def one_by_hand(self, id_: int) -> ByHand | None:
+        """The one with that id, taken back or not."""
+        found = self._all(ByHand, "SELECT * FROM by_hand WHERE id = ?", (id_,))
+        return found[0] if found else None
+
     def by_hand(self, appliances: list[str], start_ms: int, end_ms: int) -> list[ByHand]:
         """Read in start..end, oldest first, without those that were taken back."""
         if not appliances:

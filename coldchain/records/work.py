@@ -183,7 +183,10 @@ class Work:
         if any(len(text) > WORD_MAX for text in told.values()):
             raise BadData(f"at most {WORD_MAX} letters in each field")
         with transaction(self._db) as db:
-            if db.execute("SELECT 1 FROM work_step WHERE key = ?", (key,)).fetchone():
+            sent = db.execute("SELECT number, state FROM work_step WHERE key = ?", (key,)).fetchone()
+            if sent is not None and tuple(sent) != (number, state):
+                raise BadData("something else was asked under that id: load the page again")
+            if sent is not None:
                 return False
             if db.execute("SELECT 1 FROM work_order WHERE number = ?", (number,)).fetchone() is None:
                 raise BadData(f"there is no work order {number}")

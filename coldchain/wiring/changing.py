@@ -240,7 +240,8 @@ def decider(settings: Settings, name: str) -> str:
     """
     reader = RegistryReader(settings.desk_db)
     reader.refresh()
-    known: dict[str, str] = {p.id: p.role for p in reader.registry.people}
+    people = reader.registry.people
+    known: dict[str, str] = {p.id: p.role for p in people}
     reader.close()
     who, role = name, known.get(name)
     accounts = Accounts(settings.desk_db, lambda: 0)
@@ -254,6 +255,8 @@ def decider(settings: Settings, name: str) -> str:
             f"{name} may not widen a rule: a supervisor or manager has to; there are: "
             f"{', '.join(allowed) or 'none yet, see `coldchain registry person`'}"
         )
+    if who not in known and len(named := [p.id for p in people if p.name == who]) == 1:
+        return named[0]  # one person, by id at one account and by name at another
     return who
 
 

@@ -97,8 +97,11 @@ def new_address(settings: Settings, kind: Kind, subject: str, base: str) -> str:
     return base.rstrip("/") + path
 
 
-def set_pin(settings: Settings, person: str, pin: str) -> int:
-    """The registry's new version. BadData for nobody, for no PIN, for a PIN that somebody else has."""
+def set_pin(settings: Settings, person: str, pin: str, author: str = "") -> int:
+    """The registry's new version. BadData for nobody, for no PIN, for a PIN that somebody else has.
+
+    author  who did it; empty: that person
+    """
     if not PIN.fullmatch(pin):
         raise BadData("a PIN has four or five digits: six would look like a code")
     reader = RegistryReader(settings.desk_db)
@@ -114,6 +117,6 @@ def set_pin(settings: Settings, person: str, pin: str) -> int:
     desk = Desk(settings.desk_db, system_wall_ms)
     try:
         changed = registry.model_copy(update={"people": people})
-        return desk.publish(changed, author=person, reason="a new PIN", after=version)
+        return desk.publish(changed, author=author or person, reason=f"a new PIN of {person}", after=version)
     finally:
         desk.close()

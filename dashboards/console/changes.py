@@ -20,6 +20,7 @@ from coldchain.kernel.instants import rfc3339
 from coldchain.records.proposals import Proposal, Proposals
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import visitor
+from dashboards.console.accounts.signing import known_as
 from dashboards.console.console import Console
 from dashboards.console.problems import Problem
 
@@ -65,6 +66,12 @@ class Changes:
             raise Problem(503, "unavailable")
         return self.given
 
+    def acting(self) -> str:
+        """One name for one person: the same as on the command line (coldchain.wiring.changing.decider)."""
+        name, account = signed_in(), visitor().account
+        assert account is not None
+        return known_as(account.person or name, self.console.records.registry())
+
     def one(self, number: int) -> Proposal:
         try:
             return self.kept.get(number)
@@ -73,7 +80,7 @@ class Changes:
 
     def decide(self, number: int, verb: str, note: str) -> Proposal:
         """By who is signed in. The same word again changes nothing; another one is a problem."""
-        one, who, agree = self.one(number), acting(), verb == "agree"
+        one, who, agree = self.one(number), self.acting(), verb == "agree"
         done = {"applied"} if agree else {"refused", "withdrawn"}
         if one.state in done and one.second == who:
             return one
@@ -83,12 +90,12 @@ class Changes:
             raise Problem(409, "not-changed", str(bad)) from bad
 
 
-def acting() -> str:
-    """One name for one person: the same as on the command line (coldchain.wiring.changing.decider)."""
+def signed_in() -> str:
+    """The account's name. Problem where nobody is signed in."""
     account = visitor().account
     if account is None:
         raise Problem(403, "not-allowed")
-    return account.person or account.name
+    return account.name
 
 
 # --- for people
@@ -122,9 +129,9 @@ def router(changes: Changes) -> APIRouter:
 def _page(changes: Changes, request: Request, **values: Any) -> Response:
     told: dict[str, Any] = {"looked": None, "name": "", "text": "", "reason": "", "wrong": "", "done": None}
     proposals = sorted(changes.kept.newest(SHOWN), key=lambda one: one.state != "open")
-    mine = visitor().account
+    mine = changes.acting() if visitor().account else ""
     return changes.console.render(
-        request, "changes.html", proposals=proposals, mine=acting() if mine else "", most=ALARMS_SHOWN,
+        request, "changes.html", proposals=proposals, mine=mine, most=ALARMS_SHOWN,
         **told | values,
     )  # fmt: skip
 
@@ -137,7 +144,7 @@ def _propose(changes: Changes, request: Request, form: Mapping[str, str]) -> Res
             return _page(changes, request, looked=changes.tools.look(name, text), **kept)
         if not reason:
             raise Problem(422, "reason-missing")
-        done = changes.tools.bring(name, text, acting(), reason)
+        done = changes.tools.bring(name, text, signed_in(), reason)
     except ColdChainError as bad:
         return _page(changes, request, wrong=str(bad), **kept)
     return _page(changes, request, done=done)
@@ -254,7 +261,7 @@ def programs(changes: Changes) -> APIRouter:
                 return told
             if not wish.reason.strip():
                 raise Problem(422, "reason-missing")
-            done = changes.tools.bring(wish.name, wish.text, acting(), wish.reason.strip())
+            done = changes.tools.bring(wish.name, wish.text, signed_in(), wish.reason.strip())
         except ColdChainError as bad:
             raise Problem(422, "unsound", str(bad)) from bad
         return told.model_copy(update={"version": done.version, "proposal": done.proposal})

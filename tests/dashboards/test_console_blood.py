@@ -153,6 +153,9 @@ def test_a_thermometer_is_read_at_the_console_and_shown_apart(warm: Bank) -> Non
     assert warm.api("/api/v1/alarms")["open"] == [] or len(warm.api("/api/v1/alarms")["open"]) == 1
     row = warm.api("/api/v1/appliances")["appliances"]
     assert all(one["celsius"] != 9.5 for one in row), "no sensor said that"
+    assert warm.post(f"/by-hand/{noted[0]['id']}", appliance=SPARE) == 404, "it is of another appliance"
+    assert warm.post("/by-hand/99", appliance=FRIDGE) == 404
+    assert len(warm.api(f"/api/v1/appliances/{FRIDGE}/by-hand")["by_hand"]) == 2
     assert warm.post(f"/by-hand/{noted[0]['id']}", appliance=FRIDGE) == 303
     left = warm.api(f"/api/v1/appliances/{FRIDGE}/by-hand")["by_hand"]
     assert [one["celsius"] for one in left] == [9.5]

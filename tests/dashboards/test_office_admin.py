@@ -2,6 +2,7 @@
 """Administration at the console: tables row by row, first names, profiles, people, gateways, backups."""
 
 import re
+import sqlite3
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -107,6 +108,11 @@ def test_people_their_numbers_channels_and_pin(admin: Desk, seed: Seed) -> None:
     assert admin.post("/admin/people/pin", person="keo", pin="123").status_code == 422
     assert admin.post("/admin/people/pin", person="keo", pin="7391").status_code == 303
     assert fits("7391", registry_of(seed).person_by_id["keo"].pin)
+    db = sqlite3.connect(seed.settings.desk_db)
+    last = db.execute("SELECT author, reason FROM registry ORDER BY version DESC LIMIT 1").fetchone()
+    db.close()
+    assert last[1] == "a new PIN of keo"
+    assert last[0] not in ("keo", ""), "who set it, not whose it is"
     text = admin.text("/admin/people")
     assert "Keo" in text
     assert "scrypt" not in text

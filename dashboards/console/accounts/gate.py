@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coldchain.records.accounts import Account, Session
 from coldchain.records.registry import Registry
-from dashboards.console.accounts.roles import LOCAL, ROLES, May, needed
+from dashboards.console.accounts.roles import LOCAL, ROLES, WHOLE, May, needed
 from dashboards.console.problems import Answer, Problem
 from dashboards.console.security import LOOPBACK, host_name, trusted_peer
 from dashboards.console.words import choose, preferred
@@ -55,6 +55,7 @@ class Visitor:
     def rights(self) -> frozenset[May]:
         if self.account is not None:
             mine = ROLES[self.account.role] | {May.PUBLIC}
+            mine -= WHOLE if self.account.sites else frozenset()
             return frozenset({May.PUBLIC, May.SELF}) if self.account.fresh else mine
         return (LOCAL if self.local else frozenset()) | {May.PUBLIC}
 
@@ -118,9 +119,8 @@ class Gate:
         await (self._inner if refusal is None else refusal)(scope, receive, send)
 
     def _identify(self, request: Request) -> Visitor:
-        scheme, _, word = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return Visitor(self._known.bearer(word.strip()))
+        if (word := bearer(request)) is not None:
+            return Visitor(self._known.bearer(word))
         if (held := request.cookies.get(COOKIE)) and (session := self._known.session(held)):
             return Visitor(session.account, session.form)
         return Visitor(local=self._is_local(request))
@@ -177,11 +177,17 @@ def _problem(request: Request, template: str, who: Visitor) -> Problem | None:
     return Problem(401, "sign-in") if who.account is None else Problem(403, "not-allowed")
 
 
+def bearer(request: Request) -> str | None:
+    """A program's token. Any other scheme is a proxy's affair, and a browser sends it by itself."""
+    scheme, _, word = request.headers.get("authorization", "").partition(" ")
+    return word.strip() if scheme.lower() == "bearer" else None
+
+
 def _may_come(request: Request, template: str) -> bool:
     """A change comes from a page of ours, as the browser says; from a program with its token; or by an
     address that is a secret.
     """
-    if "authorization" in request.headers or template.startswith("/api/v1/delivery/"):
+    if bearer(request) is not None or template.startswith("/api/v1/delivery/"):
         return True
     origin = request.headers.get("origin")
     if origin is not None:

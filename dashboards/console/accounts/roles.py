@@ -44,6 +44,9 @@ ROLES: dict[str, frozenset[May]] = {
     "auditor": frozenset({May.READ, May.SELF, May.AUDIT}),
 }
 
+WHOLE: frozenset[May] = frozenset({May.ADMIN, May.ACCOUNTS, May.AUDIT, May.CHANGE})
+"""What cannot be cut to some sites: an account that is for some sites only has none of it."""
+
 LOCAL: frozenset[May] = frozenset({May.READ, May.ACKNOWLEDGE, May.SIGN, May.WORK})
 """Somebody at the machine itself who has not signed in: the wall's screen. They type the name they act by;
 to sign, name and password of an account."""

@@ -36,14 +36,23 @@ def router(room: Room) -> APIRouter:
     async def withdraw(request: Request, number: int) -> Response:
         form = await read_form(request)
         site = await asyncio.to_thread(site_of, room, form.get("appliance", ""))
-        if not 0 < number < NUMBER_MAX:
-            raise Problem(404, "unknown-reading", str(number)[:20])
+        await asyncio.to_thread(_of_appliance, room, number, form.get("appliance", ""))
         body = {"number": str(number), "by": "console"}
         person = room.who(form)
         await asyncio.to_thread(room.console.records.ask, command_id(form), "withdraw", person, None, body)
         return RedirectResponse(f"{_back(form, site)}#by-hand", 303)
 
     return routes
+
+
+def _of_appliance(room: Room, number: int, appliance_id: str) -> None:
+    """Problem when it is no reading of that appliance, whose site has been asked for."""
+    known = None
+    if 0 < number < NUMBER_MAX:
+        with room.alarms() as reader:
+            known = reader.one_by_hand(number)
+    if known is None or known.appliance != appliance_id:
+        raise Problem(404, "unknown-reading", str(number)[:20])
 
 
 def _back(form: dict[str, str], site: str) -> str:

@@ -85,6 +85,18 @@ def step_order(
         raise Problem(422, "not-taken", str(bad)) from bad
 
 
+def _check_sensors(bench: Bench, fields: Mapping[str, object] | None, corrects: int | None) -> None:
+    """A certificate changes its sensor, and that of the one it corrects: both are for whoever asks."""
+    before = bench.devices.entry(corrects) if corrects is not None else None
+    named = [str((fields or {}).get("sensor", ""))]
+    if before is not None and before.kind == "certificate" and before.said is not None:
+        named.append(before.said.sensor)
+    registry = bench.registry
+    for sensor in filter(None, (registry.sensor_by_id.get(name) for name in named)):
+        place = registry.appliance_by_id.get(sensor.appliance or "")
+        bench.check(place.site if place else sensor.site or "")
+
+
 def enter(
     bench: Bench,
     key: str,
@@ -101,6 +113,8 @@ def enter(
     except Problem as unknown:
         if unknown.status != 404 or kind not in ("facts", "installed"):
             raise
+    if kind == "certificate":
+        _check_sensors(bench, fields, corrects)
     try:
         return bench.deeds.enter(key, serial, kind, fields, person=who, corrects=corrects)
     except BadData as bad:

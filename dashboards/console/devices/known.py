@@ -134,6 +134,14 @@ class Bench:
         self.check(known.site)
         return known
 
+    def may_see(self, serial: str) -> bool:
+        """Is there such a device, for whoever asks?"""
+        try:
+            self.device(serial)
+        except Problem:
+            return False
+        return True
+
     def check(self, site: str) -> None:
         """Problem when whoever asks is for other sites."""
         if site and not visitor().sees(site, self.registry):

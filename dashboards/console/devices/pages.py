@@ -82,8 +82,9 @@ def _lists(routes: APIRouter, console: Console, bench: Bench) -> None:
         found = bench.devices.paper(sha256)
         if not found:
             raise Problem(404, "unknown-page")
-        bench.device(found[0].serial)
-        return paper_answer(console, sha256, found[0].said.media, found[0].said.title)
+        mine = next((one for one in found if bench.may_see(one.serial)), found[0])
+        bench.device(mine.serial)
+        return paper_answer(console, sha256, mine.said.media, mine.said.title)
 
 
 def _one(routes: APIRouter, console: Console, bench: Bench) -> None:

@@ -50,7 +50,7 @@ def _people(routes: APIRouter, office: Office) -> None:
     async def pin(request: Request) -> Response:
         form = await read_form(request)
         try:
-            await asyncio.to_thread(office.tools.pin, form.get("person", ""), form.get("pin", ""))
+            await asyncio.to_thread(office.tools.pin, form.get("person", ""), form.get("pin", ""), acting())
         except BadData as bad:
             raise Problem(422, "unsound", str(bad)) from bad
         return RedirectResponse("/admin/people", 303)

@@ -62,7 +62,7 @@ class Tools:
     calendar: Callable[[str], str]
     compare: Callable[[bytes], Held]
     adopt: Callable[[Mapping[str, str], str], int]
-    pin: Callable[[str, str], int]
+    pin: Callable[[str, str, str], int]
     gateway: Callable[[dict[str, Any], str], int]
     publish: Callable[[str, str, int, str], Published]
     profiles: Callable[[], Sequence[tuple[str, str, Sequence[str]]]]

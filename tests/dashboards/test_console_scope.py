@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways around what an account is for: whole-fleet pages, other sites' sensors, forms of other pages."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from console_addresses import address
+from console_client import Client
+from console_seed import NOW_MS, Seed
+from devices_kit import HERE, KEY, OTHER, PASSWORD, SERIAL, WARM, client, commands, record, seed
+
+from coldchain.kernel.errors import BadData
+from coldchain.records.accounts import Accounts
+from coldchain.records.deeds import Deeds
+from coldchain.records.devices import DeviceReader
+from coldchain.records.registry import RegistryReader
+from coldchain.records.work import Work
+from coldchain.wiring.changing import decider
+from dashboards.console.accounts.gate import Visitor
+from dashboards.console.accounts.roles import ENDPOINTS, ROLES, WHOLE
+
+__all__ = ["client", "record", "seed"]
+FAR = {"x-forwarded-for": "10.0.0.9"}
+
+
+def token(seed: Seed, name: str, role: str, *sites: str, person: str = "") -> dict[str, str]:
+    accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS)
+    accounts.add(name, PASSWORD, role=role, sites=sites, person=person, by="test", fresh=False)
+    word = accounts.add_token(name, "t", None)
+    accounts.close()
+    return FAR | KEY | {"authorization": f"Bearer {word}"}
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_what_cannot_be_cut_is_not_for_an_account_of_some_sites(
+    client: Client, seed: Seed, role: str
+) -> None:
+    who = token(seed, "one", role, "skt")
+    for (method, path), right in ENDPOINTS.items():
+        if right in WHOLE:
+            ask = client.get if method == "GET" else client.post
+            answer = ask(address(path), headers=who, follow_redirects=False)
+            assert answer.status_code == 403, (role, method, path)
+    accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS)
+    one = accounts.find("one")
+    accounts.close()
+    assert one is not None
+    assert Visitor(one).rights == ROLES[role] - WHOLE | {"public"}
+
+
+def test_a_certificate_is_for_a_sensor_of_ones_own_sites(client: Client, seed: Seed) -> None:
+    mine = token(seed, "boss", "supervisor", "vte", person="vte-on-call")
+    said = {"sensor": f"{OTHER}/load", "offset_k": -5.0, "from_ms": 0, "expires_ms": NOW_MS}
+    body = {"serial": SERIAL, "kind": "certificate", "said": said}
+    assert client.post("/api/v1/devices", json=body, headers=mine).status_code == 403
+    # One that somebody of all sites wrote is not taken away by it either, nor by a withdrawal.
+    Deeds(seed.settings.desk_db, lambda: NOW_MS).enter("k-by-all", SERIAL, "certificate", said, person="x")
+    (entry,) = DeviceReader(seed.settings.desk_db).dossier(SERIAL).of("certificate")
+    for new in (None, said | {"sensor": f"{WARM}/load"}):
+        again = body | {"said": new, "corrects": entry.id}
+        assert client.post("/api/v1/devices", json=again, headers=mine).status_code == 403, new
+    own = body | {"said": said | {"sensor": f"{WARM}/load"}}
+    assert client.post("/api/v1/devices", json=own, headers=mine).status_code == 201
+    reader = RegistryReader(seed.settings.desk_db)
+    reader.refresh()
+    reader.close()
+    kept = reader.registry.sensor_by_id
+    assert [o.offset_k for o in kept[f"{OTHER}/load"].offsets] == [-5.0]
+    assert [o.offset_k for o in kept[f"{WARM}/load"].offsets] == [-5.0]
+
+
+def test_one_id_is_one_step_of_one_order(seed: Seed) -> None:
+    """Else the order stays as it was, and alerts is asked all the same."""
+    deeds = Deeds(seed.settings.desk_db, lambda: NOW_MS)
+    one = deeds.raise_("k1", WARM, "Door", person="vte-on-call", contractor="fixer")
+    other = deeds.raise_("k2", OTHER, "Fan", person="vte-on-call", contractor="fixer")
+    assert deeds.step("same-key", one, "noted", person="fixer", body={"note": "seen"})
+    assert not deeds.step("same-key", one, "noted", person="fixer", body={"note": "seen"})
+    for number, state in ((one, "started"), (other, "started"), (other, "noted")):
+        with pytest.raises(BadData, match="something else was asked"):
+            deeds.step("same-key", number, state, person="fixer", body={"to": "empty"})
+    work = Work(seed.settings.desk_db, lambda: NOW_MS)
+    with pytest.raises(BadData, match="something else"):
+        work.step("same-key", one, "sent", person="fixer")
+    work.close()
+    assert commands(seed) == []
+
+
+def test_another_scheme_of_authorization_is_no_word_of_a_program(client: Client) -> None:
+    """A browser sends a proxy's password by itself, from a stranger's page, too."""
+    evil = HERE | {"origin": "http://evil.example"}
+    body = {"appliance": WARM, "celsius": "4", "name": "Somebody"}
+    for extra in ({}, {"authorization": "Basic eDp5"}):
+        answer = client.post("/by-hand", data=body, headers=evil | extra, follow_redirects=False)
+        assert answer.status_code == 403, extra
+    answer = client.post("/by-hand", data=body, headers=HERE, follow_redirects=False)
+    assert answer.status_code == 303
+
+
+def test_a_person_by_id_and_by_name_is_one_who_decides(seed: Seed) -> None:
+    known = RegistryReader(seed.settings.desk_db)
+    known.refresh()
+    known.close()
+    person = known.registry.people[0]
+    token(seed, "by-id", "supervisor", person=person.id)
+    token(seed, "by-name", "manager", person=person.name)
+    assert decider(seed.settings, "by-id") == decider(seed.settings, "by-name") == person.id
+
+
+def test_a_document_of_two_devices_is_for_whoever_sees_one(client: Client, seed: Seed) -> None:
+    everybody = token(seed, "all", "supervisor", person="vte-on-call")
+    pdf = b"%PDF-1.7 a manual of both"
+    for serial, key in ((OTHER, "paper-0001"), (SERIAL, "paper-0002")):
+        path = f"/api/v1/papers?serial={quote(serial)}&title=Manual"
+        made = client.post(path, content=pdf, headers=everybody | {"Idempotency-Key": key})
+        assert made.status_code == 201, made.text
+    sha = made.json()["sha256"]
+    for site, status in (("skt", 200), ("vte", 200), ("vte-none", 403)):
+        who = token(seed, f"of-{site}", "technician", site)
+        assert client.get(f"/paper/{sha}", headers=who, follow_redirects=False).status_code == status, site
