@@ -45,6 +45,7 @@ class CarryDesk:
         self._looked_ms = 0
         self._work: Iterator[None] | None = None
         self._receipts: list[Receipt] = []
+        self._left: set[Path] = set()
 
     def step(self) -> bool:
         """One short piece of work. True when there is more at once."""
@@ -53,7 +54,7 @@ class CarryDesk:
             if abs(now_ms - self._looked_ms) < LOOK_EVERY_MS:
                 return False
             self._looked_ms = now_ms
-            path = next(iter(self._box.waiting()), None)
+            path = self._next()
             if path is None:
                 return False
             self._work = self._merge(path)
@@ -76,7 +77,23 @@ class CarryDesk:
             yield from self._take(path, bundle, gaps)
         except (ColdChainError, OSError) as bad:
             log.warning("carry.refused", file=path.name, why=str(bad))
-            self._box.refuse(path, str(bad).replace(str(path), "the bundle"))
+            self._refuse(path, str(bad).replace(str(path), "the bundle"))
+
+    def _next(self) -> Path | None:
+        try:
+            return next((one for one in self._box.waiting() if one not in self._left), None)
+        except OSError as bad:
+            log.warning("carry.closed", why=str(bad), hint="whose is the folder?")
+            return None
+
+    def _refuse(self, path: Path, why: str) -> None:
+        """A folder that we may not write in stops no link: the bundle lies there until our next start."""
+        self._left.add(path)
+        try:
+            self._box.refuse(path, why)
+            self._left.discard(path)
+        except OSError as bad:
+            log.exception("carry.left", file=path.name, why=str(bad), hint="whose is the folder?")
 
     def _trusted(self, path: Path) -> tuple[Bundle, StatusWord]:
         """The bundle, whole, by a gateway that we know. BundleRefused before anything of it is taken."""

@@ -219,7 +219,7 @@ class _Duties:
         settings = service._settings  # noqa: SLF001  two halves of one thing
         self._settings, self._wall_ms = settings, service._wall_ms  # noqa: SLF001
         self._journal, self._registry = journal, registry
-        self._send = service._send  # noqa: SLF001
+        self._send, self._reserve = service._send, service._reserve  # noqa: SLF001
         window = Windows(_ms(settings.ingest.window), _ms(settings.ingest.seal_after))
         self._sealer = Sealer(journal, window)
         self._retention = Retention(
@@ -253,7 +253,8 @@ class _Duties:
                 self._chore = None
         if self._projection is not None:
             self._journal.keep_projection(self._projection.news(), self._wall_ms())
-        carrying = self._carried.step()
+        # On a full disk what is left is for alarms.
+        carrying = not self._reserve.spent and self._carried.step()
         for receipt in self._carried.receipts():
             self._send(receipt)
         self._heart.beat(self.figures())

@@ -94,6 +94,28 @@ def test_a_refused_bundle_leaves_no_trace_in_the_record(district: District) -> N
     assert district.record() == before[0]
 
 
+def test_a_folder_that_is_not_ours_stops_no_link(
+    district: District, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`carry merge` by another user than the service's: ingest goes on with what is live."""
+    district.measure(20)
+    box = CarryBox(district.hub.data_dir)
+    box.put(district.pack())
+    (district.hub.data_dir / "carry" / "out").write_text("no folder: nothing can be written in it")
+    journal = district.journal()
+    desk = CarryDesk(district.hub.data_dir, lambda _: own_public(district.gw), journal, wall_ms)
+    for _ in range(50):
+        if not desk.step():
+            break
+    else:
+        pytest.fail("it goes on for ever")
+    assert len(box.waiting()) == 1, "it lies there"
+    monkeypatch.setattr(CarryBox, "waiting", lambda _: (_ for _ in ()).throw(PermissionError("closed")))
+    fresh = CarryDesk(district.hub.data_dir, lambda _: own_public(district.gw), journal, wall_ms)
+    assert not fresh.step()
+    journal.close()
+
+
 def test_a_stranger_and_a_thief_are_refused(district: District, tmp_path: Path) -> None:
     """Another installation's gateway; and another key that speaks in our gateway's name."""
     district.measure(5)
