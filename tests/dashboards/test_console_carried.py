@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def client(district: District) -> Iterator[Client]:
 
 
 def by(district: District, name: str) -> dict[str, str]:
-    return {**FAR, "authorization": f"Bearer {district.tokens[name]}"}
+    word = f"Bearer {district.tokens[name]}"
+    return {**FAR, "authorization": word, "idempotency-key": uuid.uuid4().hex}
 
 
 def ingest(district: District) -> None:
@@ -63,6 +65,8 @@ def test_brought_by_a_program_taken_by_ingest_and_receipted(district: District, 
     assert (first.status_code, first.json()["state"]) == (202, "waits")
     name = first.json()["name"]
     assert client.post("/api/v1/carry", content=raw, headers=by(district, "noy")).json()["name"] == name
+    keyless = {key: text for key, text in by(district, "noy").items() if key != "idempotency-key"}
+    assert client.post("/api/v1/carry", content=raw, headers=keyless).status_code == 400
     ingest(district)
     done = client.get(f"/api/v1/carry/{name}", headers=by(district, "look")).json()
     assert (done["state"], done["gateway"], done["taken"], done["held_before"]) == ("merged", GATEWAY, 60, 0)

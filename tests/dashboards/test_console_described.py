@@ -167,9 +167,6 @@ def test_all_that_is_served_under_the_api_is_described() -> None:
 
 KEYED_OTHERWISE = {
     "/api/v1/delivery/{provider}/{secret}": "known by what it reports",
-    "/api/v1/carry": "a bundle is known by what is in it",
-    "/api/v1/device-links": "its secret is told once: a second one is another link",
-    "/api/v1/device-links/{id_}/revoke": "withdrawn twice is withdrawn",
 }
 
 

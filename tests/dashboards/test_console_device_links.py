@@ -22,7 +22,9 @@ from devices_kit import (
     signed_in,
     words,
 )
+from signed import QUICK
 
+from coldchain.records.accounts import Accounts
 from coldchain.records.deeds import Deeds
 from coldchain.records.work import WorkReader
 from dashboards.console.app import create_app
@@ -131,6 +133,27 @@ def test_programs_do_what_people_do(client: Client, seed: Seed) -> None:
     assert [fault["number"] for fault in one["faults"]] == [1, 2]
     assert client.get("/api/v1/maintenance").json() == {"due": []}
     assert client.post("/api/v1/device-links", json={"serial": SERIAL}).status_code == 401
+
+
+def test_a_link_that_a_program_asks_for_twice_is_one(seed: Seed, client: Client) -> None:
+    accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS, hasher=QUICK)
+    accounts.add("boss", "a long sentence of words", role="admin", by="test", fresh=False)
+    boss = KEY | {"authorization": f"Bearer {accounts.add_token('boss', 'test', None)}"}
+    accounts.close()
+    made = [client.post("/api/v1/device-links", json={"serial": SERIAL}, headers=boss) for _ in range(2)]
+    assert [one.status_code for one in made] == [201, 201]
+    assert made[0].json() == made[1].json()
+    other = client.post("/api/v1/device-links", json={"serial": SERIAL, "days": 2}, headers=boss)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/key-used")
+    again = client.post(
+        "/api/v1/device-links", json={"serial": SERIAL}, headers=boss | {"Idempotency-Key": "another-1"}
+    )
+    assert again.json()["path"] != made[0].json()["path"]
+    revoked = {"Idempotency-Key": "revoke-01"}
+    for _ in range(2):
+        assert client.post("/api/v1/device-links/1/revoke", headers=boss | revoked).status_code == 204
+    assert client.get(made[0].json()["path"]).status_code == 404
+    assert client.get(again.json()["path"]).status_code == 200
 
 
 def test_labels_carry_the_address_and_are_read_by_a_scanner(client: Client, seed: Seed) -> None:

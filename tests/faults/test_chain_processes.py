@@ -223,7 +223,8 @@ def post(url: str, headers: dict[str, str], instead: str = "") -> int | None:
     try:
         if instead:
             return httpx.get(url.partition("/api")[0] + instead, headers=headers, timeout=5).status_code
-        return httpx.post(url, headers=headers, json={"action": "work"}, timeout=5).status_code
+        said = {"action": "work", "reason": "on my way"}
+        return httpx.post(url, headers=headers, json=said, timeout=5).status_code
     except httpx.HTTPError:
         return None
 

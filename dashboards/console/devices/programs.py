@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from coldchain.kernel.instants import rfc3339
@@ -17,9 +17,9 @@ from dashboards.console.console import Console
 from dashboards.console.devices.asking import NOTES, actor, enter, raise_order, step_order
 from dashboards.console.devices.forms import AROUND, add_paper, make_link, revoke_link
 from dashboards.console.devices.known import Bench, Known, Line
+from dashboards.console.once import Key, Once
 from dashboards.console.problems import Problem
 
-Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 Text = Annotated[str, Field(max_length=1000)]
 Serial = Annotated[str, Field(min_length=1, max_length=96)]
 Kind = Literal["facts", "installed", "plan", "done", "part", "certificate", "mapping", "paper"]
@@ -309,16 +309,23 @@ def _orders(routes: APIRouter, bench: Bench) -> None:
 
 
 def _links(routes: APIRouter, console: Console, bench: Bench) -> None:
+    once = Once()
+
     @routes.post("/device-links", status_code=201)
-    def make(said: Annotated[LinkIn, Body()]) -> LinkOut:
-        """A new link each time: the secret is told once and cannot be told again."""
+    def make(said: Annotated[LinkIn, Body()], key: Key) -> LinkOut:
+        """The secret is told once, and again only to the same key, until the console begins anew."""
         fields = {"serial": said.serial, "number": str(said.number or ""), "days": str(said.days)}
-        _, secret, until_ms = make_link(bench, console, fields | {"name": said.person})
-        return LinkOut(path=f"/pass/{secret}", until=rfc3339(until_ms))
+
+        def made() -> LinkOut:
+            _, secret, until_ms = make_link(bench, console, fields | {"name": said.person})
+            return LinkOut(path=f"/pass/{secret}", until=rfc3339(until_ms))
+
+        return once.do(key, "device-link", said, made)
 
     @routes.post("/device-links/{id_}/revoke", status_code=204)
-    def revoke(id_: int) -> None:
-        revoke_link(bench, console, id_)
+    def revoke(id_: int, key: Key) -> None:
+        """Withdrawn twice is withdrawn."""
+        once.do(key, "revoke", str(id_), lambda: revoke_link(bench, console, id_))
 
 
 def line_out(line: Line) -> DeviceOut:
