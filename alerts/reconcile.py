@@ -39,9 +39,9 @@ class Reconciler:
         fresh = episodes(events[events["at"] > after_ms], begun, scene)
         fresh += [(replace(e, ended_ms=after_ms), None) for e in over]
         changed = self._write(before, fresh)
-        for alarm in sorted(changed):
-            ended = [e.ended_ms for e, _ in fresh if e.ended_ms]
-            self._book.over(alarm, max([*ended, after_ms, 0]), None, scene, why=WHY)
+        newest_ms = max(int(again.task.block.at.max(initial=0)), after_ms, 0)
+        for alarm in sorted(changed):  # what was taken away whole is over since the newest reading says so
+            self._book.over(alarm, max(changed[alarm], default=newest_ms), None, scene, why=WHY)
         for new, told_at in sorted(fresh, key=lambda one: (one[1] or 0, NUMBER_OF[one[0].kind])):
             if new.ended_ms is not None or told_at is None:
                 continue
@@ -49,9 +49,9 @@ class Reconciler:
             if entry is not None and entry.alarm is None:
                 self._book.announce(entry, entry.peak, told_at, scene)
 
-    def _write(self, before: dict[str, Excursion], fresh: list[Told]) -> set[str]:
-        """The alarms of which something was taken away or has ended otherwise than they know."""
-        changed: set[str] = set()
+    def _write(self, before: dict[str, Excursion], fresh: list[Told]) -> dict[str, list[int]]:
+        """The alarms of which something was taken away or has ended otherwise than they know: when."""
+        changed: dict[str, list[int]] = {}
         orphans = [e for e in before.values() if e.alarm]
         for new, _ in fresh:
             old = before.get(new.id)
@@ -64,13 +64,13 @@ class Reconciler:
             self._store.put_excursion(replace(new, alarm=alarm, retrospective=alarm is None))
             self._book.grown(alarm, new.peak)
             if heir and heir.alarm and (heir.id != new.id or heir.ended_ms != new.ended_ms):
-                changed.add(heir.alarm)
+                changed.setdefault(heir.alarm, []).extend([new.ended_ms] if new.ended_ms else [])
         ids = {new.id for new, _ in fresh}
         for old in before.values():
             if old.id not in ids:
                 self._store.drop_excursion(old.id)
                 if old.alarm:
-                    changed.add(old.alarm)
+                    changed.setdefault(old.alarm, [])
         return changed
 
 

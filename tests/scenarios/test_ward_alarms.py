@@ -188,7 +188,10 @@ def test_late_readings_that_end_a_live_alarm_do_not_withdraw_it(ward: Ward) -> N
     ward.phone("technician").expect_sms("reports again")
     ward.late("vte-br-01", {"09:02": 4.0, "09:03": 4.0, "09:04": 4.0, "09:05": 4.0, "09:06": 4.0})
     ward.run_until("09:09")
-    ward.phone("technician").expect_sms("back in range")
+    told = ward.phone("technician").expect_sms("back in range")
+    assert "after 0 s" not in told, told
+    (alarm,) = [a for a in ward.alarms.alarms() if a.kind == "high"]
+    assert alarm.returned_ms == instant("09:08"), "the newest reading is the first to say so"
     assert ward.alarms.excursions() == []
     assert [a.state for a in ward.alarms.alarms() if a.kind == "high"] == ["returned"]
 
