@@ -94,9 +94,7 @@ def test_a_refused_bundle_leaves_no_trace_in_the_record(district: District) -> N
     assert district.record() == before[0]
 
 
-def test_a_folder_that_is_not_ours_stops_no_link(
-    district: District, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_is_not_ours_stops_no_link(district: District, monkeypatch: pytest.MonkeyPatch) -> None:
     """`carry merge` by another user than the service's: ingest goes on with what is live."""
     district.measure(20)
     box = CarryBox(district.hub.data_dir)
