@@ -60,13 +60,13 @@ def router(office: Office) -> APIRouter:
     @routes.post("/admin/backup")
     async def make(request: Request) -> Response:
         await read_form(request)
-        await asyncio.to_thread(_make, office)
+        await asyncio.to_thread(make_backup, office)
         return RedirectResponse("/admin/backup", 303)
 
     @routes.post("/admin/backup/try")
     async def rehearse(request: Request) -> Response:
         form = await read_form(request)
-        folder = _folder(office, form.get("name", ""))
+        folder = folder_of(office, form.get("name", ""))
         try:
             await asyncio.to_thread(office.tools.rehearse, folder)
             why = ""
@@ -78,7 +78,7 @@ def router(office: Office) -> APIRouter:
 
     @routes.get("/admin/backup/{name}.tar")
     def take(name: str) -> StreamingResponse:
-        folder = _folder(office, name)
+        folder = folder_of(office, name)
         headers = {"content-disposition": f'attachment; filename="coldchain-{name}.tar"'}
         return StreamingResponse(tar_of(folder), media_type="application/x-tar", headers=headers)
 
@@ -107,7 +107,8 @@ def _root(office: Office) -> Path:
     return office.console.settings.data_dir / "backups"
 
 
-def _folder(office: Office, name: str) -> Path:
+def folder_of(office: Office, name: str) -> Path:
+    """Problem when no backup has that name."""
     folder = _root(office) / name
     if not NAME.fullmatch(name) or not (folder / MANIFEST).is_file():
         raise Problem(404, "unknown-page")
@@ -133,14 +134,18 @@ def kept(office: Office) -> list[Kept]:
     return found
 
 
-def _make(office: Office) -> None:
+def make_backup(office: Office) -> str:
+    """Its name: one for each second. Problem: backup-failed."""
     now_ms = office.console.wall_ms()
     name = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%d-%H%M%S")
+    if any(one.name == name for one in kept(office)):
+        return name
     try:
         backup(office.console.settings.data_dir, _root(office) / name, now_ms)
         verify(_root(office) / name)
     except ColdChainError as bad:
         raise Problem(503, "backup-failed", str(bad)) from bad
+    return name
 
 
 def tar_of(folder: Path) -> Iterator[bytes]:

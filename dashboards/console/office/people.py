@@ -43,20 +43,25 @@ def _people(routes: APIRouter, office: Office) -> None:
     @routes.post("/admin/people")
     async def put(request: Request) -> Response:
         form = await read_form(request, FORM_MAX)
-        asked = await asyncio.to_thread(_put, office, form)
+        asked = await asyncio.to_thread(put_person, office, form)
         return RedirectResponse(f"/admin/people?asked={asked}" if asked else "/admin/people", 303)
 
     @routes.post("/admin/people/pin")
     async def pin(request: Request) -> Response:
         form = await read_form(request)
-        try:
-            await asyncio.to_thread(office.tools.pin, form.get("person", ""), form.get("pin", ""), acting())
-        except BadData as bad:
-            raise Problem(422, "unsound", str(bad)) from bad
+        await asyncio.to_thread(set_pin, office, form.get("person", ""), form.get("pin", ""))
         return RedirectResponse("/admin/people", 303)
 
 
-def _put(office: Office, form: dict[str, str]) -> int:
+def set_pin(office: Office, person: str, pin: str) -> None:
+    """Problem when it is no PIN, or somebody else has it."""
+    try:
+        office.tools.pin(person, pin, acting())
+    except BadData as bad:
+        raise Problem(422, "unsound", str(bad)) from bad
+
+
+def put_person(office: Office, form: dict[str, str]) -> int:
     """The number of the proposal, where another person has to agree; else 0."""
     reader = RegistryReader(office.console.settings.desk_db)
     reader.refresh()
@@ -100,10 +105,15 @@ def _gateways(routes: APIRouter, office: Office) -> None:
     @routes.post("/admin/gateways")
     async def put(request: Request) -> Response:
         form = await read_form(request)
-        entry = {"id": form.get("id", "").strip(), "site": form.get("site") or None,
-                 "phone": form.get("phone", "").strip() or None}  # fmt: skip
-        try:
-            await asyncio.to_thread(office.tools.gateway, entry, acting())
-        except (BadData, ValueError) as bad:
-            raise Problem(422, "unsound", sentence(bad)) from bad
+        await asyncio.to_thread(put_gateway, office, form)
         return RedirectResponse("/admin/gateways", 303)
+
+
+def put_gateway(office: Office, form: dict[str, str]) -> None:
+    """Where it stands, and its guard's number. Problem: unsound."""
+    entry = {"id": form.get("id", "").strip(), "site": form.get("site") or None,
+             "phone": form.get("phone", "").strip() or None}  # fmt: skip
+    try:
+        office.tools.gateway(entry, acting())
+    except (BadData, ValueError) as bad:
+        raise Problem(422, "unsound", sentence(bad)) from bad

@@ -9,6 +9,7 @@ from dashboards.console.office import (
     duty,
     exports,
     machine,
+    machine_programs,
     people,
     programs,
     register,
@@ -32,4 +33,5 @@ def office_pages(office: Office) -> list[APIRouter]:
         schedules.router(office),
         training.router(office),
         programs.programs(office),
+        machine_programs.programs(office),
     ]

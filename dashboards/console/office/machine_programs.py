@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The office for programs: people, profiles, what waits for a name, gateways, backups. As its pages do it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from coldchain.kernel.errors import ColdChainError
+from coldchain.kernel.instants import rfc3339
+from coldchain.kernel.words import Quantity
+from coldchain.records.registry import Appliance, Person
+from dashboards.console.api import GatewayOut
+from dashboards.console.office.machine import Kept, folder_of, kept, make_backup
+from dashboards.console.office.people import put_gateway, put_person, set_pin
+from dashboards.console.office.programs import Asked, DoneOut, Word
+from dashboards.console.office.register import adopt_channel, assign_profile
+from dashboards.console.office.tools import Office
+from dashboards.console.once import Key, Once
+from dashboards.console.strip import heard
+
+By = Literal["sms", "call", "email", "http"]
+Number = Annotated[str, Field(max_length=20)]
+
+
+class PersonIn(Asked):
+    """A whole person: what is left out is taken away, but for PIN and quiet hours. sites empty: all."""
+
+    id: Word
+    name: Word
+    phone: Number
+    language: Literal["lo", "en", "fr", "vi"] = "en"
+    role: Literal["technician", "on-call", "contractor", "supervisor", "manager"] = "on-call"
+    numbers: Annotated[tuple[Number, ...], Field(max_length=10)] = ()
+    email: Annotated[str, Field(max_length=200)] = ""
+    initials: Annotated[str, Field(max_length=4)] = ""
+    channels: Annotated[tuple[By, ...], Field(max_length=4)] = ("sms",)
+    sites: Annotated[tuple[Word, ...], Field(max_length=200)] = ()
+    shared: bool = False
+
+
+class PersonOut(BaseModel):
+    """pin: whether they have one; what it is is told to nobody."""
+
+    id: str
+    name: str
+    phone: str
+    language: str
+    role: str
+    numbers: list[str]
+    email: str | None
+    initials: str | None
+    channels: list[str]
+    sites: list[str]
+    shared: bool
+    pin: bool
+
+
+class PeopleOut(BaseModel):
+    people: list[PersonOut]
+
+
+class PublishedOut(BaseModel):
+    """proposal: the number of what a second person is asked to decide; null: in force."""
+
+    proposal: int | None
+
+
+class PinIn(Asked):
+    pin: Annotated[str, Field(max_length=12)]
+
+
+class ProfileOut(BaseModel):
+    """sources: each number with where it is from."""
+
+    label: str
+    use: str
+    sources: list[str]
+
+
+class AssignedOut(BaseModel):
+    appliance: str
+    carries: str | None
+
+
+class ProfilesOut(BaseModel):
+    profiles: list[ProfileOut]
+    appliances: list[AssignedOut]
+
+
+class AssignIn(Asked):
+    """profile: its name, or `loading`, or `empty`; from now on."""
+
+    profile: Word
+
+
+class WaitingOut(BaseModel):
+    """A channel that reports and has no name yet, and its readings so far."""
+
+    node: str
+    channel: int
+    quantity: str
+    readings: int
+
+
+class DiscoveryOut(BaseModel):
+    waiting: list[WaitingOut]
+
+
+class AdoptIn(Asked):
+    """appliance: known, or new at `site` with `profile`. place: of a thermometer in it."""
+
+    node: Word
+    channel: Annotated[int, Field(ge=0, le=65_535)]
+    appliance: Word
+    site: Word = ""
+    profile: Word = ""
+    place: Literal["load", "air", "other"] = "load"
+
+
+class PlacedOut(BaseModel):
+    """site, phone: as the registry has it; report: null until it was heard of."""
+
+    id: str
+    site: str | None
+    phone: str | None
+    report: GatewayOut | None
+
+
+class GatewaysOut(BaseModel):
+    gateways: list[PlacedOut]
+
+
+class GatewayIn(Asked):
+    id: Word
+    site: Word | None = None
+    phone: Number | None = None
+
+
+class BackupOut(BaseModel):
+    """bytes: of its files."""
+
+    name: str
+    made: str
+    bytes: int
+    counts: list[str]
+
+
+class BackupsOut(BaseModel):
+    """Newest first."""
+
+    backups: list[BackupOut]
+
+
+class RehearsedOut(BaseModel):
+    """why: what is wrong with it; empty: it could be brought back, and its chains are whole."""
+
+    name: str
+    sound: bool
+    why: str
+
+
+def programs(office: Office) -> APIRouter:
+    """What programs ask for."""
+    routes, once = APIRouter(prefix="/api/v1"), Once()
+    _people(routes, office, once)
+    _profiles(routes, office, once)
+    _discovery(routes, office, once)
+    _gateways(routes, office, once)
+    _backups(routes, office, once)
+    return routes
+
+
+def _people(routes: APIRouter, office: Office, once: Once) -> None:
+    @routes.get("/people")
+    def people() -> PeopleOut:
+        return PeopleOut(people=[person_out(one) for one in office.console.records.registry().people])
+
+    @routes.post("/people")
+    def put(said: PersonIn, key: Key) -> PublishedOut:
+        """Somebody new, or a known one changed."""
+        form = said.model_dump(exclude={"numbers", "sites", "channels", "shared"})
+        form |= {"numbers": ";".join(said.numbers), "sites": ";".join(said.sites)}
+        form |= {f"by-{channel}": "1" for channel in said.channels} | {"shared": "1" if said.shared else ""}
+        return once.do(key, "person", said, lambda: PublishedOut(proposal=put_person(office, form) or None))
+
+    @routes.post("/people/{name}/pin")
+    def pin(name: str, said: PinIn, key: Key) -> DoneOut:
+        """It is never told again."""
+
+        def deed() -> DoneOut:
+            set_pin(office, name, said.pin)
+            return DoneOut(done=True)
+
+        return once.do(key, f"pin {name}", said, deed)
+
+
+def person_out(one: Person) -> PersonOut:
+    return PersonOut(
+        id=one.id, name=one.name, phone=one.phone, language=one.language, role=one.role,
+        numbers=list(one.numbers), email=one.email, initials=one.initials, channels=list(one.channels),
+        sites=list(one.sites), shared=one.shared, pin=one.pin is not None,
+    )  # fmt: skip
+
+
+def _profiles(routes: APIRouter, office: Office, once: Once) -> None:
+    @routes.get("/profiles")
+    def profiles() -> ProfilesOut:
+        """Those that there are, and which appliance carries which now."""
+        now_ms = office.console.wall_ms()
+
+        def assigned(one: Appliance) -> AssignedOut:
+            return AssignedOut(appliance=one.id, carries=one.carries(now_ms))
+
+        return ProfilesOut(
+            profiles=[
+                ProfileOut(label=label, use=use, sources=list(sources))
+                for label, use, sources in office.tools.profiles()
+            ],
+            appliances=[assigned(one) for one in office.console.records.registry().appliances],
+        )
+
+    @routes.post("/appliances/{appliance_id}/profile")
+    def assign(appliance_id: str, said: AssignIn, key: Key) -> PublishedOut:
+        """What alarms later or more seldom then is asked of a second person."""
+        form = {"appliance": appliance_id, "profile": said.profile}
+        deed = f"profile {appliance_id}"
+        return once.do(key, deed, said, lambda: PublishedOut(proposal=assign_profile(office, form) or None))
+
+
+def _discovery(routes: APIRouter, office: Office, once: Once) -> None:
+    @routes.get("/discovery")
+    def waiting() -> DiscoveryOut:
+        found = office.console.records.waiting()
+        return DiscoveryOut(
+            waiting=[
+                WaitingOut(node=node, channel=channel, quantity=Quantity(code).word, readings=n)
+                for node, channel, code, n in found
+            ]
+        )
+
+    @routes.post("/discovery")
+    def adopt(said: AdoptIn, key: Key) -> DoneOut:
+        """A channel that waits becomes a sensor."""
+
+        def deed() -> DoneOut:
+            adopt_channel(office, {name: str(value) for name, value in said.model_dump().items()})
+            return DoneOut(done=True)
+
+        return once.do(key, "adopt", said, deed)
+
+
+def _gateways(routes: APIRouter, office: Office, once: Once) -> None:
+    @routes.get("/gateways")
+    async def gateways() -> GatewaysOut:
+        look = await office.console.hub.look()
+        now_ms = look.fleet.now_ms
+        reports = {
+            g.id: GatewayOut(
+                id=g.id, heard_at=rfc3339(g.arrived_ms), heard=heard(g, now_ms), pending=g.pending,
+                oldest=rfc3339(g.oldest_ms) if g.oldest_ms else None, lost=g.lost,
+            )
+            for g in look.gateways
+        }  # fmt: skip
+        entries = {g.id: g for g in look.registry.gateways}
+        found = [
+            PlacedOut(
+                id=id_, site=entries[id_].site if id_ in entries else None,
+                phone=entries[id_].phone if id_ in entries else None, report=reports.get(id_),
+            )
+            for id_ in sorted({*entries, *reports})
+        ]  # fmt: skip
+        return GatewaysOut(gateways=found)
+
+    @routes.post("/gateways")
+    def put(said: GatewayIn, key: Key) -> DoneOut:
+        """Where one stands, and the number of its guard's SIM."""
+
+        def deed() -> DoneOut:
+            put_gateway(office, {"id": said.id, "site": said.site or "", "phone": said.phone or ""})
+            return DoneOut(done=True)
+
+        return once.do(key, "gateway", said, deed)
+
+
+def _backups(routes: APIRouter, office: Office, once: Once) -> None:
+    @routes.get("/backups")
+    def backups() -> BackupsOut:
+        return BackupsOut(backups=[backup_out(one) for one in kept(office)])
+
+    @routes.post("/backups", status_code=201)
+    def make(key: Key) -> BackupOut:
+        """Made and read through again; two within one second are one."""
+
+        def deed() -> BackupOut:
+            name = make_backup(office)
+            return backup_out(next(one for one in kept(office) if one.name == name))
+
+        return once.do(key, "backup", "", deed)
+
+    @routes.post("/backups/{name}/rehearsal")
+    def rehearse(name: Annotated[str, Path(max_length=40)], key: Key) -> RehearsedOut:
+        """Brought back into a folder that is thrown away."""
+        folder = folder_of(office, name)
+
+        def deed() -> RehearsedOut:
+            try:
+                office.tools.rehearse(folder)
+            except ColdChainError as bad:
+                return RehearsedOut(name=name, sound=False, why=str(bad))
+            return RehearsedOut(name=name, sound=True, why="")
+
+        return once.do(key, f"rehearse {name}", "", deed)
+
+
+def backup_out(one: Kept) -> BackupOut:
+    return BackupOut(name=one.name, made=rfc3339(one.made_ms), bytes=one.bytes, counts=list(one.counts))
