@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from coldchain.cli.common import Json, say
+from coldchain.cli.progress import progress
 
 
 def demo(
@@ -86,7 +87,7 @@ def demo(
         influx_url=influx_url,
         history=history and appliances > 0 and not replay,
     )
-    books = run_demo(plan, for_, say)
+    books = run_demo(plan, for_, say, progress)
     if json_:
         typer.echo(json.dumps(books.as_dict()))
     else:

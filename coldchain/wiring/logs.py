@@ -6,6 +6,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -43,3 +46,25 @@ def warnings_to_stderr() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+@contextmanager
+def logs_to(path: Path) -> Iterator[None]:
+    """Meanwhile the lines of this process go to the end of that file, as JSON; then to where they went."""
+    configured, before = structlog.is_configured(), structlog.get_config()
+    shown = [one for one in before["processors"] if not isinstance(one, _RENDERERS)]
+    with path.open("a", encoding="utf-8") as file:
+        structlog.configure(
+            processors=[*shown, structlog.processors.JSONRenderer()],
+            logger_factory=structlog.PrintLoggerFactory(file),
+            cache_logger_on_first_use=False,
+        )
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+            if not configured:
+                structlog.reset_defaults()
+
+
+_RENDERERS = (structlog.dev.ConsoleRenderer, structlog.processors.JSONRenderer)

@@ -65,7 +65,7 @@ def test_the_books_have_a_line_of_their_own_for_it(month: tuple[Path, Settings],
     books = keep_books(month[1], APPLIANCES)
     assert books.balanced
     assert books.readings_accepted == books.readings_recorded == 0, "no gateway accepted any of it"
-    assert books.readings_seeded > APPLIANCES * DAYS * 288
+    assert books.readings_seeded > APPLIANCES * DAYS * 144
     copy = tmp_path / "copy"
     shutil.copytree(month[0], copy)
     db = sqlite3.connect(copy / "readings.db")
@@ -121,13 +121,13 @@ def test_readings_were_due_less_often_and_no_chart_has_holes_for_it(
     registry = registry_of(month[1])
     sensor = registry.sensor_by_id[f"{registry.appliances[0].id}/load"]
     (pace,) = sensor.paces
-    assert (sensor.due_s(pace.until_ms - 1), sensor.due_s(pace.until_ms)) == (300, 60)
+    assert (sensor.due_s(pace.until_ms - 1), sensor.due_s(pace.until_ms)) == (600, 60)
     reader = JournalReader(month[1].readings_db)
     end = pace.until_ms - 2 * DAY
     first, step, n = steps(end - DAY, end, 480, sensor.due_s(end - DAY))
     _, low, high, count = reader.min_max(sensor.id, first, first + n * step, n)
     assert series_of(sensor.id, first, step, end, low, high, count).gaps() == []
-    assert (np.diff(reader.readings(sensor.id, end - DAY, end)["at_ms"]) == 300_000).all()
+    assert (np.diff(reader.readings(sensor.id, end - DAY, end)["at_ms"]) == 600_000).all()
 
 
 def test_both_chains_of_the_month_verify(month: tuple[Path, Settings]) -> None:
@@ -143,7 +143,7 @@ def test_a_month_that_broke_off_is_begun_anew_and_one_that_stands_is_kept(
     tmp_path.joinpath("readings.db").write_bytes(b"half a file")
     assert seeded(tmp_path, 2)[2]
     before = keep_books(seeded(tmp_path, 2)[1], 2).readings_seeded
-    assert before > 2 * 288
+    assert before > 2 * 144
     assert not seeded(tmp_path, 2)[2], "it stands"
     other = tmp_path / "other"
     other.mkdir()

@@ -147,6 +147,7 @@ device = "lines/*"
 {influx}
 [notify]
 kind = "modem"
+sms_price = 150  # invented, as all of this
 [notify.modem]
 device = "modem"
 
@@ -199,6 +200,8 @@ def publish_registry(
         sensors=_merged(old.sensors, (*new.sensors, *trial.sensors)),
         people=_merged(old.people, (*new.people, *trial.people)),
         gateways=_merged(old.gateways, new.gateways),
+        rotas=old.rotas,
+        policies=old.policies,
     )
     if merged != old:
         desk = Desk(settings.desk_db, lambda: wall_ms)

@@ -18,6 +18,7 @@ from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.wiring.demo.account import Books, keep_books, pending
 from coldchain.wiring.demo.files import NODE, ReplaySensor, replay_sensors
+from coldchain.wiring.demo.month.begin import Bar, no_bar, seed_month
 from coldchain.wiring.demo.plan import DemoPlan, publish_registry, registry_of, save_world, write_settings
 from coldchain.wiring.demo.show import Show, greeting
 from coldchain.wiring.process import PROCESSES, alone
@@ -52,7 +53,7 @@ def told_as_bad_data(path: Path | None) -> Iterator[None]:
 class Demo:
     """One run in one folder."""
 
-    def __init__(self, plan: DemoPlan, say: Say) -> None:
+    def __init__(self, plan: DemoPlan, say: Say, bar: Bar = no_bar) -> None:
         self.plan, self._say = plan, say
         self.told = threading.Event()
         if plan.until_replayed and not plan.replay:
@@ -63,9 +64,7 @@ class Demo:
         with told_as_bad_data(plan.scenario):  # the world loads it; a person hears of it here
             _ = plan.scenario and Scenario.load(plan.scenario)
         if plan.history:
-            from coldchain.wiring.demo.month.begin import seed_month
-
-            seed_month(plan, self.settings, self.fleet, wall_ms(), say)
+            seed_month(plan, self.settings, self.fleet, wall_ms(), say, bar)
         sensors = self._replayed()
         self.registry = publish_registry(plan, self.settings, self.fleet, sensors, wall_ms())
         self.start_ms = wall_ms()
@@ -162,10 +161,10 @@ class Demo:
             self.supervisor.check()
 
 
-def run_demo(plan: DemoPlan, for_s: float | None, say: Say) -> Books:
+def run_demo(plan: DemoPlan, for_s: float | None, say: Say, bar: Bar = no_bar) -> Books:
     """The whole of it; SIGTERM and Ctrl-C end it cleanly, with the books closed."""
     with alone("demo", plan.directory):
-        demo = Demo(plan, say)
+        demo = Demo(plan, say, bar)
         signal.signal(signal.SIGTERM, lambda *_: demo.told.set())
         signal.signal(signal.SIGINT, lambda *_: demo.told.set())
         return demo.run(for_s)

@@ -5,19 +5,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
 from coldchain.records.duty import Pace
 from coldchain.records.registry import Registry, Sensor
 from coldchain.settings import Settings
+from coldchain.wiring.demo.month.estate import with_devices, write_devices
 from coldchain.wiring.demo.month.past import EVERY_S, SLOW_S
 from coldchain.wiring.demo.month.rows import sensors_of
 from coldchain.wiring.demo.month.seed import TICK_MS, Month
-from coldchain.wiring.demo.month.story import DAY_MS, DAYS
+from coldchain.wiring.demo.month.staff import with_rotas
+from coldchain.wiring.demo.month.story import DAY_MS, DAYS, scenario
 from coldchain.wiring.demo.plan import BACKFILL_S, DemoPlan, registry_of, save_world
+from coldchain.wiring.logs import logs_to
 from firmware_sim.fleet import Fleet
 
 BEGUN, DONE = "month.begun", "month.json"
+
+
+Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+
+def no_bar(_: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    """For those that look at nothing."""
+    return nullcontext(lambda *_: None)
 
 
 def has_month(plan: DemoPlan) -> bool:
@@ -26,11 +38,16 @@ def has_month(plan: DemoPlan) -> bool:
 
 
 def seed_month(
-    plan: DemoPlan, settings: Settings, fleet: Fleet, now_ms: int, say: Callable[[str], None]
+    plan: DemoPlan,
+    settings: Settings,
+    fleet: Fleet,
+    now_ms: int,
+    say: Callable[[str], None],
+    bar: Bar = no_bar,
 ) -> bool:
     """Write the month before `now_ms`, where the folder has no readings yet. True when it did.
 
-    One that broke off is thrown away and written anew.
+    One that broke off is thrown away and written anew. bar: shows how far it is.
     """
     begun, done = plan.directory / BEGUN, plan.directory / DONE
     stores = (settings.readings_db, settings.alarms_db, settings.desk_db)
@@ -46,9 +63,14 @@ def seed_month(
     save_world(plan, [], now_ms)
     say(f"writing the {DAYS} days before this demo ... (--no-history leaves them out)")
     began_s = monotonic()
-    registry = registry_of(fleet)
-    month = Month(plan, settings, fleet, span)
-    came_to = month.run(paced(registry, fleet), lambda now: resumed(now, registry, until_ms))
+    spared = {name for one in scenario(until_ms).resolve(fleet, plan.seed).faults for name in one.appliances}
+    registry = with_rotas(with_devices(registry_of(fleet), until_ms, spared), now_ms)
+    logs = plan.directory / "log"
+    logs.mkdir(exist_ok=True)
+    with bar("the days before") as step, logs_to(logs / "month.log"):
+        month = Month(plan, settings, fleet, span)
+        came_to = month.run(paced(registry, fleet), lambda now: resumed(now, registry, until_ms), step)
+        write_devices(settings.desk_db, lambda: until_ms, registry, until_ms, spared)
     done.write_text(
         json.dumps(
             {"what": "simulated history", "from_ms": span[0], "until_ms": span[1], **came_to}, indent=1

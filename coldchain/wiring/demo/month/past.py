@@ -28,7 +28,7 @@ from firmware_sim.physics.quantities import Quantity
 from firmware_sim.physics.state import COARSEST_DT_S
 from firmware_sim.physics.world import World
 
-EVERY_S = 300
+EVERY_S = 600
 """A temperature is read this often [s]."""
 SLOW_S = 3600
 """What hardly moves, and the heartbeat of contacts [s]."""

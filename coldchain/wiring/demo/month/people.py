@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from alerts.oncall.rota import on_duty
 from coldchain.records.alarms import Alarm, AlarmsReader
 from coldchain.records.registry import Desk, Registry
 from coldchain.wiring.demo.month.deeds import Orders, findings
@@ -31,6 +32,26 @@ WATCHED = Repair("its time outside for the day is used up", "held its range for 
 ELSE = ("door", "door was not shut; shut it and stayed until it cooled")
 
 
+QUICK, SLOW, LATE = 82, 93, 97
+"""Of a hundred alarms so many are answered within 12 minutes, 40, two hours; the rest by nobody."""
+NEVER_MS = 2**62
+
+
+def answer_ms(alarm: Alarm) -> int:
+    """When somebody will answer it [ms]; NEVER_MS: nobody will, which happens to warnings only."""
+    drawn = zlib.crc32(f"{alarm.id} answered".encode())
+    luck, spread = drawn % 100, drawn // 100
+    if luck < QUICK or (alarm.severity == "critical" and luck >= LATE):
+        minutes = 2 + spread % 10
+    elif luck < SLOW:
+        minutes = 12 + spread % 28
+    elif luck < LATE:
+        minutes = 40 + spread % 80
+    else:
+        return NEVER_MS
+    return alarm.raised_ms + minutes * MINUTE_MS + drawn % 60 * 1000
+
+
 class People:
     """Call `react` after every step. `repairs`: what the contractor will have done, by appliance."""
 
@@ -46,8 +67,14 @@ class People:
         self._orders = orders
         self._marked: set[str] = set()
         self._due: dict[tuple[str, str], int] = {}
-        self._asked = 0
+        self._asked = self._now_ms = 0
         self._back_ms: dict[str, int] = {}
+
+    @property
+    def next_ms(self) -> int | None:
+        """When somebody answers next [ms]; None: nobody is about to."""
+        found = [at_ms for (_, what), at_ms in self._due.items() if what == "answer" and at_ms < NEVER_MS]
+        return min(found, default=None)
 
     @property
     def asked(self) -> int:
@@ -56,8 +83,12 @@ class People:
 
     def react(self, now_ms: int) -> bool:
         """True when somebody did something: alerts has commands to apply."""
-        before = self._asked
-        for alarm in self._alarms.open_alarms():
+        before, self._now_ms = self._asked, now_ms
+        alarms = self._alarms.open_alarms()
+        called = {alarm.id for alarm in alarms if alarm.state == "unacknowledged"}
+        for key in [key for key in self._due if key[1] == "answer" and key[0] not in called]:
+            del self._due[key]  # it is over, or another answered
+        for alarm in alarms:
             self._look(alarm, now_ms)
         self._repaired(now_ms)
         self._orders.look(now_ms, self._registry().people[0].id)
@@ -69,8 +100,11 @@ class People:
             self._ask("finding", alarm, verdict=verdict, cause=cause, reason="looked back on")
 
     def _look(self, alarm: Alarm, now_ms: int) -> None:
-        if alarm.state == "unacknowledged" and self._is_time(alarm, "answer", now_ms, 4, 14):
-            self._answer(alarm, now_ms)
+        if alarm.state == "unacknowledged":
+            key = alarm.id, "answer"
+            if now_ms >= self._due.setdefault(key, max(now_ms, answer_ms(alarm))):
+                del self._due[key]
+                self._answer(alarm, now_ms)
         elif alarm.state in WAITING and alarm.product and self._is_time(alarm, "fate", now_ms, 70, 170):
             self._dispose(alarm)
         elif alarm.state == "returned" and not alarm.product and self._is_time(alarm, "seen", now_ms, 10, 60):
@@ -100,6 +134,8 @@ class People:
         if refuge is not None:
             why = f"blood moved to {refuge}: {repair.seen}"
             self._ask("acknowledge", alarm, action="moved", target=refuge, reason=why)
+        else:
+            self._ask("acknowledge", alarm, action="work", reason=repair.seen)
         said = {"appliance": alarm.appliance, "to": refuge or "empty", "reason": repair.seen}
         self._ask("out_of_service", alarm, whole=True, **said)
         self._back_ms[alarm.appliance] = max(now_ms, repair.done_ms) + 25 * HOUR_MS
@@ -138,7 +174,11 @@ class People:
         self._desk.command(f"month-{self._asked}", verb, person=person, alarm=alarm, body=body)
 
     def _who(self, site: str, role: str) -> str:
-        people = self._registry().people_for(site) or self._registry().people
+        registry = self._registry()
+        called = on_duty(registry, site, 1, self._now_ms) if role == "technician" else []
+        if called:
+            return called[0]
+        people = registry.people_for(site) or registry.people
         return next((one.id for one in people if one.role == role), people[0].id)
 
     def _second(self, person: str) -> str:

@@ -17,7 +17,7 @@ from firmware_sim.physics.quantities import OFFERS, Quantity
 
 ARRIVE_MS = 4_000
 """From the measurement to ingest [ms]."""
-PHASES = 48
+PHASES = 12
 PHASE_MS = 5_000
 """A node measures at its own moment, a multiple of PHASE_MS after the whole minute."""
 

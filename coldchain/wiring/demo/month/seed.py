@@ -26,6 +26,7 @@ from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring import drill
 from coldchain.wiring.demo.month import story
+from coldchain.wiring.demo.month.coming import Coming
 from coldchain.wiring.demo.month.deeds import CAUSE_OF, Orders, trip_of, write_trip
 from coldchain.wiring.demo.month.past import EVERY_S, Stretch, stretches
 from coldchain.wiring.demo.month.people import People
@@ -40,18 +41,20 @@ from ingest.journal import SqliteJournal
 NODE = "demo-month"
 """The node that every reading of the month names: nothing measured it, and whoever asks can see it."""
 TICK_MS = EVERY_S * 1000
-AFTER_MS = 240_000
+AFTER_MS = 60_000
 """All that was measured within a tick has arrived so long after its end [ms]."""
-CALM, CALLED, KNOWN = 72, 1, 6
+CALM, CALLED, KNOWN = 36, 1, 3
 """Ticks of a step: all is well; somebody is called; somebody has answered and it stands."""
 BEGINS_S = 1800
 """For so long after its beginning a fault is looked at tick by tick."""
-LOOKS_BACK = 12
+LOOKS_BACK = 6
 """What was outside its limits within so many ticks is no news."""
 FLUSH_MS = 86_400_000
 """So much stays in the log, whose reader keeps it decoded. Loads then go into chunks."""
 LATE_MS = 600_000
-STEP_S = 5.0
+STEP_S = 1.0
+LASTS = 3
+"""Somebody is called within so many ticks of what calls them, as a rule."""
 
 
 class Post:
@@ -121,8 +124,10 @@ class Month:
         self._held: list[Rows] = []
         self._flushed_ms = self._start_ms
 
-    def run(self, before: Registry, after: Callable[[Registry], Registry]) -> dict[str, int]:
-        """before: the registry as it was in the month; after: what becomes of it at the end."""
+    def run(
+        self, before: Registry, after: Callable[[Registry], Registry], step: Callable[[int, int], None]
+    ) -> dict[str, int]:
+        """before: the registry as it was in the month; after: what becomes of it; step: (done, of)."""
         settings, clock = self._settings, self._clock
         self._desk.publish(before, author="demo", reason="the demo's month: simulated history")
         journal = SqliteJournal(settings.readings_db)
@@ -144,6 +149,7 @@ class Month:
         for stretch in stretches(self._plan.world_file, self._start_ms, self._until_ms):
             for begin_ms, end_ms in self._cuts(stretch):
                 self._step(self._prepared(stretch, begin_ms, end_ms), end_ms)
+            step(int(stretch.at_ms[-1]) + TICK_MS - self._start_ms, self._until_ms - self._start_ms)
         self._flush(last=True)
         if (trip := trip_of(self._registry(), self._until_ms)) is not None:
             write_trip(settings.desk_db, clock.wall_ms, trip)
@@ -171,6 +177,7 @@ class Month:
         by_name = {sensor: number for (_, _, sensor), number in zip(told, numbers, strict=True)}
         self._names = names_of(self._fleet, by_name, self._history.source(NODE))
         bounds = [PROFILES[one.profile] for one in self._fleet.appliances]
+        self._coming = Coming(bounds, self._names.phase_ms)
         self._low = np.array([-(2**40) if b.low_c is None else round(b.low_c * 1000) for b in bounds])
         self._high = np.array([2**40 if b.high_c is None else round(b.high_c * 1000) for b in bounds])
 
@@ -206,10 +213,10 @@ class Month:
             at += ticks
 
     def _patience(self) -> int:
-        states = {alarm.state for alarm in self._alarms.open_alarms()}
-        if "unacknowledged" in states:
+        answer_ms = self._people.next_ms
+        if answer_ms is not None and answer_ms < self._clock.now_ms + KNOWN * TICK_MS:
             return CALLED
-        return KNOWN if states & {"acknowledged", "returned", "disposition_due"} else CALM
+        return KNOWN if self._alarms.open_alarms() else CALM
 
     def _busy(self, stretch: Stretch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """(T,) ticks at which something has just gone out of its limits, failed, or begun to go wrong."""
@@ -217,6 +224,8 @@ class Month:
         busy = np.array(
             [(now & ~out[max(0, t - LOOKS_BACK) : t].any(axis=0)).any() for t, now in enumerate(out)]
         )
+        busy |= self._coming.foreseen(stretch)
+        busy = np.convolve(busy, np.ones(LASTS))[: len(busy)] > 0
         for fault in self._schedule.faults:
             begin = self._until_ms + round(fault.start_s * 1000)
             busy |= (stretch.at_ms >= begin) & (stretch.at_ms < begin + BEGINS_S * 1000)
@@ -230,7 +239,13 @@ class Month:
             self._history.log(rows, self._clock.now_ms)
             self._logged.append(rows)
         self._settle()
-        if self._people.react(self._clock.now_ms):
+        while True:
+            if self._people.react(self._clock.now_ms):
+                self._settle()
+            answer_ms = self._people.next_ms
+            if answer_ms is None or answer_ms >= end_ms + TICK_MS:
+                break
+            self._clock.leap(max(self._clock.now_ms + 1, answer_ms))
             self._settle()
         if end_ms - self._flushed_ms >= FLUSH_MS:
             self._flushed_ms = end_ms

@@ -90,9 +90,9 @@ HAND_MS, HAND_MIN, HAND_K = 600_000, 20, 9.0
 
 
 def instant_of(until_ms: int, ago: int, clock: float) -> int:
-    """That local clock time, so many days before the demo [ms], on a whole five minutes."""
+    """That local clock time, so many days before the demo [ms], on a whole ten minutes."""
     midnight = (until_ms + ZONE_MS) // DAY_MS * DAY_MS - ZONE_MS
-    return (midnight - ago * DAY_MS + round(clock * 3_600_000)) // 300_000 * 300_000
+    return (midnight - ago * DAY_MS + round(clock * 3_600_000)) // 600_000 * 600_000
 
 
 def scenario(until_ms: int) -> Scenario:
