@@ -48,7 +48,7 @@ from dashboards.console.source import Look, Records
 from dashboards.console.sparks import SPARK_KEEP_MS, Sparks
 from dashboards.console.strip import facts
 from dashboards.console.times import age, clock, full, left, offset_text, span
-from dashboards.console.values import celsius, reading_text
+from dashboards.console.values import celsius, figure, reading_text
 from dashboards.console.views import ORDER, Row
 from dashboards.console.wall import wall_of
 from dashboards.console.words import language, t, word
@@ -114,6 +114,7 @@ class Console:
             "refresh_s": REFRESH_S,
             "spark_keep_ms": SPARK_KEEP_MS,
             "celsius": celsius,
+            "figure": figure,
             "reading_text": reading_text,
             "span": span,
             "ago": age,

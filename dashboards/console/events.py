@@ -16,6 +16,7 @@ from coldchain.records.devices import Dossier
 from coldchain.records.registry import Appliance, Sensor
 from coldchain.records.work import WorkOrder
 from dashboards.console.series import Series
+from dashboards.console.values import figure
 from dashboards.console.words import t, word
 
 EXACT_MAX_MS = 31 * 86_400_000
@@ -100,7 +101,7 @@ def calibrations(sensors: Iterable[Sensor], dossier: Dossier) -> Iterator[tuple[
     offsets = {(s.id, offset.from_ms): offset.offset_k for s in sensors for offset in s.offsets}
     for (sensor, at_ms), offset_k in offsets.items():
         number = papers.pop((sensor, at_ms), "")
-        yield at_ms, at_ms, f"{sensor}: {offset_k:+g} K {number}".strip()
+        yield at_ms, at_ms, f"{sensor}: {figure(offset_k, '+g')} K {number}".strip()
     for (sensor, at_ms), number in papers.items():
         yield at_ms, at_ms, f"{sensor} {number}".strip()
 

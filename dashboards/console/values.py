@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of readings as people read them. Values are thousandths of the quantity's unit."""
+"""Values of readings as people read them, in the language that speaks: some write a decimal comma.
+
+Values are thousandths of the quantity's unit.
+"""
 
 from __future__ import annotations
 
 from coldchain.kernel.words import NO_VALUE, Quantity
 from dashboards.console.english import ENGLISH
-from dashboards.console.words import t, word
+from dashboards.console.words import Figure, local, t, word
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -19,6 +22,10 @@ def decimal(value: int, places: int) -> str:
     >>> decimal(9_149, 1), decimal(-25_050, 1), decimal(-49, 1), decimal(6_000, 1)
     ('9.1', '−25.1', '0.0', '6.0')
     """
+    return local(_plain(value, places))
+
+
+def _plain(value: int, places: int) -> str:
     unit = 10 ** (3 - places)
     steps = (abs(value) + unit // 2) // unit
     text = f"{steps / 10**places:.{places}f}"
@@ -31,18 +38,37 @@ def number_c(value: int, low: int | None = None, high: int | None = None) -> str
     >>> number_c(6_040, high=6_000), number_c(6_060, high=6_000), number_c(6_004, high=6_000)
     ('6.04', '6.1', '6.004')
     """
+    return local(_plain_c(value, low, high))
+
+
+def _plain_c(value: int, low: int | None, high: int | None) -> str:
     for places in (1, 2, 3):
         unit = 10 ** (3 - places)
         shown = (abs(value) + unit // 2) // unit * unit * (-1 if value < 0 else 1)
         crosses_high = high is not None and (value > high) != (shown > high)
         crosses_low = low is not None and (value < low) != (shown < low)
         if not (crosses_high or crosses_low):
-            return decimal(value, places)
-    return decimal(value, 3)
+            return _plain(value, places)
+    return _plain(value, 3)
 
 
 def celsius(value: int, low: int | None = None, high: int | None = None) -> str:
-    return f"{number_c(value, low, high)}{NBSP}°C"
+    """A temperature with its unit; digits as `number_c` has them."""
+    return str(later_c(value, low, high))
+
+
+def later_c(value: int, low: int | None = None, high: int | None = None) -> Figure:
+    """As `celsius`, for whoever reads it later."""
+    return Figure(f"{_plain_c(value, low, high)}{NBSP}°C")
+
+
+def figure(value: float | None, form: str = ".1f") -> str:
+    """Any number by Python's format, with a real minus sign; a dash where there is none.
+
+    >>> figure(-0.25, "+.2f"), figure(None)
+    ('−0.25', '–')
+    """
+    return "–" if value is None else local(format(value, form).replace("-", MINUS))
 
 
 def limits_text(low: int | None, high: int | None) -> str:

@@ -19,7 +19,7 @@ from coldchain.records.alarms import PUT_ASIDE, Alarm
 from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
 from dashboards.console.times import clock
-from dashboards.console.values import celsius, limits_text, number_c
+from dashboards.console.values import later_c, limits_text, number_c
 from dashboards.console.words import Coded, Joined, Text, said, t, word
 
 ORDER = tuple(Health)
@@ -61,8 +61,7 @@ class Limit:
 class Row:
     """One appliance on the fleet page.
 
-    number   last value without unit, or "" when it is not known now
-    value    the same in thousandths of °C, None when it is not known now
+    value    last value in thousandths of °C, None when it is not known now
     reason   one line: why it is in this state
     at_ms    instant of the newest reading of its main sensor, None before the first
     sensor   the sensor that the value and the sparkline are of
@@ -78,7 +77,6 @@ class Row:
     site_name: str
     province: str
     state: Health
-    number: str
     reason: Text
     at_ms: int | None
     limit: Limit
@@ -92,6 +90,11 @@ class Row:
     blind_ms: int | None = None
 
     @property
+    def number(self) -> str:
+        """The value without unit as the reader's language writes it, or "" when it is not known now."""
+        return "" if self.value is None else number_c(self.value, self.limit.low, self.limit.high)
+
+    @property
     def place(self) -> str:
         """The site, and its province where the site's name does not tell it."""
         told = not self.province or self.province.split()[0].lower() in self.site_name.lower()
@@ -100,8 +103,12 @@ class Row:
     @property
     def find(self) -> str:
         """What the search looks in, lower case."""
-        words = (self.name, self.id, self.site_name, self.province, word("appliance", self.kind), self.state)
-        return " ".join(words).lower()
+        return f"{self.name} {self.id} {self.site_name} {self.find_unseen}".lower()
+
+    @property
+    def find_unseen(self) -> str:
+        """What the search looks in besides the name, id and place that the row shows, lower case."""
+        return " ".join((self.province, word("appliance", self.kind), self.state)).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +218,6 @@ def _row(
         site_name=site.name,
         province=site.province,
         state=state,
-        number=number_c(last.value, limit.low, limit.high) if last is not None and known else "",
         reason=reason,
         at_ms=last.at_ms if last is not None else None,
         limit=limit,
@@ -276,7 +282,7 @@ def _by_alarms(
         parts: list[Text] = [_condition(alarm, since)]
         peak = _peak(alarm, last)
         if peak is not None:
-            parts.append(said("why.peak", peak=celsius(peak, limit.low, limit.high)))
+            parts.append(said("why.peak", peak=later_c(peak, limit.low, limit.high)))
         if alarm.state == "acknowledged":
             parts.append(said("why.acknowledged"))
         if alarm.state in PUT_ASIDE:
@@ -298,7 +304,7 @@ def _peak(alarm: Alarm, last: LastReading | None) -> int | None:
 
 def _condition(alarm: Alarm, since: str) -> Text:
     if alarm.kind in ("high", "low") and alarm.limit_value is not None:
-        return said(f"why.{alarm.kind}", limit=celsius(alarm.limit_value), since=since)
+        return said(f"why.{alarm.kind}", limit=later_c(alarm.limit_value), since=since)
     return said("why.alarm", kind=Coded("kind", alarm.kind), since=since)
 
 
@@ -306,7 +312,7 @@ def _was(last: LastReading, limit: Limit, judge: Judge) -> Text:
     at = judge.at(min(last.at_ms, last.arrived_ms))
     if failed(last):
         return said("why.unknown_failed", at=at)
-    return said("why.unknown_was", value=celsius(last.value, limit.low, limit.high), at=at)
+    return said("why.unknown_was", value=later_c(last.value, limit.low, limit.high), at=at)
 
 
 def _by_silence(main: Sensor | None, last: LastReading | None, limit: Limit, judge: Judge) -> Verdict | None:
@@ -337,7 +343,7 @@ def _by_readings(
         bound = limit.high if outside > 0 else limit.low
         assert bound is not None
         key = "why.above_now" if outside > 0 else "why.below_now"
-        return Health.WARNING, said(key, limit=celsius(bound)), (0, -abs(outside))
+        return Health.WARNING, said(key, limit=later_c(bound)), (0, -abs(outside))
     notes: list[Text] = [
         text for quantity, bad, text in NOTES if _says(sensors, latest, quantity, bad, judge)
     ]

@@ -18,6 +18,8 @@ from pathlib import Path
 from dashboards.console.english import ENGLISH
 
 LANGUAGES = {"lo": "ລາວ", "en": "English", "fr": "Français", "vi": "Tiếng Việt"}
+COMMA = frozenset({"lo", "fr", "vi"})
+"""These write a decimal comma; programs and files always read a point."""
 LOCALE = Path(__file__).parent / "locale"
 _language: ContextVar[str] = ContextVar("language", default="en")
 
@@ -71,6 +73,19 @@ class Coded:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with a point and its unit, that is written as the reader's language writes it: `local`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return local(self.text)
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """Texts with something between them."""
 
@@ -91,6 +106,18 @@ def said(key: str, **values: object) -> Said:
     """`t`, for later. KeyError for a key that is not in the catalogue."""
     assert key in ENGLISH, key
     return Said(key, tuple(sorted(values.items())))
+
+
+def local(figure: str) -> str:
+    """A number that was written with a point, as the language that speaks writes it.
+
+    >>> with speaking("lo"):
+    ...     local("−25.1 °C")
+    '−25,1 °C'
+    >>> local("−25.1 °C")
+    '−25.1 °C'
+    """
+    return figure.replace(".", ",") if _language.get() in COMMA else figure
 
 
 def preferred(accepted: str) -> str:

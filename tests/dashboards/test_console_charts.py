@@ -166,7 +166,7 @@ def test_work_calibrations_and_assignments_lie_beside_the_curve() -> None:
     ]  # fmt: skip
     sensor = Sensor(id="a/load", node="n", channel=0, offsets=(Offset(from_ms=4 * h, offset_k=-0.3),))
     lane = told_lane("calibration", calibrations([sensor], Dossier("s", ())), h, 10 * h)
-    assert [(s.from_ms // h, s.until_ms // h, s.label) for s in lane.spans] == [(4, 4, "a/load: -0.3 K")]
+    assert [(s.from_ms // h, s.until_ms // h, s.label) for s in lane.spans] == [(4, 4, "a/load: −0.3 K")]
     carries = (Assignment(carries="red-cells@eu"), Assignment(carries="empty", from_ms=6 * h))
     appliance = Appliance(id="a", name="A", site="x", assignments=carries)
     lane = told_lane("assignment", assigned(appliance), h, 10 * h)

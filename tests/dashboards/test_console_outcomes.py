@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What alerts writes into the record in English is read in the reader's language."""
 
+import inspect
+import re
+
 import pytest
 
 from alerts.lifecycle import TRANSITIONS
+from alerts.site import supply
 from alerts.site.causes import WORDS
 from dashboards.console.alarms.outcomes import evidence_said, outcome_said
 from dashboards.console.words import speaking
@@ -21,6 +25,13 @@ REFUSED = (
     "refused: vte-br-000 is not for blood yet: no probe measures it",
     "nothing to do: alarm 3 passed no limit of a product; acknowledge it",
     "nothing to do",
+    "refused: there is no appliance 'x'",
+    "refused: '70000' is no temperature of a blood bank, in thousandths of a degree",
+    "refused: 2026-01-01T00:00:00Z is not within the last month",
+    "refused: there is no reading by hand '9'",
+    "refused: from 'a' to 'a': two different appliances of the registry, please",
+    "refused: 'odd' is no finding; one of true, nuisance, missed",
+    "refused: 'odd' is no cause; one of door",
 )
 
 
@@ -48,3 +59,29 @@ def test_the_two_of_service_are_not_mixed_up() -> None:
     assert outcome_said("nothing to do: x is not out of service") == "It is not out of service."
     assert outcome_said("nothing to do: x is out of service") == "It is out of service already."
     assert evidence_said("nobody knows") == "nobody knows"
+
+
+@pytest.mark.parametrize("language", ["lo", "fr", "vi"])
+def test_what_speaks_for_a_power_cut_is_not_english(language: str) -> None:
+    told = (
+        "97 %: mains absent at 3 of 5 appliances, cooling stopped at 2",
+        "90 %: batteries fall at 4 of 5 appliances",
+        "99 %: cooling stopped together at 4 of 5 appliances, no contact for mains",
+    )
+    for evidence in told:
+        assert evidence_said(evidence) == evidence
+        with speaking(language):
+            said = evidence_said(evidence)
+        assert re.findall(r"\d+", said) == re.findall(r"\d+", evidence), "the same counts in the same order"
+        assert not any(word in said for word in ("mains", "cooling", " fall", "appliances")), said
+
+
+def test_a_power_cut_is_told_as_alerts_writes_it() -> None:
+    """Each sentence of `supply` is known here."""
+    count = r"{len\(\w+\)}"
+    written = re.findall(r'told \+?= f"(.+)"', inspect.getsource(supply))
+    assert len(written) == 4
+    with speaking("fr"):
+        for sentence in written:
+            for part in re.sub(count, "3", sentence).removeprefix(", ").split(", "):
+                assert part not in evidence_said(f"97 %: {part}"), part

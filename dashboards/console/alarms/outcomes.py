@@ -15,6 +15,13 @@ from dashboards.console.words import t, word
 _ENGLISH = {english: key for key, english in OUTCOME_WORDS.items()}
 """Fixed pieces of alerts' sentences -> their key."""
 _IS = re.compile(r"alarm (?P<n>\d+) is (?P<state>\w+): (?P<why>.+)")
+_OF_SITES = (
+    (re.compile(r"mains absent at (?P<n>\d+) of (?P<all>\d+) appliances"), "spoke.mains_off_at"),
+    (re.compile(r"cooling stopped at (?P<n>\d+)"), "spoke.stopped_at"),
+    (re.compile(r"batteries fall at (?P<n>\d+) of (?P<all>\d+) appliances"), "spoke.batteries"),
+    (re.compile(r"cooling stopped together at (?P<n>\d+) of (?P<all>\d+) appliances"), "spoke.together"),
+)
+"""What spoke for a power cut of a site, with its counts."""
 _PATTERNS = (
     (re.compile(r"there is no alarm .*"), "came.no_alarm"),
     (re.compile(r"alarm \d+ is \w+, not shelved"), "came.not_shelved"),
@@ -29,6 +36,12 @@ _PATTERNS = (
     (re.compile(r"alarm (?P<n>\d+) passed no limit of a product.*"), "came.no_product"),
     (re.compile(r"alarm (?P<n>\d+) stands: .*"), "came.stands"),
     (re.compile(r"it was taken back before"), "came.taken_back"),
+    (re.compile(r"there is no appliance .*"), "came.no_appliance"),
+    (re.compile(r".* is no temperature of a blood bank.*"), "came.no_temperature"),
+    (re.compile(r"\S+ is not within the last month"), "came.not_this_month"),
+    (re.compile(r"there is no reading by hand .*"), "came.no_hand"),
+    (re.compile(r"from .* to .*: two different appliances.*"), "came.two_places"),
+    (re.compile(r".* is no (?:finding|cause); one of .*"), "came.no_finding"),
     (re.compile(r""), "came.nothing"),
 )
 
@@ -67,5 +80,9 @@ def evidence_said(evidence: str) -> str:
 
 
 def _piece(text: str) -> str:
-    key = _ENGLISH.get(text)
-    return t(key) if key is not None else text
+    if (key := _ENGLISH.get(text)) is not None:
+        return t(key)
+    for pattern, key in _OF_SITES:
+        if found := pattern.fullmatch(text):
+            return t(key, **found.groupdict())
+    return text

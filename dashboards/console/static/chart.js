@@ -14,6 +14,9 @@
     pen.beginPath(); pen.moveTo(-2, 10); pen.lineTo(10, -2); pen.moveTo(-2, 2); pen.lineTo(2, -2); pen.moveTo(6, 10); pen.lineTo(10, 6); pen.stroke();
     return pen.createPattern(tile, "repeat");
   };
+  const lang = document.documentElement.lang;
+  // As the server's own figures: these languages write a decimal comma.
+  const local = (text) => (["lo", "fr", "vi"].includes(lang) ? text.replace(".", ",") : text).replace("-", "−");
   let plot = null, data = null;
 
   const under = (u) => {
@@ -87,7 +90,7 @@
     const room = (data.events.length * LANE) / (u.height - 50); // below the curve, for the lanes
     return [low - margin - ((high - low + 2 * margin) * room) / (1 - room), high + margin];
   };
-  const show = (u, value, _, i) => (i === null ? "–" : value === null || value === undefined ? box.dataset.gap : value.toFixed(1).replace("-", "−") + " " + data.unit);
+  const show = (u, value, _, i) => (i === null ? "–" : value === null || value === undefined ? box.dataset.gap : local(value.toFixed(1)) + " " + data.unit);
   const draw = () => {
     const width = box.clientWidth, height = Math.max(220, Math.min(420, width * 0.42));
     const axis = { stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line") }, font: "13px system-ui, sans-serif" };
@@ -101,7 +104,7 @@
       axes: [{ ...axis, values: [
         [31536000, "{YYYY}", null, null, null, null, null, null, 1], [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
         [86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
-        [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]] }, { ...axis, size: 48, values: (u, ticks) => ticks.map((c) => String(Math.round(c * 100) / 100).replace("-", "−")) }],
+        [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]] }, { ...axis, size: 48, values: (u, ticks) => ticks.map((c) => local(String(Math.round(c * 100) / 100))) }],
       series: [{ label: box.dataset.time, value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
         { label: box.dataset.high, stroke: ink("band"), width: 1.5, points: { show: false }, value: show },
         { label: box.dataset.low, stroke: ink("band"), width: 1.5, points: { show: false }, value: show }],

@@ -56,6 +56,10 @@
 
   // --- search, at once and without asking anybody
   const query = byId("q");
+  const told = (row, parts) => {
+    const text = `${row.querySelector(".who").textContent} ${row.dataset.find}`.toLowerCase();
+    return parts.every((part) => text.includes(part));
+  };
   const chosen = () => new URLSearchParams(location.search).get("state") || "";
   const sift = () => {
     if (!query || !byId("none-found")) return;
@@ -64,7 +68,7 @@
     for (const group of document.querySelectorAll(".group")) {
       let shown = 0;
       for (const row of group.querySelectorAll(".row")) {
-        row.hidden = (state && group.dataset.group !== state) || !parts.every((part) => row.dataset.find.includes(part));
+        row.hidden = (state && group.dataset.group !== state) || !told(row, parts);
         if (!row.hidden) shown++;
       }
       group.hidden = !shown;
