@@ -55,12 +55,12 @@ def compare_file(text: str, path: Path) -> tuple[Head | Altered, int]:
 
     The chain must hold in itself, and be the one that the record has: same number, same hash.
     """
-    chain = chain_of(text)
+    chain = chain_of(text)  # lines end by LF alone: what people wrote may hold U+2028 and the like
     if chain is None:
         raise BadData("that is no file of `coldchain audit export`")
     read: list[Entry] = []
     broken: Altered | None = None
-    for place, line in enumerate(text.splitlines()[1:], 1):
+    for place, line in enumerate(filter(None, text.split("\n")[1:]), 1):
         try:
             read.append(_entry(line))
         except (ValueError, KeyError, TypeError):

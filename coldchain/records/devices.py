@@ -26,7 +26,9 @@ DAY_MS = 86_400_000
 Short = Annotated[str, Field(max_length=120)]
 Long = Annotated[str, Field(max_length=1000)]
 Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
-Instant = Annotated[int, Field(ge=0, lt=2**53)]
+LATEST_MS = 7_400_000_000_000
+"""In the year 2204: what is due some years later still has a date."""
+Instant = Annotated[int, Field(ge=0, lt=LATEST_MS)]
 Celsius = Annotated[float, Field(ge=-120, le=80, allow_inf_nan=False)]
 
 

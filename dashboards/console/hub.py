@@ -32,6 +32,8 @@ STRIP_EVERY_MS = 10_000
 KEEP_EVENTS = 120
 QUEUE_MAX = 64
 VIEWERS_MAX = 500
+STREAM_S = 600.0
+"""Then a stream ends; the browser asks for the next by itself, and the gate looks again who asks [s]."""
 CHANNELS_MAX = 200
 CHANNEL_KEPT_MS = 120_000
 """A channel that nobody follows is kept so long: between a page and its stream, and while a line is down."""
@@ -215,8 +217,9 @@ class Hub:
             if number > since and not queue.full():
                 queue.put_nowait(event)
         channel.viewers.add(queue)
+        until = asyncio.get_running_loop().time() + STREAM_S
         try:
-            while not self._stopping:
+            while not self._stopping and asyncio.get_running_loop().time() < until:
                 event = await queue.get()
                 if event == END:
                     return

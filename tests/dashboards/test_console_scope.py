@@ -9,12 +9,12 @@ import pytest
 from console_addresses import address
 from console_client import Client
 from console_seed import NOW_MS, Seed
-from devices_kit import HERE, KEY, OTHER, PASSWORD, SERIAL, WARM, client, commands, record, seed
+from devices_kit import HERE, KEY, OTHER, PAGE, PASSWORD, SERIAL, WARM, client, commands, record, seed
 
 from coldchain.kernel.errors import BadData
 from coldchain.records.accounts import Accounts
 from coldchain.records.deeds import Deeds
-from coldchain.records.devices import DeviceReader
+from coldchain.records.devices import LATEST_MS, DeviceReader
 from coldchain.records.registry import RegistryReader
 from coldchain.records.work import Work
 from coldchain.wiring.changing import decider
@@ -120,3 +120,22 @@ def test_a_document_of_two_devices_is_for_whoever_sees_one(client: Client, seed:
     for site, status in (("skt", 200), ("vte", 200), ("vte-none", 403)):
         who = token(seed, f"of-{site}", "technician", site)
         assert client.get(f"/paper/{sha}", headers=who, follow_redirects=False).status_code == status, site
+
+
+def test_no_instant_is_taken_that_a_page_cannot_show(client: Client, seed: Seed) -> None:
+    who = token(seed, "tech", "technician", person="vte-on-call")
+    for at_ms in (2**53 - 1, 253_402_300_800_000):
+        for kind, said in (
+            ("done", {"plan": 1, "done_ms": at_ms}), ("part", {"number": "n", "used_ms": at_ms}),
+        ):  # fmt: skip
+            body = {"serial": SERIAL, "kind": kind, "said": said}
+            assert client.post("/api/v1/devices", json=body, headers=who).status_code == 422, said
+    far = {"serial": SERIAL, "kind": "part", "said": {"number": "n", "used_ms": LATEST_MS - 1}}
+    assert client.post("/api/v1/devices", json=far, headers=who).status_code == 201
+    boss = token(seed, "boss", "supervisor", person="vte-on-call")
+    plan = {"task": "t", "every_days": 3660, "first_ms": LATEST_MS - 1}
+    body = {"serial": SERIAL, "kind": "plan", "said": plan}
+    made = client.post("/api/v1/devices", json=body, headers=boss | {"Idempotency-Key": "plan-00001"})
+    assert made.status_code == 201, made.text
+    for page in (PAGE, "/maintenance", "/api/v1/maintenance", "/api/v1/devices/" + quote(SERIAL)):
+        assert client.get(page, headers=boss).status_code == 200, page

@@ -4,11 +4,14 @@
 import asyncio
 import json
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from console_seed import NOW_MS, Seed, registry
 
 from coldchain.settings import Settings
+from dashboards.console import hub
 from dashboards.console.accounts.sight import Audience
 from dashboards.console.console import Console
 from dashboards.console.hub import CHANNEL_KEPT_MS, CHANNELS_MAX, QUEUE_MAX
@@ -147,6 +150,32 @@ def test_a_viewer_from_before_a_restart_is_told_to_load_anew(tmp_path: Path) -> 
 
     assert "resync" in asyncio.run(first_words(5))[1]
     assert "resync" in asyncio.run(first_words(NOW_MS * 2))[1]
+    console.close()
+
+
+def test_a_stream_ends_so_that_the_gate_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose session was ended, or account closed, follows no longer than STREAM_S."""
+    console = Console(Settings(data_dir=tmp_path), lambda: NOW_MS)
+
+    async def words(most_s: float) -> list[str]:
+        monkeypatch.setattr(hub, "STREAM_S", most_s)
+        look = await console.hub.look()
+        since = console.hub.begin(ALL)
+        assert since is not None
+        for _ in range(3):
+            console.hub.tell(look)
+        found: list[str] = []
+
+        async def follow() -> None:
+            async for word in console.hub.events(since, ALL):
+                found.append(word)  # noqa: PERF401 -- kept when it is cut off
+
+        with suppress(TimeoutError):
+            await asyncio.wait_for(follow(), 0.2)
+        return found
+
+    assert len(asyncio.run(words(60.0))) == 4, "the pause between two tries, and three events"
+    assert len(asyncio.run(words(0.0))) == 1
     console.close()
 
 

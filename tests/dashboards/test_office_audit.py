@@ -11,14 +11,16 @@ from console_seed import HOUR, NOW_MS, Seed, Story, registry
 from office import Desk, office
 from signed import PASSWORD, QUICK
 
-from coldchain.kernel.audit import Altered, Head
+from coldchain.kernel.audit import Altered, Entry, Head
 from coldchain.records.access import access_at
 from coldchain.records.accounts import Accounts
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.audit_file import compare_file, lines
 from coldchain.records.sql import open_writer, transaction
+from coldchain.records.work import Work
 from coldchain.wiring.held import held
 from coldchain.wiring.report.again import Wanted, filed_pdf, identity_of, made_pdf
+from dashboards.console.office.trail import opened, told
 
 DAY = 24 * HOUR
 WARM = "vte-br-000"
@@ -97,6 +99,12 @@ def test_the_page_of_access_tells_roles_and_rights(who: dict[str, Desk]) -> None
     assert {"GET /audit"} <= set(next(a for a in told if a["role"] == "auditor")["may"])
 
 
+def test_an_account_of_some_sites_opens_nothing_of_the_whole() -> None:
+    assert "GET /audit" in opened("auditor", whole=True)
+    assert "GET /audit" not in opened("auditor", whole=False)
+    assert "GET /wall" in opened("auditor", whole=False)
+
+
 def upload(desk: Desk, name: str, body: bytes) -> str:
     answer = desk.send("/audit/check", {"file": (name, body)}, page="/audit/check")
     assert answer.status_code == 200, answer.text
@@ -131,6 +139,20 @@ def test_a_filed_report_shows_that_the_record_was_changed(seed: Seed) -> None:
     found = held(seed.settings, pdf)
     assert found.state == "record_changed"
     assert "page" in found.where
+
+
+def test_a_line_is_a_line_whatever_people_wrote_and_an_instant_without_a_date_is_a_number(
+    who: dict[str, Desk], seed: Seed
+) -> None:
+    """U+2028 ends a line for some readers of text; nobody's note makes an export look altered."""
+    odd = Work(seed.settings.desk_db, lambda: NOW_MS)
+    odd.raise_("key-0001", "SN-1", appliance="a", site="vte", what="x", person="a\u2028b\x85c\x1dd")
+    odd.close()
+    later = Entry(1, NOW_MS, "device_entry", json.dumps({"until_ms": 2**53 - 1, "at_ms": NOW_MS}), b"")
+    assert dict(told(later)) == {"until_ms": str(2**53 - 1), "at": "2023-11-14T22:13:20Z"}
+    body = who["auditor"].get("/audit/desk.jsonl").encode()
+    assert "\u2028".encode() in body
+    assert "Matches" in upload(who["auditor"], "audit.jsonl", body)
 
 
 @pytest.mark.parametrize("chain", ["desk", "alarms"])

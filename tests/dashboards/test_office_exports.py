@@ -55,6 +55,14 @@ def test_alarms_of_all_sites_or_of_ones_own(who: dict[str, Desk]) -> None:
     assert rows(who["skt"], f"/export/readings.csv?appliance={WARM}") == []
 
 
+def test_what_is_no_appliance_is_in_no_name_of_a_file(who: dict[str, Desk]) -> None:
+    desk = who["manager"]
+    for name in ('x"%0d%0aset-cookie: a=b', "%E0%BA%A5", "../x"):
+        answer = desk.client.get(f"/export/alarms.csv?appliance={name}", headers=desk.headers)
+        assert answer.status_code == 404, name
+        assert "set-cookie" not in answer.headers
+
+
 def test_readings_of_an_appliance_as_a_spreadsheet(who: dict[str, Desk], tmp_path: Path) -> None:
     address = f"/export/go?table=readings&appliance={WARM}&as=xlsx"
     answer = who["technician"].client.get(address, headers=who["technician"].headers)

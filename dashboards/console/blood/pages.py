@@ -22,7 +22,7 @@ from dashboards.console.words import language
 
 MONTHS = 12
 PDF = "application/pdf"
-_MONTH, _DAY = re.compile(r"20\d\d-(0[1-9]|1[0-2])"), re.compile(r"20\d\d-[01]\d-[0-3]\d")
+_MONTH, _DAY = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])"), re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]")
 
 
 def router(room: Room) -> APIRouter:

@@ -87,6 +87,8 @@ def _file(
         made = office.tools.table(table, span, appliance, chain, lambda site: who.sees(site, registry))
     except BadData as bad:
         raise Problem(404, "unknown-page", str(bad)) from bad
+    if appliance and appliance not in registry.appliance_by_id:  # it goes into the file's name
+        raise Problem(404, "unknown-appliance", appliance[:60])
     name = "-".join(part for part in (table, appliance or (chain if table == "audit" else "")) if part)
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
     if form == "csv":

@@ -25,7 +25,7 @@ from coldchain.records.access import Access, access_at
 from coldchain.records.audit import CHAINS
 from coldchain.records.audit_file import lines
 from coldchain.records.sql import open_reader
-from dashboards.console.accounts.roles import ENDPOINTS, ROLES
+from dashboards.console.accounts.roles import ENDPOINTS, ROLES, WHOLE
 from dashboards.console.office.tools import Office
 from dashboards.console.office.uploads import read_upload
 from dashboards.console.problems import Problem
@@ -36,6 +36,8 @@ TRAIL_MAX = 200
 UPLOAD_MAX = 16_000_000
 DAY_MS = 86_400_000
 EVER_MS = 2**62
+YEAR_9999_MS = 253_370_764_800_000
+"""Numbers beyond are shown as they are: there is no date for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def told(entry: Entry) -> list[tuple[str, str]]:
     for name, value in said.items():
         if value is None or value == "" or name == "word":
             continue
-        instant = name.endswith("_ms") and isinstance(value, int) and value > 10**11
+        instant = name.endswith("_ms") and isinstance(value, int) and 10**11 < value < YEAR_9999_MS
         text = masked(str(value)) if name in NUMBERS else rfc3339(value) if instant else str(value)
         found.append((name.removesuffix("_ms") if instant else name, text))
     return found
@@ -218,9 +220,9 @@ class EntryOut(BaseModel):
     hash: str
 
 
-def opened(role: str) -> list[str]:
-    """The addresses that a role opens."""
-    rights = ROLES.get(role, frozenset())
+def opened(role: str, *, whole: bool) -> list[str]:
+    """The addresses that a role opens; whole: to an account of all sites."""
+    rights = ROLES.get(role, frozenset()) - (frozenset() if whole else WHOLE)
     return sorted(f"{method} {path}" for (method, path), right in ENDPOINTS.items() if right in rights)
 
 
@@ -257,7 +259,7 @@ def programs(office: Office) -> APIRouter:
             AccessOut(
                 account=one.name, person=one.person, role=one.role, sites=list(one.sites),
                 tokens=[label for label, _ in one.tokens],
-                may=opened(one.role),
+                may=opened(one.role, whole=not one.sites),
             )
             for one in who_could(office, moment)
         ]  # fmt: skip
