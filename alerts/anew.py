@@ -84,7 +84,9 @@ def _close_orphans(
         if known and table["standing"][number, kind] and table["since"][number, kind] == excursion.started_ms:
             continue
         n += 1
-        at_ms = max(excursion.started_ms, excursion.updated_ms)
+        newest = int(table["at"][number]) if number < len(table) else NEVER
+        # Nobody knows when it ended: the newest reading of the record is the first that shows it gone.
+        at_ms = newest if newest > excursion.started_ms else max(scene.now_ms, excursion.started_ms)
         store.end_excursion(excursion.id, at_ms)
         if excursion.alarm:
             book.over(excursion.alarm, at_ms, None, scene, why=GONE)

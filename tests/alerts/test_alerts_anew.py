@@ -65,6 +65,11 @@ def test_an_alarm_of_the_lost_journal_does_not_stand_for_ever(tmp_path, after, s
     assert (GONE,) in events
     lasting = [e for e in ward.service._store.lasting() if e.kind == "high"]
     assert len(lasting) == int(standing)
+    (first, *_) = sorted(
+        (e for e in ward.alarms.excursions() if e.kind == "high"), key=lambda e: e.started_ms
+    )
+    assert first.ended_ms is not None
+    assert first.ended_ms > first.updated_ms, "it lasted longer than somebody last wrote of it"
 
 
 def test_without_its_own_file_it_finds_what_is_true_in_the_sealed_record(tmp_path) -> None:
