@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
@@ -264,7 +265,8 @@ def _gateways(routes: APIRouter, office: Office, once: Once) -> None:
             )
             for g in look.gateways
         }  # fmt: skip
-        entries = {g.id: g for g in look.registry.gateways}
+        registry = await asyncio.to_thread(office.console.records.registry)
+        entries = {g.id: g for g in registry.gateways}
         found = [
             PlacedOut(
                 id=id_, site=entries[id_].site if id_ in entries else None,
@@ -309,7 +311,7 @@ def _backups(routes: APIRouter, office: Office, once: Once) -> None:
             try:
                 office.tools.rehearse(folder)
             except ColdChainError as bad:
-                return RehearsedOut(name=name, sound=False, why=str(bad))
+                return RehearsedOut(name=name, sound=False, why=str(bad).replace(f"{folder}/", ""))
             return RehearsedOut(name=name, sound=True, why="")
 
         return once.do(key, f"rehearse {name}", "", deed)
