@@ -144,12 +144,12 @@ class Proposals:
         assert done.lastrowid is not None
         return done.lastrowid
 
-    def newest(self, limit: int = 50) -> list[Proposal]:
-        """Newest first; none before the desk is there."""
+    def newest(self, limit: int = 50, before: int = 2**53) -> list[Proposal]:
+        """Newest first, of those with a lower number than `before`; none before the desk is there."""
         if not self._desk.exists():
             return []
         with closing(open_reader(self._desk, len(DESK_MIGRATIONS))) as db:
-            found = db.execute(f"{_ALL} ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+            found = db.execute(f"{_ALL} WHERE id < ? ORDER BY id DESC LIMIT ?", (before, limit)).fetchall()
         return [self._read(row) for row in found]
 
     def get(self, number: int) -> Proposal:

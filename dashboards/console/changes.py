@@ -212,7 +212,10 @@ class ChangeOut(BaseModel):
 
 
 class ChangesOut(BaseModel):
+    """Newest first. `next`: `before` of the next page, where there is one."""
+
     changes: list[ChangeOut]
+    next: int | None = None
 
 
 class Wish(BaseModel):
@@ -247,8 +250,14 @@ def programs(changes: Changes) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["changes"])
 
     @routes.get("/changes", summary="Changes of rules that wait for a second person, and those decided")
-    def newest(limit: Annotated[int, Query(ge=1, le=200)] = SHOWN) -> ChangesOut:
-        return ChangesOut(changes=[_out(one) for one in changes.kept.newest(limit)])
+    def newest(
+        before: Annotated[int, Query(ge=1, le=2**53)] = 2**53,
+        limit: Annotated[int, Query(ge=1, le=200)] = SHOWN,
+    ) -> ChangesOut:
+        """`before`: the number of a change; only older ones are listed then."""
+        found = changes.kept.newest(limit + 1, before)
+        following = found[limit - 1].id if len(found) > limit else None
+        return ChangesOut(changes=[_out(one) for one in found[:limit]], next=following)
 
     @routes.post("/changes", summary="Look at a change of rules, bring it into force, or ask another person")
     def propose(wish: Wish, key: Key) -> WishOut:  # noqa: ARG001  the same text again changes nothing

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,8 @@ from coldchain.records.signatures import Paper
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.signing import Signing
 from dashboards.console.console import Console
+from dashboards.console.once import Key
+from dashboards.console.paging import Before, Limit, page_of
 
 
 def router(console: Console, signing: Signing) -> APIRouter:
@@ -71,7 +73,11 @@ class PaperOut(BaseModel):
     signatures: list[SignatureOut]
 
 
-Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
+class PapersOut(BaseModel):
+    """Newest first. `next`: `before` of the next page, where there is one."""
+
+    papers: list[PaperOut]
+    next: str | None = None
 
 
 class SignIn(BaseModel):
@@ -87,9 +93,10 @@ def programs(signing: Signing) -> APIRouter:
     routes = APIRouter(prefix="/api/v1/signatures")
 
     @routes.get("")
-    def waiting() -> list[PaperOut]:
+    def waiting(before: Before = "", limit: Limit = 50) -> PapersOut:
         """What waits for a second signature."""
-        return [paper_out(one) for one in signing.waiting()]
+        found, following = page_of(signing.waiting(), lambda one: (one.at_ms, one.id), before, limit)
+        return PapersOut(papers=[paper_out(one) for one in found], next=following)
 
     @routes.get("/{paper}")
     def one(paper: str) -> PaperOut:

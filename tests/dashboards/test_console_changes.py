@@ -81,7 +81,7 @@ def test_asked_by_one_agreed_by_another(desk: Desk) -> None:
     assert looked.json()["effect"] == "widens"
     assert {c["what"] for c in looked.json()["changes"]} == {"every_s"}
     assert looked.json()["preview"]["days"] == 7
-    assert desk.get("anna", "/api/v1/changes").json() == {"changes": []}, "only looked"
+    assert desk.get("anna", "/api/v1/changes").json() == {"changes": [], "next": None}, "only looked"
     asked = desk.post("anna", "/changes", name="r.json", text=text, reason="the SIM is dear").json()
     assert (asked["version"], asked["proposal"]) == (None, 1)
     again = desk.post("anna", "/changes", name="r.json", text=text, reason="the SIM is dear").json()
@@ -97,6 +97,8 @@ def test_asked_by_one_agreed_by_another(desk: Desk) -> None:
     assert desk.post("boun", "/changes/1/agree", note="").json() == agreed.json(), "and twice is once"
     assert desk.newest()[0] == before + 1
     (seen,) = desk.get("audit", "/api/v1/changes").json()["changes"]
+    assert desk.get("audit", "/api/v1/changes?limit=1").json() == {"changes": [seen], "next": None}
+    assert desk.get("audit", "/api/v1/changes?before=1").json() == {"changes": [], "next": None}
     assert (seen["person"], seen["second"], seen["version"]) == ("anna", "boun", before + 1)
 
 
@@ -147,7 +149,7 @@ def test_people_look_ask_and_agree_by_forms(desk: Desk) -> None:
     said = {"form": form, "name": "r.json", "text": desk.less_often(), "reason": "the SIM is dear"}
     looked = desk.client.post("/changes", data={**said, "step": "look"}, headers=mine).text
     assert "later or rarer" in looked
-    assert desk.get("anna", "/api/v1/changes").json() == {"changes": []}
+    assert desk.get("anna", "/api/v1/changes").json() == {"changes": [], "next": None}
     assert "proposal 1" in desk.client.post("/changes", data={**said, "step": "bring"}, headers=mine).text
     assert "You asked for it" in desk.client.get("/changes", headers=mine).text
     other = signed_in(desk, "boun")

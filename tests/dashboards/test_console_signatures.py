@@ -182,7 +182,7 @@ def test_programs_sign_as_people_do(client: Client, seed: Seed) -> None:
     )
     told = client.post(address, json=fate | {"password": PASSWORD}, headers=tokens["noy"] | key)
     assert (told.status_code, told.json()["state"]) == (202, "signed")
-    (paper,) = client.get("/api/v1/signatures", headers=tokens["keo"]).json()
+    (paper,) = client.get("/api/v1/signatures", headers=tokens["keo"]).json()["papers"]
     assert (paper["body"]["what"], paper["whole"]) == ("discard", False)
     done = client.post(
         f"/api/v1/signatures/{paper['id']}", json={"password": PASSWORD}, headers=tokens["keo"] | key
@@ -190,4 +190,4 @@ def test_programs_sign_as_people_do(client: Client, seed: Seed) -> None:
     assert done["whole"]
     assert [one["account"] for one in done["signatures"]] == ["noy", "keo"]
     assert asked(seed) == [("noy", "keo")]
-    assert client.get("/api/v1/signatures", headers=tokens["keo"]).json() == []
+    assert client.get("/api/v1/signatures", headers=tokens["keo"]).json()["papers"] == []

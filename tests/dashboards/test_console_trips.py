@@ -77,3 +77,15 @@ def test_blood_that_was_moved_by_an_answer_is_a_trip_too(warm: Bank) -> None:
     assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, SPARE]
     bags = warm.api("/api/v1/alarms/1/bags")
     assert 19 * 60 <= bags["exposure"]["out_s"] <= 21 * 60, "it left the fridge after twenty minutes"
+
+
+def test_programs_read_trips_page_by_page(bank: Bank) -> None:
+    for n in range(3):
+        assert bank.post("/trips", source=FRIDGE, target=BOX, command=f"{n}" * 32) == 303
+        bank.shop.now_ms += (n == 0) * MINUTE  # the second and the third begin at one instant
+    whole = bank.api("/api/v1/trips")
+    assert (len(whole["trips"]), whole["next"]) == (3, None)
+    first = bank.api("/api/v1/trips?limit=2")
+    rest = bank.api(f"/api/v1/trips?limit=2&before={first['next']}")
+    assert first["trips"] + rest["trips"] == whole["trips"]
+    assert rest["next"] is None

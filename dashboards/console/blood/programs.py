@@ -44,6 +44,7 @@ from dashboards.console.blood.shapes import (
     quality_out,
     trip_out,
 )
+from dashboards.console.paging import Before, Limit, page_of
 from dashboards.console.problems import Problem
 from dashboards.console.signatures import peer
 
@@ -146,8 +147,9 @@ def bags_out(room: Room, subject: Subject, rule: str, wrong: list[str] | None = 
 
 def _trips(routes: APIRouter, room: Room) -> None:
     @routes.get("/trips")
-    def all_() -> TripsOut:
-        return TripsOut(trips=[trip_out(trip) for trip in room.trips()])
+    def all_(before: Before = "", limit: Limit = 50) -> TripsOut:
+        found, following = page_of(room.trips(), lambda trip: (trip.at_ms, trip.id), before, limit)
+        return TripsOut(trips=[trip_out(trip) for trip in found], next=following)
 
     @routes.get("/trips/{trip}")
     def one(trip: str) -> OneTripOut:

@@ -165,7 +165,10 @@ class OneTripOut(BaseModel):
 
 
 class TripsOut(BaseModel):
+    """Newest first. `next`: `before` of the next page, where there is one."""
+
     trips: list[TripOut]
+    next: str | None = None
 
 
 class TripIn(In):
