@@ -16,7 +16,7 @@ from alerts.book import Book, Scene
 from alerts.findings import Findings
 from alerts.store import AlarmStore
 from alerts.trying import try_person
-from coldchain.kernel.errors import StoreUnavailable
+from coldchain.kernel.errors import ColdChainError, StoreUnavailable
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 ACTIONS = tuple(action.value for action in Action)
 TELLS = frozenset({"finding", "by_hand", "withdraw", "move"})
 ASIDE = frozenset({"shelve", "unshelve", "dispose", "out_of_service", "return_to_service"})
+BROKE = "refused: it cannot be understood; the log of alerts says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,24 @@ class Commands:
         """Apply what is new, each in a transaction with the note that it was applied."""
         for command in self._new():
             if not self._store.is_applied(command.id):
-                with self._store.transaction():
-                    outcome = self._do(command, scene)
-                    self._store.applied(command.id, outcome, scene.now_ms)
+                try:
+                    outcome = self._apply(command, scene)
+                except (sqlite3.Error, OSError, ColdChainError):
+                    raise
+                except Exception:
+                    # Our bug. It would come again at each start, and nobody would be called for anything.
+                    log.exception("command_broke", id=command.id, verb=command.verb)
+                    outcome = BROKE
+                    with self._store.transaction():
+                        self._store.applied(command.id, outcome, scene.now_ms)
                 log.info("command", id=command.id, verb=command.verb, outcome=outcome)
             self._row = command.row
+
+    def _apply(self, command: Command, scene: Scene) -> str:
+        with self._store.transaction():
+            outcome = self._do(command, scene)
+            self._store.applied(command.id, outcome, scene.now_ms)
+        return outcome
 
     def _do(self, command: Command, scene: Scene) -> str:
         if command.verb == "acknowledge":

@@ -6,6 +6,8 @@ A known number and a code that was sent to it; anything else changes nothing. Ev
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from alerts.chains import Chains, Draft
 from alerts.findings import HAND_MAX, HAND_MIN, Findings
 from alerts.words import compose, say
 from alerts.words.texts import answer, celsius, clock, span
+from coldchain.kernel.errors import ColdChainError
 from coldchain.records.alarms import Alarm
 from coldchain.records.pins import fits
 from coldchain.records.registry import Appliance, Person
@@ -67,14 +70,25 @@ class Answers:
         ).fetchall()
         for row in found:
             one = Incoming(*row)
-            with self._store.transaction():
-                reply = self._handle(one, scene)
-                self._store.db.execute(
-                    "UPDATE incoming SET handled_ms = ?, outcome = ?, text = ? WHERE id = ?",
-                    (scene.now_ms, reply.outcome, _without_pin(one.text), one.id),
-                )
+            try:
+                reply = self._once(one, scene, self._handle)
+            except (sqlite3.Error, OSError, ColdChainError):
+                raise
+            except Exception:
+                # Our bug. It would come again at each start, and nobody would be called for anything.
+                log.exception("answer_broke", kind=one.kind)
+                reply = self._once(one, scene, lambda *_: Reply("refused: it cannot be understood"))
             log.info("answer", kind=one.kind, outcome=reply.outcome)
         return bool(found)
+
+    def _once(self, one: Incoming, scene: Scene, handle: Callable[[Incoming, Scene], Reply]) -> Reply:
+        with self._store.transaction():
+            reply = handle(one, scene)
+            self._store.db.execute(
+                "UPDATE incoming SET handled_ms = ?, outcome = ?, text = ? WHERE id = ?",
+                (scene.now_ms, reply.outcome, _without_pin(one.text), one.id),
+            )
+        return reply
 
     def _handle(self, one: Incoming, scene: Scene) -> Reply:
         people = people_at(one.sender, scene.registry.people)

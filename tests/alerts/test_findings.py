@@ -3,6 +3,7 @@
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from book_kit import FRIDGE, HOUR, MINUTE, Shop
@@ -177,3 +178,42 @@ def test_what_a_thumb_types_of_a_thermometer(text: str, target: str, value: int)
 )
 def test_what_is_no_thermometer(text: str) -> None:
     assert parse(text).verb is not Verb.BY_HAND
+
+
+@pytest.mark.parametrize(
+    ("verb", "alarm", "body"),
+    [
+        ("by_hand", "", {"appliance": FRIDGE, "value": "--5"}),
+        ("by_hand", "", {"appliance": FRIDGE, "value": "4200", "at_ms": "9" * 20}),
+        ("by_hand", "", {"appliance": FRIDGE, "value": "4200", "at_ms": "9" * 5000}),
+        ("finding", "9" * 30, {"verdict": "true"}),
+    ],
+)
+def test_what_we_cannot_take_is_refused_once_and_stops_no_judge(
+    shop: Shop, verb: str, alarm: str, body: dict[str, str]
+) -> None:
+    """It would come again at each start: alerts would start for ever, and call nobody."""
+    assert tell(shop, verb, alarm, **body).startswith("refused")
+    assert tell(shop, "by_hand", appliance=FRIDGE, value="4200").startswith("applied"), "the next one counts"
+
+
+def test_a_message_that_breaks_us_is_put_by_and_the_next_is_answered(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Answers(shop.store, shop.book, shop.book.teller.chains)
+    whole = answers._sms
+
+    def breaks(one: Any, people: Any, scene: Any) -> Any:
+        if one.id == "m1":
+            raise ZeroDivisionError
+        return whole(one, people, scene)
+
+    monkeypatch.setattr(answers, "_sms", breaks)
+    for name in ("m1", "m2"):
+        row = (name, shop.now_ms, "sms", PHONE, f"{FRIDGE} 4.2")
+        shop.store.db.execute("INSERT INTO incoming (id, at_ms, kind, sender, text) VALUES (?,?,?,?,?)", row)
+    assert answers.apply(shop.scene)
+    told = shop.store.db.execute("SELECT outcome FROM incoming ORDER BY id").fetchall()
+    assert told[0][0].startswith("refused: it cannot be understood")
+    assert told[1][0].startswith(f"by hand: {FRIDGE} 4200")
+    assert not answers.apply(shop.scene)
