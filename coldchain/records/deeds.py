@@ -235,7 +235,7 @@ class Deeds:
             said |= {"serial": order.serial}
         elif state == STARTED:
             verb, said = "out_of_service", said | {"to": told.get("to", "")}
-        elif state == FINISHED or (state == CANCELLED and order.state == STARTED):
+        elif state == FINISHED or (state == CANCELLED and order.at(STARTED) is not None):
             verb, said = "return_to_service", said | {"wait": "yes"}
         else:
             return

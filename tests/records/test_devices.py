@@ -152,6 +152,20 @@ def test_a_certificate_gives_its_sensor_the_offset_from_its_day(deeds: Deeds) ->
         deeds.enter("k5", "SN-1", "certificate", said | {"offset_k": 40}, person="noy")
 
 
+def test_an_order_that_is_called_off_asks_to_put_back_also_after_a_crash(
+    deeds: Deeds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its appliance would stay out of service, calling nobody, and no order would say why."""
+    number = deeds.raise_("r1", "f-1", "fan", person="noy")
+    deeds.step("s1", number, "started", person="noy", body={"to": "empty"})
+    with monkeypatch.context() as crash:
+        crash.setattr(Deeds, "_ask", lambda *_: (_ for _ in ()).throw(OSError("cut off")))
+        with pytest.raises(OSError, match="cut off"):
+            deeds.step("s2", number, "cancelled", person="noy", body={})
+    assert not deeds.step("s2", number, "cancelled", person="noy", body={})
+    assert [verb for _, verb, _ in commands(tmp_path)] == ["out_of_service", "return_to_service"]
+
+
 def test_an_order_goes_its_way_and_asks_alerts_for_what_hangs_on_it(deeds: Deeds, tmp_path: Path) -> None:
     number = deeds.raise_("r1", "f-1", " Door seal \n torn ", person="noy", alarm=7)
     assert deeds.raise_("r2", "f-1", "again", person="noy", alarm=7) == number, "one tap, one order"
