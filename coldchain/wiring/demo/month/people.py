@@ -42,7 +42,7 @@ def answer_ms(alarm: Alarm) -> int:
     drawn = zlib.crc32(f"{alarm.id} answered".encode())
     luck, spread = drawn % 100, drawn // 100
     if luck < QUICK or (alarm.severity == "critical" and luck >= LATE):
-        minutes = 2 + spread % 10
+        minutes = 2 + spread % 9
     elif luck < SLOW:
         minutes = 12 + spread % 28
     elif luck < LATE:
@@ -102,7 +102,7 @@ class People:
     def _look(self, alarm: Alarm, now_ms: int) -> None:
         if alarm.state == "unacknowledged":
             key = alarm.id, "answer"
-            if now_ms >= self._due.setdefault(key, max(now_ms, answer_ms(alarm))):
+            if now_ms >= self._due.setdefault(key, max(now_ms + MINUTE_MS, answer_ms(alarm))):
                 del self._due[key]
                 self._answer(alarm, now_ms)
         elif alarm.state in WAITING and alarm.product and self._is_time(alarm, "fate", now_ms, 70, 170):

@@ -45,6 +45,8 @@ AFTER_MS = 60_000
 """All that was measured within a tick has arrived so long after its end [ms]."""
 CALM, CALLED, KNOWN = 36, 1, 3
 """Ticks of a step: all is well; somebody is called; somebody has answered and it stands."""
+SOON_MS = 60_000
+"""A step ends so long after its last temperatures: people hear of them then, not ten minutes later."""
 BEGINS_S = 1800
 """For so long after its beginning a fault is looked at tick by tick."""
 LOOKS_BACK = 6
@@ -203,14 +205,15 @@ class Month:
     def _cuts(self, stretch: Stretch) -> Iterator[tuple[int, int]]:
         """Steps of this stretch, one at a time: how long the next one is depends on what came of the last."""
         busy = self._busy(stretch)
-        n, at = len(stretch.at_ms), 0
+        n, at, begin = len(stretch.at_ms), 0, int(stretch.at_ms[0])
         while at < n:
             wanted = self._patience()
             clear = np.flatnonzero(busy[at : at + wanted])
             ticks = max(1, min(wanted, n - at, int(clear[0]) if len(clear) else wanted))
-            begin = int(stretch.at_ms[at])
-            yield begin, begin + ticks * TICK_MS
             at += ticks
+            end = int(stretch.at_ms[at - 1]) + (TICK_MS if at == n else SOON_MS)
+            yield begin, end
+            begin = end
 
     def _patience(self) -> int:
         answer_ms = self._people.next_ms
@@ -296,7 +299,7 @@ class Month:
         rows = rows_of(stretch, self._names, begin_ms, end_ms)
         beside = np.isin(rows["series"], self._names.series[:, Quantity.AIR])
         self._rare.append(rows[beside])  # recorded, not judged: it would take as long again
-        rows = self._drilled(rows[~beside], begin_ms)
+        rows = self._drilled(rows[~beside], begin_ms, end_ms)
         for fault in self._silences(self._schedule):
             begin, end = (self._until_ms + round(t * 1000) for t in (fault.start_s, fault.end_s))
             mine = np.array([a.id in fault.appliances for a in self._fleet.appliances])
@@ -319,11 +322,11 @@ class Month:
     def _silences(schedule: Schedule) -> list[Fault]:
         return [fault for fault in schedule.faults if fault.kind is FaultKind.NODE_SILENT]
 
-    def _drilled(self, rows: Rows, begin_ms: int) -> Rows:
+    def _drilled(self, rows: Rows, begin_ms: int, end_ms: int) -> Rows:
         if self._test is None:
             return rows
         row, start, until = self._test
-        if begin_ms == start - TICK_MS:
+        if begin_ms <= start - TICK_MS < end_ms:
             name, site = self._fleet.appliances[row].id, self._fleet.appliances[row].site
             people = [one.id for one in self._registry().people_for(site)]
             drill.begin(self._settings, name, people[0], story.TEST_MIN, start - drill.START_MS)
