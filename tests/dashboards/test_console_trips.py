@@ -84,8 +84,11 @@ def test_programs_read_trips_page_by_page(bank: Bank) -> None:
         assert bank.post("/trips", source=FRIDGE, target=BOX, command=f"{n}" * 32) == 303
         bank.shop.now_ms += (n == 0) * MINUTE  # the second and the third begin at one instant
     whole = bank.api("/api/v1/trips")
-    assert (len(whole["trips"]), whole["next"]) == (3, None)
-    first = bank.api("/api/v1/trips?limit=2")
-    rest = bank.api(f"/api/v1/trips?limit=2&before={first['next']}")
-    assert first["trips"] + rest["trips"] == whole["trips"]
-    assert rest["next"] is None
+    assert len(whole["trips"]) >= 3
+    assert whole["next"] is None
+    told, before = [], ""
+    while before is not None:
+        page = bank.api(f"/api/v1/trips?limit=2&before={before}")
+        assert 1 <= len(page["trips"]) <= 2
+        told, before = told + page["trips"], page["next"]
+    assert told == whole["trips"]
