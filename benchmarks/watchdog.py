@@ -59,15 +59,14 @@ def main() -> int:
         chain.passes(10.0)
         worst.append(measure(chain, "SIGSTOP", ("alerts",), replaced=True))
         chain.passes(10.0)
-        locks = [sqlite3.connect(path) for path in (chain.settings.readings_db, chain.settings.spool_db)]
-        for lock in locks:
-            lock.isolation_level = None
-            lock.execute("BEGIN IMMEDIATE")
-        worst.append(measure(chain, "held lock", ("ingest", "gateway"), replaced=False))
-        for lock in locks:
+        for name, path in (("ingest", chain.settings.readings_db), ("gateway", chain.settings.spool_db)):
+            lock = sqlite3.connect(path, isolation_level=None)  # one by one: a gateway without its spool
+            lock.execute("BEGIN IMMEDIATE")  # gives ingest nothing to do
+            worst.append(measure(chain, "held lock", (name,), replaced=False))
             lock.rollback()
             lock.close()
-        print(f"drained in {chain.drains():.1f} s after the locks were given back")
+            chain.passes(10.0)
+        print(f"drained {chain.drains():.1f} s later")
         chain.sound()
     print(f"worst time to a message: {max(worst):.0f} s, aim {GOAL_S:.0f} s")
     return 0 if max(worst) <= GOAL_S else 1

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run what injects faults and write docs/reliability.md: only what was really run stands in it.
 
-`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--xml FILE ...]`
-A report is what `make soak` or `make planted` printed; with a file of pytest's the tests are not run again.
+`python tools/reliability.py [--soak REPORT ...] [--planted REPORT] [--watchdog REPORT] [--xml FILE ...]`
+A report is what `make soak`, `make planted` or benchmarks/watchdog.py printed; with a file of pytest's the
+tests are not run again. With nothing but --watchdog only that section of the page is written anew.
 """
 
 from __future__ import annotations
@@ -47,9 +48,12 @@ WatchdogSec); gateway and alerts also look at what runs beside their loops: the 
 channel. What stands still is told by alerts after 45 s and replaced after 60 s by the supervisor (or
 systemd); a start that uses no processor, and a broker that acknowledges nothing, likewise; a channel
 that hangs ends alerts after 100 s. Alerts tells of itself when it starts anew; the gateways' guards and
-the ping to another host stand for the whole machine. The soaks above stop processes for good (`hang`)
-and print the worst of it.
+the ping to another host stand for the whole machine. What was replaced while alerts was being started anew
+itself is told by its successor's first beat. The soaks above stop processes for good (`hang`) and print the
+worst of it; `benchmarks/watchdog.py` measures each process alone:
+
 """
+MEASURED = re.compile(r"^(SIGSTOP|held lock) +(\w+) +told after +(.*?) +replaced after +(.*)$")
 
 
 @dataclass(slots=True)
@@ -80,14 +84,15 @@ def run(names: list[str], xml: Path) -> None:
 def read(names: list[str], xmls: list[Path]) -> dict[str, Ran]:
     """What became of each, by name."""
     newest = {
-        (case.get("file"), case.get("name")): case
+        (case.get("classname"), case.get("name")): case
         for xml in xmls
         for case in ET.parse(xml).iter("testcase")  # noqa: S314 -- pytest's own
     }
     ran = {name: Ran() for name in names}
     for case in newest.values():
-        file, function = str(case.get("file")), str(case.get("name")).partition("[")[0]
-        for name in (file, f"{file}::{function}"):
+        file, function = file_of(case), str(case.get("name")).partition("[")[0]
+        group = str(case.get("classname")).rpartition(".")[2]
+        for name in (file, f"{file}::{function}", f"{file}::{group}"):
             if name in ran:
                 one = ran[name]
                 if case.find("skipped") is not None:
@@ -97,6 +102,13 @@ def read(names: list[str], xmls: list[Path]) -> dict[str, Ran]:
                 else:
                     one.passed += 1
     return ran
+
+
+def file_of(case: ET.Element) -> str:
+    """The test's file: pytest names the library's for a class that hypothesis made of a state machine."""
+    file, parts = str(case.get("file")), str(case.get("classname")).split(".")
+    names = ["/".join(parts[:n]) + ".py" for n in range(len(parts), 0, -1)]
+    return next((name for name in names if name == file or (ROOT / name).is_file()), file)
 
 
 def read_soaks(paths: list[Path]) -> Soaks:
@@ -164,6 +176,26 @@ def _spread(spread: dict[str, float]) -> str:
     return ", ".join(f"{name} {ms / 1000:.1f} s" for name, ms in spread.items() if name != "n")
 
 
+def watchdog_section(report: Path | None) -> str:
+    """What stood still, and after how long somebody was told."""
+    lines = report.read_text(encoding="utf-8").splitlines() if report else []
+    rows = [found.groups() for line in lines if (found := MEASURED.match(line))]
+    if not rows:
+        return WATCHDOGS + "Not measured.\n"
+    table = "| How | Process | Told after | Replaced after |\n|---|---|---|---|\n"
+    table += "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    worst = next((line for line in lines if line.startswith("worst time")), "")
+    return f"{WATCHDOGS}{table}\n{worst.capitalize()}.\n"
+
+
+def write_watchdogs(report: Path) -> None:
+    """That section alone; the rest of the page stays as it was run."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition("## Watchdogs\n\n")
+    after = rest.partition("\n## Planted bugs\n")[2]
+    text = f"{before}## Watchdogs\n\n{watchdog_section(report)}\n## Planted bugs\n{after}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
 def sums_line(soaks: Soaks, simulated: dict[str, Any]) -> str:
     """Both together against what is to be shown."""
     readings = soaks.readings + int(simulated.get("readings", 0))
@@ -178,6 +210,7 @@ def write(
     soaks: Soaks,
     planted: str,
     simulated: dict[str, Any],
+    watchdogs: str,
 ) -> None:
     rows = [row(fault, ran, soaks) for fault in faults]
     injected = sum(was for _, was in rows)
@@ -188,7 +221,7 @@ def write(
     text += "\n".join(soaks.lines or ["No report was given."]) + "\n\n"
     text += sums_line(soaks, simulated)
     text += f"\n## Simulation\n\n{simulated_section(simulated)}\n"
-    text += f"\n## Watchdogs\n\n{WATCHDOGS}"
+    text += f"\n## Watchdogs\n\n{watchdogs}"
     text += f"\n## Planted bugs\n\n{planted}\n"
     PAGE.write_text(text, encoding="utf-8")
 
@@ -197,9 +230,13 @@ def main(arguments: list[str]) -> int:
     words = argparse.ArgumentParser(prog="reliability", description=__doc__)
     words.add_argument("--soak", type=Path, nargs="*", default=[])
     words.add_argument("--planted", type=Path)
+    words.add_argument("--watchdog", type=Path)
     words.add_argument("--simulate", type=Path, help="the sums that make simulate wrote (ARGS=--json FILE)")
     words.add_argument("--xml", type=Path, nargs="*", default=[])
     asked = words.parse_args(arguments)
+    if asked.watchdog and not (asked.soak or asked.planted or asked.simulate or asked.xml):
+        write_watchdogs(asked.watchdog)
+        return 0
     faults = tomllib.loads((ROOT / "tests/faults/fifty.toml").read_text(encoding="utf-8"))["fault"]
     names = sorted({name for fault in faults for name in fault.get("tests", [])})
     with tempfile.TemporaryDirectory() as place:
@@ -213,7 +250,7 @@ def main(arguments: list[str]) -> int:
         bugs = [line.split("FAILED")[0].strip() for line in lines if line.startswith("  ")]
         planted = "\n".join([lines[-1], "", *(f"* {re.sub(r'  +', ': ', bug)}" for bug in bugs)])
     simulated = json.loads(asked.simulate.read_text("utf-8")) if asked.simulate else {}
-    write(faults, ran, read_soaks(asked.soak), planted, simulated)
+    write(faults, ran, read_soaks(asked.soak), planted, simulated, watchdog_section(asked.watchdog))
     bad = [name for name, one in ran.items() if one.failed or not one.passed + one.skipped]
     print("\n".join([f"reliability: {name} failed or did not run" for name in bad] or [f"wrote {PAGE}"]))
     return 1 if bad else 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tools import validation
-from tools.reliability import Ran
+from tools.reliability import Ran, read
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,3 +86,17 @@ def test_commands_of_the_protocol_exist() -> None:
         for word in words.split():
             assert word in here.commands, f"coldchain {words}"
             here = here.commands[word]
+
+
+def test_a_class_that_hypothesis_made_counts_as_its_file(tmp_path: Path) -> None:
+    """Two of one file, whose cases pytest calls the same, in a file of the library's."""
+    file = "tests/faults/test_crash_machines.py"
+    named = file.removesuffix(".py").replace("/", ".")
+    cases = "".join(
+        f'<testcase classname="{named}.{group}" name="runTest" file="lib/hypothesis/stateful.py">{inside}'
+        "</testcase>"
+        for group, inside in (("TestSpoolOnADisk", ""), ("TestJournalOnADisk", "<failure/>"))
+    )
+    (tmp_path / "ran.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    ran = read([file, f"{file}::TestSpoolOnADisk"], [tmp_path / "ran.xml"])
+    assert ran == {file: Ran(1, 1, 0), f"{file}::TestSpoolOnADisk": Ran(1, 0, 0)}
