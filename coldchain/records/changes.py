@@ -135,9 +135,10 @@ def _sensors(before: Registry, after: Registry, now_ms: int) -> list[Change]:
         found += _plain(subject, "paces", _paces(old, now_ms), _paces(new, now_ms), WIDENS)
     # Where a load probe is new, air beside it only warns.
     loads = {s.appliance for s in before.sensors if s.probe == "load"}
+    warm = {s.appliance for s in before.sensors if s.quantity == "temperature"}
     for sensor in after.sensors:
         if sensor.id not in before.sensor_by_id and sensor.probe == "load" and sensor.appliance not in loads:
-            effect = WIDENS if sensor.appliance in {s.appliance for s in before.sensors} else NEUTRAL
+            effect = WIDENS if sensor.appliance in warm else NEUTRAL
             found.append(Change(f"sensor {sensor.id}", "entry", "", "load", effect))
     return found
 

@@ -108,12 +108,19 @@ class Signatures:
                     _put(db, paper, replace(one, at_ms=now_ms, digest=paper.digest))
                 found = _of(db, "paper.id = ?", (paper.id,))[0]
                 if found.whole and outcome is not None:
-                    row = (paper.id, now_ms, outcome.person, outcome.verb, outcome.alarm)
-                    told = json.dumps(dict(outcome.body))
-                    db.execute("INSERT OR IGNORE INTO command VALUES (?,?,?,?,?,?)", (*row, told))
+                    _ask(db, paper.id, now_ms, outcome)
         except sqlite3.Error as bad:
             raise StoreUnavailable(f"the desk: {bad}") from bad
         return found
+
+
+def _ask(db: sqlite3.Connection, id_: str, now_ms: int, outcome: Outcome) -> None:
+    """BadData when something else was asked under the paper's id: two would have signed for nothing."""
+    asked = (outcome.person, outcome.verb, outcome.alarm, json.dumps(dict(outcome.body)))
+    db.execute("INSERT OR IGNORE INTO command VALUES (?,?,?,?,?,?)", (id_, now_ms, *asked))
+    row = db.execute("SELECT person, verb, alarm, body FROM command WHERE id = ?", (id_,)).fetchone()
+    if tuple(row) != asked:
+        raise BadData("something else was asked under the id of this paper: decide anew")
 
 
 def _lay(db: sqlite3.Connection, paper: Paper, now_ms: int) -> None:

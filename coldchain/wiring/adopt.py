@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from coldchain.kernel.errors import BadData, StoreUnavailable
+from coldchain.kernel.widening import Effect
 from coldchain.kernel.words import CANARY_NODE, Quantity
+from coldchain.records.changes import of_registry
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import (
     Appliance,
@@ -26,6 +28,7 @@ from coldchain.records.registry import (
 )
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
+from coldchain.settings.profile_files import WRITTEN, of_site
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,16 @@ def _change(
     author: str,
     reason: str,
     wall_ms: Callable[[], int],
+    may: Callable[[Registry, Registry], None] = lambda _before, _after: None,
 ) -> int:
+    """may: BadData for a version that must not come of it."""
     reader = RegistryReader(settings.desk_db)
     reader.refresh()
     try:
         changed = Registry(**{**dict(reader.registry), **change(reader.registry)})
     except ValidationError as bad:
         raise BadData("; ".join(_said(fault) for fault in bad.errors())) from bad
+    may(reader.registry, changed)
     desk = Desk(settings.desk_db, wall_ms)
     try:
         return desk.publish(changed, author=author, reason=reason, after=reader.version)
@@ -96,7 +102,31 @@ def _said(fault: ErrorDetails) -> str:
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, not {fault['input']!r}"
 
 
-def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: Callable[[], int]) -> int:
+def one_may(settings: Settings, now_ms: int) -> Callable[[Registry, Registry], None]:
+    """BadData for what makes alarms later or rarer: that takes the way on which two people decide."""
+
+    def may(before: Registry, after: Registry) -> None:
+        profiles = {
+            one.profile.name: one.profile for one in [*WRITTEN, *of_site(settings.data_dir / "profiles")]
+        }
+        wide = [c for c in of_registry(before, after, profiles, now_ms) if c.effect is Effect.WIDENS]
+        if wide:
+            raise BadData(
+                f"{wide[0]}: alarms come later or more seldom by this, which two people decide; "
+                "bring it as a table of sensors"
+            )
+
+    return may
+
+
+def adopt_channel(
+    settings: Settings,
+    wish: Adoption,
+    *,
+    author: str,
+    wall_ms: Callable[[], int],
+    may: Callable[[Registry, Registry], None] = lambda _before, _after: None,
+) -> int:
     """Bind the channel; makes the appliance (and its site) when new. Returns the registry's version."""
     quantity = wish.quantity or next(
         (w.quantity for w in waiting_channels(settings) if (w.node, w.channel) == (wish.node, wish.channel)),
@@ -134,7 +164,8 @@ def adopt_channel(settings: Settings, wish: Adoption, *, author: str, wall_ms: C
             "sensors": (*registry.sensors, sensor),
         }
 
-    return _change(settings, change, author=author, reason=f"adopted {wish.sensor}", wall_ms=wall_ms)
+    why = f"adopted {wish.sensor}"
+    return _change(settings, change, author=author, reason=why, wall_ms=wall_ms, may=may)
 
 
 def assign_profile(

@@ -17,7 +17,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.audit import CHAINS, check
 from coldchain.records.backup import BackupUnsound, restore
 from coldchain.settings import Settings
-from coldchain.wiring.adopt import Adoption, adopt_channel, put_gateway
+from coldchain.wiring.adopt import Adoption, adopt_channel, one_may, put_gateway
 from coldchain.wiring.changing import Done
 from coldchain.wiring.held import held
 from coldchain.wiring.phones import Phones
@@ -60,7 +60,7 @@ def _adopt(settings: Settings, wall_ms: WallClock, wish: Mapping[str, str], auth
         wish["node"], int(wish["channel"]), wish["sensor"], wish["quantity"] or None,
         wish["site"] or None, wish["profile"] or None,
     )  # fmt: skip
-    return adopt_channel(settings, made, author=author, wall_ms=wall_ms)
+    return adopt_channel(settings, made, author=author, wall_ms=wall_ms, may=one_may(settings, wall_ms()))
 
 
 def _publish(settings: Settings, wall_ms: WallClock, text: str, reason: str, base: int, author: str) -> Done:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,18 @@ def answering(page: Page) -> Answer:
     return answer
 
 
+SECRET_PATHS = re.compile(r"(/(?:pass|answer|calendar|api/v1/delivery/[^/]*)/).+")
+
+
+def discreet(path: str) -> str:
+    """For the log: an address that is a secret itself is not written down.
+
+    >>> discreet("/pass/5ecret/packet.pdf"), discreet("/alarm/7")
+    ('/pass/…', '/alarm/7')
+    """
+    return SECRET_PATHS.sub(r"\1…", path)
+
+
 def install(app: FastAPI, answer: Answer) -> None:
     """Answer every failure."""
 
@@ -89,7 +102,7 @@ def install(app: FastAPI, answer: Answer) -> None:
         return answer(request, Problem(bad.status_code, type_))
 
     def ours(request: Request, bad: Exception) -> Response:
-        log.error("console.request_failed", path=request.url.path, exc_info=bad)
+        log.error("console.request_failed", path=discreet(request.url.path), exc_info=bad)
         return answer(request, Problem(500, "internal"))
 
     app.add_exception_handler(Problem, refused)

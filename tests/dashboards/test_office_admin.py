@@ -14,6 +14,7 @@ from office import Desk, office, registry_of
 
 from coldchain.records.backup import verify
 from coldchain.records.pins import fits
+from coldchain.records.registry import Desk as RegistryDesk
 from coldchain.records.registry import Person
 
 PHONE = "+8562055501002"
@@ -96,6 +97,22 @@ def test_what_reports_gets_a_name_and_a_place(admin: Desk, seed: Seed) -> None:
     assert made.appliance_by_id["skt-br-09"].carries(NOW_MS) == "red-cells@eu"
 
 
+def test_a_load_probe_beside_one_in_the_air_is_not_adopted_by_one(admin: Desk, seed: Seed) -> None:
+    """What is in the air only warns from then on; and whose node the new one is nobody knows."""
+    body = {"node": "board-7", "channel": "2", "appliance": "vte-br-000", "place": "load"}
+    whole = registry_of(seed)
+    load = whole.sensor_by_id["vte-br-000/load"]
+    others = tuple(s for s in whole.sensors if s != load)
+    air = load.model_copy(update={"id": "vte-br-000/air", "probe": "air"})
+    for sensors, status in (((*others, air), 422), (others, 303)):
+        desk = RegistryDesk(seed.settings.desk_db, lambda: NOW_MS)
+        desk.publish(whole.model_copy(update={"sensors": sensors}), author="t", reason="t")
+        desk.close()
+        answer = admin.post("/admin/discovery", **body)
+        assert answer.status_code == status, re.sub("<[^>]*>", "", answer.text)
+    assert registry_of(seed).by_channel["board-7", 2].id == "vte-br-000/load"
+
+
 def test_people_their_numbers_channels_and_pin(admin: Desk, seed: Seed) -> None:
     body = {"id": "keo", "name": "Keo", "phone": "+8562055501003", "numbers": "+8562055501004",
             "role": "supervisor", "language": "lo", "sites": "vte; skt", "by-sms": "1", "by-email": "1",
@@ -135,7 +152,7 @@ def test_a_backup_is_made_tried_out_and_taken_away(admin: Desk, seed: Seed, tmp_
     assert "found whole" in answer.text
     taken = admin.client.get(f"/admin/backup/{folder.name}.tar", headers=admin.headers).content
     with tarfile.open(fileobj=BytesIO(taken)) as tar:
-        tar.extractall(tmp_path / "out", filter="data")
+        tar.extractall(tmp_path / "out")
     verify(tmp_path / "out" / folder.name)
     (folder / "desk.db").write_bytes((folder / "desk.db").read_bytes()[:-1] + b"x")
     assert "is not sound" in admin.post("/admin/backup/try", name=folder.name).text

@@ -11,6 +11,7 @@ from coldchain.kernel.audit import Altered, Head
 from coldchain.kernel.errors import BadData
 from coldchain.records.asked import AskedReader
 from coldchain.records.audit import check
+from coldchain.records.registry import Desk
 from coldchain.records.signatures import (
     OPEN_MS,
     Outcome,
@@ -75,6 +76,19 @@ def test_what_cannot_be_signed_leaves_nothing(desk: Path, paper: Paper, by: Sign
     (kept,) = SignedReader(desk).about("disposition", "a-1")
     assert [one.place for one in kept.signatures] == [1]
     assert AskedReader(desk).of(PAPER.id) is None
+
+
+def test_nobody_takes_the_id_of_a_paper_away_unnoticed(desk: Path) -> None:
+    """Else two people sign, and nothing comes of it."""
+    sign(desk, PAPER, NOY)
+    other = Desk(desk, lambda: NOW)
+    assert other.command(PAPER.id, "acknowledge", person="thief", alarm="a-1", body={})
+    other.close()
+    with pytest.raises(BadData, match="something else was asked"):
+        sign(desk, PAPER, KEO)
+    found = SignedReader(desk).paper(PAPER.id)
+    assert found is not None
+    assert not found.whole, "it was not signed, either"
 
 
 def test_of_several_about_one_thing_the_newest_waits(desk: Path) -> None:
