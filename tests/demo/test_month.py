@@ -150,6 +150,11 @@ def test_a_month_that_broke_off_is_begun_anew_and_one_that_stands_is_kept(
     other.joinpath("readings.db").write_bytes(b"somebody's record")
     assert not seeded(other, 2)[2], "a folder with readings of its own is left alone"
     assert other.joinpath("readings.db").read_bytes() == b"somebody's record"
+    desk = tmp_path / "desk" / "desk.db"
+    desk.parent.mkdir()
+    desk.write_bytes(b"somebody's registry")
+    assert not seeded(desk.parent, 2)[2], "nor is one that is being set up"
+    assert desk.read_bytes() == b"somebody's registry"
 
 
 def test_every_panel_returns_rows_over_it(month: tuple[Path, Settings], influx: Influx) -> None:

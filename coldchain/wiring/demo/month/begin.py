@@ -51,7 +51,9 @@ def seed_month(
     """
     begun, done = plan.directory / BEGUN, plan.directory / DONE
     stores = (settings.readings_db, settings.alarms_db, settings.desk_db)
-    if done.exists() or not fleet.appliances or (settings.readings_db.exists() and not begun.exists()):
+    # A desk without readings may be a site's that is being set up: what we did not begin we throw away never.
+    theirs = not begun.exists() and any(store.exists() for store in stores)
+    if done.exists() or not fleet.appliances or theirs:
         return False
     for store in stores:
         for path in store.parent.glob(f"{store.name}*"):
