@@ -18,7 +18,7 @@ from dashboards.grafana.push import ApiGrafana, Refused, push
 
 pytest.importorskip("grafana_api", reason="the extra `grafana` is not installed")
 TOKEN = "glsa_secret"
-BOARDS = {"coldchain-wall", "coldchain-site", "coldchain-appliance", "coldchain-system"}
+BOARDS = {"coldchain-wall", "coldchain-site", "coldchain-appliance", "coldchain-device", "coldchain-system"}
 
 
 class Stub(ThreadingHTTPServer):
@@ -128,7 +128,7 @@ def test_a_folder_that_was_renamed_keeps_its_name(stub: Stub) -> None:
     stub.folders["coldchain-en"] = "Blood"
     push(ApiGrafana(stub.url, TOKEN), ("en", "lo"), "Asia/Vientiane")
     assert stub.folders["coldchain-en"] == "Blood"
-    assert len(stub.boards) == 8
+    assert len(stub.boards) == 10
 
 
 def test_below_a_path_and_with_a_source_of_their_own(stub: Stub) -> None:
@@ -166,6 +166,6 @@ def test_the_command(stub: Stub, tmp_path: Path) -> None:
     assert f"{stub.url}/d/coldchain-wall/x" in said.output
     said = CliRunner().invoke(app, ["build", str(tmp_path / "out")])
     assert said.exit_code == 0
-    assert len(list((tmp_path / "out").rglob("*.json"))) == 8
+    assert len(list((tmp_path / "out").rglob("*.json"))) == 10
     refused = CliRunner().invoke(app, ["push", stub.url, "--token-file", str(token), "--language", "xx"])
     assert "no language 'xx'" in str(refused.exception)

@@ -61,6 +61,7 @@ def test_the_canary_comes_back(tmp_path: Path) -> None:
     assert ward.chain() == []
     assert [(kind, outcome) for _, kind, _, outcome in ward.alarms.heard(0, 2**60)] == [("sms", "canary")]
     tried = ward.phones.tries
+    beat(ward)
     ward.restart_alerts()
     ward.run_until("+1 03:00")
     assert ward.phones.tries == tried, "once a day"
@@ -106,6 +107,7 @@ def test_ingest_that_stands_still_is_named(tmp_path: Path) -> None:
     ward = with_canary(tmp_path)
     Heart(tmp_path, "ingest", lambda: ward.now_ms).beat({}, now=True)
     ward.run_until("23:46")
+    ward.phone("technician").expect_sms("coldchain-ingest STANDS STILL")
     ward.phone("technician").expect_sms("ingest stands still")
 
 
