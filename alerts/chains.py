@@ -157,6 +157,10 @@ class Chains:
         )
         return [Failure(*row) for row in found.fetchall()]
 
+    def priority(self, notice: int) -> int:
+        (priority,) = self.db.execute("SELECT priority FROM delivery WHERE notice = ?", (notice,)).fetchone()
+        return int(priority)
+
     def chased(self, notice: int) -> None:
         self.db.execute("UPDATE delivery SET chased = 1, receipt_due_ms = NULL WHERE notice = ?", (notice,))
 

@@ -236,8 +236,9 @@ class Teller:
             self.chains.put(replace(row, step=step, due_ms=min(row.due_ms, scene.now_ms)))
 
     def _urgency(self, alarm: Alarm, failure: Failure) -> int:
-        """As a first message while none of the first step has arrived: no budget may hold that back."""
-        nobody = failure.step == 0 and not self.chains.reached(alarm.id, 0)
+        """As a first message while none of those has arrived: no budget may hold that back."""
+        first = self.chains.priority(failure.notice) == 0
+        nobody = first and not self.chains.reached(alarm.id, failure.step)
         return 0 if nobody and alarm.severity == "critical" else _priority(alarm)
 
     def _step_with_others(self, alarm: Alarm, row: ChainRow, scene: Scene) -> int:
@@ -266,13 +267,13 @@ class Teller:
         """Tell the step's people, and set the next one. A step that reaches nobody is passed over."""
         policy = policy_for(scene.registry, alarm.severity, alarm.site)
         chain = Chain(min(row.step, len(policy.steps) - 1), scene.now_ms, row.rounds)
+        first = chain.step == 0 and not chain.rounds
         people = self._reachable(alarm, policy.steps[chain.step].tell, scene)
         while not people and chain.step + 1 < len(policy.steps):
             self._store.note(alarm.id, scene.now_ms, "nobody", " ".join(policy.steps[chain.step].tell))
             chain = replace(chain, step=chain.step + 1)
             people = self._reachable(alarm, policy.steps[chain.step].tell, scene)
         people = people or self._reachable(alarm, ("everybody",), scene)
-        first = chain.step == 0 and not chain.rounds
         people = [*people, *(p for p in self._people(besides, scene) if p not in people)]
         if not people:
             self._store.note(alarm.id, scene.now_ms, "nobody", "everybody")

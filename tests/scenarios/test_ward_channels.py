@@ -15,7 +15,7 @@ from alerts.book import Case
 from alerts.budget import Budget
 from coldchain.ports.notifier import Delivery
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
-from coldchain.records.duty import DEFAULTS, Holiday, Hours, Quiet, Rota
+from coldchain.records.duty import DEFAULTS, Holiday, Hours, Policy, Quiet, Rota, Step
 from coldchain.records.sql import open_reader
 
 
@@ -277,6 +277,36 @@ def test_the_budget_never_holds_back_the_second_way_of_a_first_message_that_fail
     ward.phones.answers.extend([Delivery.FAILED_FINAL])
     ward.temperature("vte-br-01", 9.0).run_until("08:12")
     assert ward.phones.phone(number).rings, "its SMS was refused: it rings, whatever the budget"
+
+
+def test_a_first_message_that_goes_to_the_second_step_is_one(tmp_path: Path) -> None:
+    """Nobody is there for the first step: no budget holds back the first that anybody hears."""
+    empty = Policy(
+        id="critical", severity="critical", repeat_s=0,
+        steps=(Step(after_s=0, tell=("duty:2",)), Step(after_s=600, tell=("duty:1",))),
+    )  # fmt: skip
+    ward = Ward(tmp_path, policies=(empty,))
+    ward.outbox.budget = Budget(hourly=1)
+    for n in (1, 2):
+        ward.fridge(f"vte-br-0{n}")
+        ward.temperature(f"vte-br-0{n}", 9.0)
+    ward.run_until("08:12")
+    ward.phone("technician").expect_sms("vte-br-01 9.0C")
+    ward.phone("technician").expect_sms("vte-br-02 9.0C")
+
+
+def test_the_second_way_of_a_warning_that_became_critical_is_a_first_message(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, policies=DEFAULTS, channels=("sms", "call"))
+    ward.fridge("vte-br-01")
+    ward.temperature("vte-br-01", 5.9).run_until("08:40")
+    number = next(p.phone for p in ward.registry.people if p.id == "technician")
+    warned = len(ward.phones.phone(number).inbox)
+    assert warned, "it warned"
+    rings = ward.phones.phone(number).rings
+    ward.outbox.budget = Budget(hourly=1)
+    ward.phones.answers.extend([Delivery.FAILED_FINAL])
+    ward.temperature("vte-br-01", 9.0).run_until("08:55")
+    assert ward.phones.phone(number).rings > rings, "its SMS was refused: it rings, whatever the budget"
 
 
 def test_the_budget_of_the_sim_never_holds_back_the_first_critical_message(tmp_path: Path) -> None:
