@@ -3,13 +3,28 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
 from console_addresses import address
 from console_client import Client
 from console_seed import NOW_MS, Seed
-from devices_kit import HERE, KEY, OTHER, PAGE, PASSWORD, SERIAL, WARM, client, commands, record, seed
+from devices_kit import (
+    DAY,
+    HERE,
+    KEY,
+    OTHER,
+    PAGE,
+    PASSWORD,
+    SERIAL,
+    WARM,
+    client,
+    commands,
+    record,
+    seed,
+    signed_in,
+)
 
 from coldchain.kernel.errors import BadData
 from coldchain.records.accounts import Accounts
@@ -139,3 +154,27 @@ def test_no_instant_is_taken_that_a_page_cannot_show(client: Client, seed: Seed)
     assert made.status_code == 201, made.text
     for page in (PAGE, "/maintenance", "/api/v1/maintenance", "/api/v1/devices/" + quote(SERIAL)):
         assert client.get(page, headers=boss).status_code == 200, page
+
+
+def test_a_link_is_in_no_other_name_tells_of_no_other_site_and_ends_with_the_order(
+    client: Client, seed: Seed
+) -> None:
+    now = [NOW_MS - 2 * DAY]
+    deeds = Deeds(seed.settings.desk_db, lambda: now[0])
+    number = deeds.raise_("k1", WARM, "Door", person="vte-on-call", contractor="fixer")
+    deeds.step("k1-sent", number, "sent", person="vte-on-call", body={"contractor": "fixer"})
+    boss, form = signed_in(seed, client, "supervisor", "vte-on-call")
+    asked = {"serial": SERIAL, "number": str(number), "days": "3", "form": form}
+    for person, status in (("vte-on-call", 422), ("nobody", 422), ("fixer", 200), ("", 200)):
+        answer = client.post("/device-link", data=asked | {"person": person}, headers=boss)
+        assert answer.status_code == status, person
+    (path,) = re.findall(r"(/pass/[\w-]{43})", answer.text)
+    page = client.get(path, headers=FAR).text
+    assert 'value="vte-' in page, "where the blood may be"
+    assert 'value="skt-' not in page
+    now[0] = NOW_MS + 1
+    deeds.step("k2-sent", number, "sent", person="vte-on-call", body={"contractor": "other"})
+    here = HERE | FAR
+    step = {"to": "empty"}
+    gone = client.post(f"{path}/started", data=step, headers=here, follow_redirects=False)
+    assert gone.status_code == 403, "it is another's now"

@@ -146,8 +146,9 @@ def make_link(bench: Bench, console: Console, said: Mapping[str, str]) -> tuple[
     if number.isdecimal() and int(number):
         order = bench.order(int(number))
         serial = order.serial
-        person = person or order.told("contractor") or order.contractor
-        if person not in bench.registry.person_by_id:
+        theirs = order.told("contractor") or order.contractor
+        known = bench.registry.person_by_id.get(person := person or theirs)
+        if known is None or (person != theirs and known.role != "contractor"):  # in nobody else's name
             raise Problem(422, "contractor-missing")
     bench.device(serial)
     if not days.isdecimal() or len(days) > 3:

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from coldchain.records.passes import Pass, Passes
-from coldchain.records.work import FINISHED, STARTED
+from coldchain.records.work import FINISHED, SENT, STARTED, Step, WorkOrder
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.console import Console
 from dashboards.console.devices.asking import step_order
@@ -27,6 +27,11 @@ from dashboards.console.devices.pages import packet_answer, paper_answer, told
 from dashboards.console.problems import Problem
 
 VERBS = (STARTED, FINISHED)
+
+
+def sent(order: WorkOrder) -> list[Step]:
+    """Each time that it went to a contractor."""
+    return [step for step in order.steps if step.state == SENT and step.body.get("contractor")]
 
 
 def router(console: Console, bench: Bench) -> APIRouter:
@@ -66,7 +71,10 @@ def router(console: Console, bench: Bench) -> APIRouter:
         number, person = found.number, found.person
 
         def do() -> None:
-            step_order(bench, key_of(form), bench.order(number), verb, form, person)
+            order = bench.order(number)
+            if any(one.at_ms >= found.made_ms and person != one.body["contractor"] for one in sent(order)):
+                raise Problem(403, "not-your-order")  # it went to somebody else meanwhile
+            step_order(bench, key_of(form), order, verb, form, person)
 
         await asyncio.to_thread(do)
         return RedirectResponse(f"/pass/{secret}", 303)

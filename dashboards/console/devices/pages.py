@@ -150,7 +150,7 @@ def told(console: Console, bench: Bench, known: Known, fault: int, guest: str = 
         "entry_words": entry_words,
         "guest": guest,
         "packet": bench.tools.packet is not None,
-        "elsewhere": elsewhere(registry, known.here.id if known.here else "", known.site),
+        "elsewhere": elsewhere(registry, known.here.id if known.here else "", known.site, guest=bool(guest)),
         "day_of": lambda at_ms: local(at_ms, console.records.zone).strftime("%Y-%m-%d"),
         "last_day": lambda at_ms: local(at_ms - 1, console.records.zone).strftime("%Y-%m-%d"),
         **forms(bench, known.site),
@@ -201,9 +201,10 @@ def offers(order: WorkOrder, me: str) -> frozenset[str]:
     return frozenset(s for s in order.offers if who.may("acknowledge") or s not in OF_THE_BANK)
 
 
-def elsewhere(registry: Registry, appliance: str, site: str) -> list[tuple[str, str]]:
-    """(id, name) of where blood may be: the same site first, never the appliance itself."""
+def elsewhere(registry: Registry, appliance: str, site: str, *, guest: bool = False) -> list[tuple[str, str]]:
+    """(id, name) of where blood may be: the same site first, a guest is told of no other; never itself."""
     found = [one for one in registry.appliances if one.id != appliance and visitor().sees(one.site, registry)]
+    found = [one for one in found if one.site == site or not guest]
     found.sort(key=lambda one: (one.site != site, one.site, one.name))
     return [(one.id, f"{one.name} ({one.id})") for one in found]
 
