@@ -41,7 +41,7 @@ class Mortal(AlarmStore):
     left, how = 0, ""
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:  # type: ignore[override]
+    def transaction(self) -> Iterator[Connection]:
         self.left -= 1
         mine = self.left == 0
         with transaction(self.db) as db:
