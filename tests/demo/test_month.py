@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from grafana_expand import expand
 from rig.influx import Influx
 
+from alerts.oncall.rota import on_duty
 from coldchain.kernel.audit import Head
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.audit import check
 from coldchain.records.consignments import ConsignmentReader
+from coldchain.records.devices import DeviceReader
+from coldchain.records.found import FoundReader, quality_of
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, RegistryReader
 from coldchain.records.work import WorkReader
@@ -27,6 +31,7 @@ from coldchain.wiring.demo.month import begin
 from coldchain.wiring.demo.month.begin import seed_month
 from coldchain.wiring.demo.month.seed import NODE
 from coldchain.wiring.demo.plan import DemoPlan, write_settings
+from coldchain.wiring.logs import logs_to
 from dashboards.console.series import series_of, steps
 from dashboards.grafana.build import built
 from ingest.influx.resync import resync
@@ -188,3 +193,40 @@ def test_every_panel_returns_rows_over_it(month: tuple[Path, Settings], influx: 
                           "en/wall.json: Without mains", "en/system.json: Failed readings, by sensor",
                           "en/site.json: power, silence", "en/appliance.json: power, silence",
                           "en/device.json: power, silence"}, empty  # fmt: skip
+
+
+def test_its_people_take_turns_and_most_of_them_answer_soon(month: tuple[Path, Settings]) -> None:
+    registry = registry_of(month[1])
+    assert {rota.level for rota in registry.rotas} == {1, 2}
+    assert any(rota.overrides for rota in registry.rotas), "somebody has swapped a day"
+    for site in registry.sites:
+        assert on_duty(registry, site.id, 1, NOW), site.id
+    found = quality_of(FoundReader(month[1].alarms_db).outcomes(NOW - DAYS * DAY, NOW))
+    assert found.median_ms is not None
+    assert found.median_ms <= 12 * 60_000
+    assert found.answered * 10 >= found.alarms * 6
+
+
+def test_its_devices_have_papers_and_dates(month: tuple[Path, Settings]) -> None:
+    registry, devices = registry_of(month[1]), DeviceReader(month[1].desk_db).all()
+    assert {one.serial for one in registry.appliances} <= set(devices)
+    assert all("(invented)" in devices[one.serial].facts.maker for one in registry.appliances)
+    due = [task.due_ms for one in devices.values() for task in one.due()]
+    assert any(at_ms < NOW for at_ms in due), "something is overdue"
+    assert sum(at_ms > NOW for at_ms in due) > len(due) / 2
+    certified = {entry.said.sensor for one in devices.values() for entry in one.of("certificate")}
+    assert certified == {one.id for one in registry.sensors if one.offsets} != set()
+
+
+def test_its_log_lines_are_in_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with logs_to(tmp_path / "month.log"):
+        structlog.get_logger().info("within")
+    structlog.get_logger().info("after")
+    said = "".join(capfd.readouterr())
+    assert "within" not in said
+    assert "after" in said
+    assert '"within"' in (tmp_path / "month.log").read_text()
+
+
+def test_and_so_are_those_of_the_seeding(month: tuple[Path, Settings]) -> None:
+    assert '"command"' in (month[0] / "log" / "month.log").read_text()

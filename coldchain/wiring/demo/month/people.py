@@ -41,7 +41,7 @@ def answer_ms(alarm: Alarm) -> int:
     """When somebody will answer it [ms]; NEVER_MS: nobody will, which happens to warnings only."""
     drawn = zlib.crc32(f"{alarm.id} answered".encode())
     luck, spread = drawn % 100, drawn // 100
-    if luck < QUICK or (alarm.severity == "critical" and luck >= LATE):
+    if alarm.kind == "drill" or luck < QUICK or (alarm.severity == "critical" and luck >= LATE):
         minutes = 2 + spread % 9
     elif luck < SLOW:
         minutes = 12 + spread % 28
@@ -159,6 +159,8 @@ class People:
         what, why = (
             ("discard", "longer than the rule allows") if lost else ("keep", "within what the rule allows")
         )
+        if lasted_ms > LOST_MS and not lost:
+            why = "it had been moved out"
         site = alarm.site
         person = self._who(site, "supervisor")
         said = {"what": what, "reason": f"{minutes} min outside: {why}", "second": self._second(person)}
