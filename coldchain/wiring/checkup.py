@@ -22,7 +22,7 @@ from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.registry import RegistryReader
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
-from coldchain.wiring.broker import mqtt_answers
+from coldchain.wiring.broker import mqtt_answers, mqtt_keeps
 
 State = Literal["ok", "warning", "bad"]
 
@@ -205,6 +205,9 @@ def _broker(settings: Settings) -> Line:
         return Line(
             "broker", "bad", f"{where}: what listens there is no MQTT broker", "correct mqtt.port, or free it"
         )
+    if mqtt.embedded and not mqtt_keeps(mqtt.host, mqtt.port):
+        remedy = "what runs it replaces it within a minute; else look at the disk, and at broker.log"
+        return Line("broker", "bad", f"{where}: it answers, and acknowledges no message", remedy)
     return Line("broker", "ok", f"{where} answers")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,27 @@ def test_a_listener_that_is_no_broker_is_bad(tmp_path: Path) -> None:
         settings = Settings(data_dir=tmp_path, mqtt=MqttSettings(port=other.getsockname()[1]))
         line = said(settings, "broker")
     assert (line.state, "no MQTT broker" in line.cause) == ("bad", True)
+
+
+@pytest.mark.parametrize(("keeps", "state"), [(True, "ok"), (False, "bad")])
+def test_a_broker_that_answers_and_acknowledges_nothing_is_bad(
+    tmp_path: Path, keeps: bool, state: str
+) -> None:
+    """As nats-server does once its disk was full, and a broker that hangs halfway."""
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        links: list[socket.socket] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    links.append(broker.accept()[0])
+                except OSError:
+                    return
+                links[-1].sendall(b"\x20\x02\x00\x00" + (b"\x40\x02\x00\x01" if keeps else b""))
+
+        threading.Thread(target=serve, daemon=True).start()
+        mqtt = MqttSettings(port=broker.getsockname()[1], embedded=True)
+        assert said(Settings(data_dir=tmp_path, mqtt=mqtt), "broker").state == state
+        for link in links:
+            link.close()
+        broker.shutdown(socket.SHUT_RDWR)
