@@ -85,7 +85,6 @@ ALARM_WORDS: dict[str, str] = {
     "answer.remark": "Reason, in a few words (may be empty)",
     "answer.dispose": "What became of the blood",
     "answer.fate": "The blood that was exposed",
-    "answer.second": "Second person who agrees",
     "answer.second_more": "Second person, needed beyond an hour a day",
     "answer.record": "Record it",
     "answer.unshelve": "Take it up again now",

@@ -7,7 +7,6 @@ DEVICE_WORDS: dict[str, str] = {
     "page.devices": "Devices",
     "page.maintenance": "Preventive maintenance",
     "page.labels": "Labels to print",
-    "more.devices": "Devices",
     "device_status.in_use": "in use",
     "device_status.spare": "spare",
     "device_status.in_repair": "in repair",
