@@ -30,7 +30,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.accounts import Accounts
 from coldchain.records.deeds import Deeds
 from coldchain.records.devices import LATEST_MS, DeviceReader
-from coldchain.records.registry import RegistryReader
+from coldchain.records.registry import Desk, RegistryReader
 from coldchain.records.work import Work
 from coldchain.wiring.changing import decider
 from dashboards.console.accounts.gate import Visitor
@@ -178,3 +178,22 @@ def test_a_link_is_in_no_other_name_tells_of_no_other_site_and_ends_with_the_ord
     step = {"to": "empty"}
     gone = client.post(f"{path}/started", data=step, headers=here, follow_redirects=False)
     assert gone.status_code == 403, "it is another's now"
+
+
+def test_test_messages_to_people_of_other_sites_are_not_told(client: Client, seed: Seed) -> None:
+    known = RegistryReader(seed.settings.desk_db)
+    known.refresh()
+    known.close()
+    people = tuple(
+        p.model_copy(update={"sites": ("vte",)}) if p.id == "vte-on-call" else p
+        for p in known.registry.people
+    )
+    desk = Desk(seed.settings.desk_db, lambda: NOW_MS)
+    desk.publish(known.registry.model_copy(update={"people": people}), author="t", reason="t")
+    for number, to in enumerate(("vte-on-call", "fixer", "somebody-gone")):
+        desk.command(f"test-{number:04}", "test_sms", person="admin", alarm=None, body={"to": to})
+    desk.close()
+    for sites, told in (((), 3), (("vte",), 2), (("skt",), 1)):
+        who = token(seed, f"told-{told}", "on-call", *sites)
+        found = client.get("/api/v1/test-messages", headers=who).json()
+        assert len(found) == told, (sites, found)
