@@ -24,8 +24,10 @@ log = structlog.get_logger()
 
 HEAR_S = 0.25
 """While nothing is due, the modem is listened to in such pieces, so that a new notice waits no longer [s]."""
-LOOK_AGAIN_S = 2.0
-"""A channel that is out is looked at so often."""
+LOOK_AGAIN_S, LOOK_AGAIN_MAX_S = 2.0, 300.0
+"""A channel that is out is looked at so often. One that works whenever it is looked at and fails whenever it
+is used is looked at half as often each time: its messages are not to use up all their tries in a minute.
+"""
 HANGS_S = 100.0
 """A try or an errand that takes longer will not end by itself: with the time to start anew, inside the 120 s
 in which whatever stops making progress must show."""
@@ -81,6 +83,7 @@ class Errands:
         self._forget: dict[str, list[Heard]] = {name: [] for name in channels}
         self._began_s = dict.fromkeys(channels, float("-inf"))
         self._looked_s = dict.fromkeys(channels, float("-inf"))
+        self._again_s = dict.fromkeys(channels, LOOK_AGAIN_S)
         for name in channels:
             threading.Thread(target=self._run, args=(name,), name=f"errands-{name}", daemon=True).start()
 
@@ -90,7 +93,9 @@ class Errands:
         if channel in self._under_way or now_s - self._began_s[channel] < HEAR_S:
             return
         first = channel == next(iter(self._channels))
-        look = out and hasattr(way, "check") and now_s - self._looked_s[channel] >= LOOK_AGAIN_S
+        if not out:
+            self._again_s[channel] = LOOK_AGAIN_S
+        look = out and hasattr(way, "check") and now_s - self._looked_s[channel] >= self._again_s[channel]
         errand = Errand(channel, now_s, ask=first and self._budget.due(now_s), look=look)
         if not (errand.ask or look or hasattr(way, "hear")):
             return
@@ -110,6 +115,8 @@ class Errands:
             del self._under_way[errand.channel]
             if errand.look:
                 self._looked_s[errand.channel] = steady_s()
+            if errand.works:
+                self._again_s[errand.channel] = min(2 * self._again_s[errand.channel], LOOK_AGAIN_MAX_S)
             if errand.bad is not None:
                 raise errand.bad
             found.append(errand)

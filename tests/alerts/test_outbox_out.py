@@ -113,6 +113,30 @@ def test_a_modem_that_is_plugged_in_again_sends_within_seconds(tmp_path: Path, d
         modem.close()
 
 
+def test_a_channel_that_seems_to_work_does_not_use_up_its_tries(
+    tmp_path: Path, desk: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A modem that answers, and whose power fails whenever it transmits."""
+    monkeypatch.setattr(errands, "LOOK_AGAIN_S", 0.1)
+
+    class Weak(Scripted):
+        def send(self, to: str, text: str) -> Sent:
+            return OUT
+
+        def check(self) -> Sent:
+            return TAKEN
+
+    desk.execute(NOTICE, ("a", "sms", NURSE, "s"))
+    outbox = box(tmp_path, {"sms": Weak({})})
+    monkeypatch.setattr("alerts.outbox.WAIT_S", 0.02)
+    thread = outbox.start()
+    time.sleep(4.0)
+    outbox.stop()
+    thread.join(5.0)
+    (tries,) = desk.execute("SELECT tries FROM notice").fetchone()
+    assert 3 <= tries <= 7, "at 0, and when it is looked at: 0.1, 0.3, 0.7, 1.5, 3.1 s later"
+
+
 class Deaf:
     """A modem whose driver never comes back."""
 
