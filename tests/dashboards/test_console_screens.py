@@ -108,6 +108,8 @@ def test_every_page_in_every_language_at_both_widths(
 
 FIRST_MAX, REPEAT_MAX = 100_000, 15_000
 """Octets on the wire: for somebody who was never here, and for whoever was here a moment ago."""
+NATION_MAX = 14_000
+"""What a nation's fleet may take of that: names and states that compress worse need room."""
 
 
 @pytest.mark.slow
@@ -133,7 +135,7 @@ def test_a_fleet_of_a_nation_is_light(browser: Browser, tmp_path: Path) -> None:
     try:
         context = visit(browser, served, "lo", service_workers="block")
         page = context.new_page()
-        for path, most in (("/", FIRST_MAX), ("/", REPEAT_MAX), ("/wall", REPEAT_MAX)):
+        for path, most in (("/", FIRST_MAX), ("/", NATION_MAX), ("/wall", REPEAT_MAX)):
             octets, what = weighed(page, path)
             assert octets <= most, what
         assert page.locator(".row").count() == 243
