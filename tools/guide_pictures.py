@@ -88,7 +88,7 @@ def of_training(browser: Browser, base: str) -> None:
 
 
 def running(what: str, port: int) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "coldchain.cli", *what.split(), "--port", str(port)]
+    argv = [sys.executable, "-m", "coldchain", *what.split(), "--port", str(port)]
     folder = ROOT / "build" / "pictures" / f"{what.split(maxsplit=1)[0]}-{int(time.time())}"
     argv += ["--dir", str(folder)]
     return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -195,7 +195,7 @@ def test_a_channel_that_hangs_each_time_is_given_up(
         monkeypatch.delattr(Deaf, "hear")
     desk.execute(NOTICE, ("a", "sms", NURSE, "s"))
     for lives in range(1, UNKNOWN_MAX + 1):
-        outbox = box(tmp_path, {"sms": deaf}, lambda at=lives: at * 1_000_000)  # type: ignore[misc]
+        outbox = box(tmp_path, {"sms": deaf}, lambda at=lives: at * 1_000_000)
         thread = outbox.start()
         thread.join(5.0)
         assert isinstance(outbox.broken, Hangs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blood_bank import BOX, SPARE, Bank, open_bank, warmed
@@ -86,7 +87,8 @@ def test_programs_read_trips_page_by_page(bank: Bank) -> None:
     whole = bank.api("/api/v1/trips")
     assert len(whole["trips"]) >= 3
     assert whole["next"] is None
-    told, before = [], ""
+    told: list[Any] = []
+    before: str | None = ""
     while before is not None:
         page = bank.api(f"/api/v1/trips?limit=2&before={before}")
         assert 1 <= len(page["trips"]) <= 2
