@@ -40,7 +40,7 @@ def wait_for_alarm(base: str) -> dict[str, Any]:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         try:
-            found = [one for one in ask(base, "/api/v1/alarms")["alarms"] if one["kind"] == "high"]
+            found = [one for one in ask(base, "/api/v1/alarms")["open"] if one["kind"] == "high"]
         except OSError:
             found = []
         if found:
