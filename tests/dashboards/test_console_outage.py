@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from console_client import Client, browsing
-from console_seed import NOW_MS, Seed, Story, registry
+from console_seed import MINUTE, NOW_MS, Seed, Story, registry
 
 from alerts.site import keeping
 from coldchain.records.alarms import Listed
@@ -108,3 +109,19 @@ def test_a_new_mark_is_a_change_that_viewers_are_sent(tmp_path: Path) -> None:
     fleet = marked(plain, told)
     assert [row[0] for row in changes(plain, fleet, lambda row: row.id)["rows"]] == ["vte-br-000"]
     assert changes(fleet, fleet, lambda row: row.id) == {}
+
+
+@pytest.mark.parametrize(("after_min", "told"), [(0, True), (5, True), (59, False)])
+def test_who_has_been_heard_since_is_not_blind(tmp_path: Path, after_min: int, told: bool) -> None:
+    """Alerts reckons the blind clock once a minute; another probe's last reading is no sign of life."""
+    seed = Seed(tmp_path, registry(2), Story())
+    seed.no_alarms()
+    seed.close()
+    records = Records(seed.settings, lambda: NOW_MS)
+    fleet = records.look().fleet
+    records.close()
+    last_ms = NOW_MS - 60 * MINUTE
+    heard = replace(fleet, rows=tuple(replace(r, at_ms=last_ms + after_min * MINUTE) for r in fleet.rows))
+    found = Marks(blind={"vte-br-000": (last_ms, NOW_MS, "at worst")})
+    row = next(row for row in marked(heard, found).rows if row.id == "vte-br-000")
+    assert (row.blind_ms == NOW_MS, "at worst" in row.marks) == (told, told)

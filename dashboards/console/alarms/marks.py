@@ -22,11 +22,15 @@ POWER_ROUND_MS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Of appliances: what is to be said; when the limit is passed, as foreseen and in the worst case [ms]."""
+    """Of appliances: what is to be said; when the limit is passed, as foreseen and in the worst case [ms].
+
+    blind  of those that are not heard: their last reading, the worst case, and its words. Who has been heard
+    since is none of them any more, though alerts reckons that anew only once a minute.
+    """
 
     texts: Mapping[str, tuple[Text, ...]] = field(default_factory=dict)
     limit_ms: Mapping[str, int] = field(default_factory=dict)
-    blind_ms: Mapping[str, int] = field(default_factory=dict)
+    blind: Mapping[str, tuple[int, int, Text]] = field(default_factory=dict)
 
 
 def marks(
@@ -35,7 +39,7 @@ def marks(
     """at: an instant [ms] as people read it. Instants, not ages: a row changes only with what it says."""
     found: dict[str, list[Text]] = defaultdict(list)
     limit_ms: dict[str, int] = {}
-    blind_ms: dict[str, int] = {}
+    silent: dict[str, tuple[int, int, Text]] = {}
     for sensor, passes_ms in reader.foretold().items():
         known = registry.sensor_by_id.get(sensor)
         if known is not None and known.appliance is not None and passes_ms > now_ms:
@@ -50,14 +54,14 @@ def marks(
                     _sooner(limit_ms, one.appliance, passes_ms)
     for blind in reader.blind():
         if blind.passes_ms is not None:
-            blind_ms[blind.appliance] = blind.passes_ms
-            found[blind.appliance].append(said("mark.blind", at=at(blind.passes_ms)))
+            words = said("mark.blind", at=at(blind.passes_ms))
+            silent[blind.appliance] = (blind.last_ms, blind.passes_ms, words)
     for shelf in reader.shelved():
         if (shelved := by_id.get(shelf.alarm)) is not None:
             found[shelved.appliance].append(said("mark.shelved", at=at(shelf.until_ms)))
     for out in reader.out_of_service():
         found[out.appliance].append(said("mark.out"))
-    return Marks({appliance: tuple(texts) for appliance, texts in found.items()}, limit_ms, blind_ms)
+    return Marks({appliance: tuple(texts) for appliance, texts in found.items()}, limit_ms, silent)
 
 
 def _sooner(found: dict[str, int], appliance: str, at_ms: int) -> None:
@@ -73,17 +77,19 @@ def without_power(one: Listed) -> Said:
 
 def marked(fleet: Fleet, found: Marks) -> Fleet:
     """The same fleet, with the marks on its rows; of those not yet beyond, the next to be so first."""
-    touched = found.texts.keys() | found.limit_ms.keys() | found.blind_ms.keys()
-    rows = (
-        replace(
-            row, marks=found.texts.get(row.id, ()), limit_ms=found.limit_ms.get(row.id),
-            blind_ms=found.blind_ms.get(row.id),
-        )
-        if row.id in touched
-        else row
-        for row in fleet.rows
-    )  # fmt: skip
+    touched = found.texts.keys() | found.limit_ms.keys() | found.blind.keys()
+    rows = (_with(row, found, fleet.now_ms) if row.id in touched else row for row in fleet.rows)
     return replace(fleet, rows=tuple(sorted(rows, key=_nearness)))
+
+
+def _with(row: Row, found: Marks, now_ms: int) -> Row:
+    """Heard since: nearer to now than to the silence that alerts knew of."""
+    last_ms, passes_ms, words = found.blind.get(row.id, (0, None, None))
+    marks_ = found.texts.get(row.id, ())
+    heard_ms = row.at_ms or 0
+    if words is None or now_ms - heard_ms < heard_ms - last_ms:
+        return replace(row, marks=marks_, limit_ms=found.limit_ms.get(row.id), blind_ms=None)
+    return replace(row, marks=(words, *marks_), limit_ms=found.limit_ms.get(row.id), blind_ms=passes_ms)
 
 
 def _nearness(row: Row) -> tuple[int, float]:
