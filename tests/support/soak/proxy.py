@@ -42,11 +42,12 @@ class Proxy:
         self.passed_bytes = self.corrupted = self.connections = 0
         self._dice = random.Random(seed)
         self._open: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
 
     def start(self) -> None:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         assert self._ready.wait(5), "the proxy does not listen"
 

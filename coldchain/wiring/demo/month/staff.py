@@ -45,9 +45,9 @@ def _rota(name: str, people: list[Person], sites: list[str], level: int) -> Rota
 def swapped(rota: Rota, now_ms: int) -> Rota:
     """Two people have each other's first day of their next weeks.
 
-    >>> whole = swapped(Rota(id="r", people=("a", "b")), 1_700_000_000_000)
+    >>> whole = swapped(Rota(id="r", people=("a", "b")), 1_760_000_000_000)
     >>> [(one.person, one.until_ms - one.from_ms == DAY_MS) for one in whole.overrides]
-    [('b', True), ('a', True)]
+    [('a', True), ('b', True)]
     """
     coming = [one for one in shifts(rota, now_ms, now_ms + AHEAD_MS) if one.start_ms > now_ms]
     for mine, yours in pairwise(coming):
