@@ -16,7 +16,7 @@ from coldchain.wiring.adopt import waiting_channels
 from coldchain.wiring.demo.account import keep_books, pending
 from coldchain.wiring.demo.plan import DemoPlan
 from coldchain.wiring.demo.run import Demo
-from firmware_sim.firmware.ledger import read_ledger
+from firmware_sim.firmware.ledger import ACKED, MEASURED, read_ledger
 
 
 def until(demo: Demo, done: Callable[[], bool], seconds: float = 40) -> bool:
@@ -54,9 +54,15 @@ def test_a_stranger_waits_and_is_taken_in(tmp_path: Path) -> None:
         assert until(demo, lambda: pending(demo.settings) == 0)
     finally:
         demo.supervisor.stop()
-    entries = read_ledger(tmp_path / "ledger.bin").acked_readings()
-    sent = sorted((at_ms, value) for _, _, _, channel, _, value, at_ms in entries if channel == 2)
+    ledger = read_ledger(tmp_path / "ledger.bin")
+    acked, measured = (
+        {(at_ms, value) for _, _, _, channel, _, value, at_ms in ledger.tuples(kind) if channel == 2}
+        for kind in (ACKED, MEASURED)
+    )
     rows = JournalReader(demo.settings.readings_db).readings("new-fridge/load", 0, 2**62)
-    assert [(int(row["at_ms"]), int(row["value"])) for row in rows] == sent
-    assert len(sent) > 50
+    kept = [(int(row["at_ms"]), int(row["value"])) for row in rows]
+    assert kept == sorted(set(kept)), "in order, and none twice"
+    # the node may have been stopped before it read the last acknowledgement
+    assert acked <= set(kept) <= measured
+    assert len(kept) > 50
     assert keep_books(demo.settings, 0).balanced
