@@ -31,6 +31,7 @@ PACKAGES = {
     "chromium": "chromium",
     "socat": "socat",
     "strace": "strace",
+    "systemd-analyze": "systemd",
 }
 """Program: the Debian packages that bring it."""
 

@@ -123,7 +123,6 @@ def test_the_bag_sheet_is_a_draft_until_two_have_signed_this_list(warm: Bank) ->
 
 
 def test_pdfs_come_from_the_console(warm: Bank) -> None:
-    pytest.importorskip("typst")
     warm.post("/alarm/1/bags", donations=TYPED)
     for path in ("/alarm/1/bags.pdf", "/site/vte/day.pdf?day=2026-03-01", "/nation/review.pdf?month=2026-02"):
         answer = warm.client.get(path, headers=HERE)

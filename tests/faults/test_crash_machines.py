@@ -62,6 +62,7 @@ class OnADisk(RuleBasedStateMachine):
             self.open(self.folder / "host" / "file.db")
 
     def open(self, path: Path) -> None:
+        """The store under test; each machine has its own."""
         raise NotImplementedError
 
     def _effect(self, name: str) -> None:
