@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import structlog
 
-from alerts.book import Book, Scene
+from alerts.book import Book
 from alerts.engine import EngineState, all_late
+from alerts.entries import Scene
 from alerts.rules import CONDITIONS
 from alerts.rules.limits import NEVER
 from alerts.store import AlarmStore

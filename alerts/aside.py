@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from alerts import gate
-from alerts.book import Book, Scene
+from alerts.book import Book
+from alerts.entries import Scene
 from alerts.lifecycle import Event, State, why_not
 from alerts.margin import ALONE_MS, DAY_MS, Left, left, used_of
 from alerts.oncall.policy import people_of, policy_for

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.book import Book, Case, Scene, excursion_id
+from alerts.book import Book
 from alerts.engine import Table
+from alerts.entries import Case, Scene, excursion_id
 from alerts.rules import CONDITIONS, NUMBER_OF, rule_of
 from alerts.rules.flat import Bools
 from alerts.rules.terms import Part, RuleTable

@@ -6,7 +6,8 @@ It clears with the next proof that the chain is whole.
 
 from __future__ import annotations
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
+from alerts.entries import Case, Scene
 from alerts.store import AlarmStore
 
 SCOPE, KIND, RULE = "chain", "chain", "chain@1"

@@ -17,9 +17,10 @@ from pathlib import Path
 import structlog
 
 from alerts.answers.codes import Draw, fresh
-from alerts.book import Book, Scene
+from alerts.book import Book
 from alerts.broken import Broken
 from alerts.chains import Draft
+from alerts.entries import Scene
 from alerts.oncall.rota import instant_of, local_of
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable

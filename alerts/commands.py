@@ -12,7 +12,8 @@ import structlog
 
 from alerts.answers.parse import Action
 from alerts.aside import Aside
-from alerts.book import Book, Scene
+from alerts.book import Book
+from alerts.entries import Scene
 from alerts.findings import Findings
 from alerts.store import AlarmStore
 from alerts.trying import try_person

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from alerts.book import Book, Scene
+from alerts.book import Book
 from alerts.broken import KIND as CHAIN
 from alerts.broken import Broken
 from alerts.chains import Chains, Draft
+from alerts.entries import Scene
 from alerts.oncall.policy import people_of, quiet_until, routes
 from alerts.oncall.rota import instant_of, local_of
 from alerts.store import AlarmStore

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
 from alerts.engine import What, rejudge
+from alerts.entries import Case, Scene
 from alerts.late import Readings
 from alerts.rules import CONDITIONS
 from alerts.rules.flat import block_of

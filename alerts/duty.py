@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
+from alerts.entries import Case, Scene
 from alerts.oncall.rota import gaps, rotas_of
 from alerts.store import AlarmStore
 

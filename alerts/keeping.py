@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from alerts.aside import Aside
-from alerts.book import Book, Scene
+from alerts.book import Book
+from alerts.entries import Scene
 from alerts.gateways import Gateways
 from alerts.losses import Losses
 from alerts.proof import Proof, Readings

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from alerts.again import Task, judge_again, unknown_to
-from alerts.book import Book, Scene
+from alerts.book import Book
 from alerts.checkpoints import Checkpoints
 from alerts.engine import calm, rules_digest
+from alerts.entries import Scene
 from alerts.insight import observe
 from alerts.reconcile import Reconciler
 from alerts.rules.flat import Block, Bools, block_of, in_order

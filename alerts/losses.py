@@ -6,7 +6,8 @@ It clears by itself when somebody has acknowledged it, or a day after the last g
 
 from __future__ import annotations
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
+from alerts.entries import Case, Scene
 from alerts.gateways import Gap, Gateways
 from alerts.lifecycle import State
 from alerts.store import AlarmStore

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
+from alerts.entries import Case, Scene
 from alerts.late import Record
 from alerts.rules.exposure import beyond, line_of
 from alerts.rules.flat import Ints, segments_of

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
+from alerts.entries import Case, Scene
 from alerts.store import AlarmStore
 from coldchain.kernel.clocks import SteadyClock
 from coldchain.records.health import Beat, beats

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from alerts.again import Again
-from alerts.book import Book, Scene, excursion_of
+from alerts.book import Book
 from alerts.engine import Events, What
+from alerts.entries import Scene, excursion_of
 from alerts.rules import CONDITIONS, NUMBER_OF
 from alerts.store import AlarmStore
 from coldchain.records.alarms import Excursion

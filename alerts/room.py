@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alerts.book import Scene
 from alerts.broken import Broken
+from alerts.entries import Scene
 from alerts.store import AlarmStore
 from coldchain.records.reserve import Reserve
 

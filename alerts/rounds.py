@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from alerts.answers.codes import Draw
-from alerts.book import Book, Scene
+from alerts.book import Book
 from alerts.broken import Broken
 from alerts.canary import Canaries, LastHeard
 from alerts.daily import Daily, Ready
 from alerts.drills import Drills
 from alerts.duty import DutyWatch
+from alerts.entries import Scene
 from alerts.late import Record
 from alerts.moved import Clocks
 from alerts.outbox import Outbox

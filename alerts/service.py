@@ -19,13 +19,14 @@ from alerts import anew
 from alerts.answers.codes import Draw
 from alerts.answers.desk import Answers
 from alerts.beside import Beside
-from alerts.book import Book, Scene
+from alerts.book import Book
 from alerts.budget import Budget
 from alerts.chains import Chains
 from alerts.changed import changed_from, judged_again
 from alerts.commands import Commands
 from alerts.daily import Ready
 from alerts.engine import all_late, rules_digest, step
+from alerts.entries import Scene
 from alerts.foretold import Foretold
 from alerts.guard.hub import Guards
 from alerts.keeping import Keeper

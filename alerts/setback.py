@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import structlog
 
-from alerts.book import Scene
+from alerts.entries import Scene
 from alerts.store import AlarmStore
 from coldchain.kernel.clocks import SteadyClock
 

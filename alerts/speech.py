@@ -14,11 +14,9 @@ from coldchain.records.alarms import Alarm, Moved
 from coldchain.settings.profile_files import PROFILES
 
 if TYPE_CHECKING:
-    from alerts.book import Scene
+    from alerts.entries import Newest, Scene
     from alerts.store import AlarmStore
 
-Newest = Callable[[str], tuple[int, int] | None]
-"""A sensor's newest (value in thousandths, instant), if it has one."""
 Left = Callable[[str, int], int | None]
 """(sensor, instant) -> ms until its limit on the present course; None: unknown, or not on its way there."""
 

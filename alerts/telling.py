@@ -22,14 +22,14 @@ from alerts.oncall.policy import (
     quiet_until,
     routes,
 )
-from alerts.speech import Left, Newest, Speech, nobody_knows
+from alerts.speech import Left, Speech, nobody_knows
 from alerts.words.orders import work_order
 from alerts.words.texts import TEMPERATURES, answer, clock, released, returned
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Person
 
 if TYPE_CHECKING:
-    from alerts.book import Scene
+    from alerts.entries import Newest, Scene
     from alerts.store import AlarmStore
 
 BENDS = {"door": 15 * 60_000, "power": 30 * 60_000}

@@ -10,7 +10,7 @@ from alerts.oncall.policy import routes
 from alerts.words.texts import answer, clock
 
 if TYPE_CHECKING:
-    from alerts.book import Scene
+    from alerts.entries import Scene
     from alerts.telling import Teller
 
 RECEIPT_S = 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from alerts.book import Scene
+from alerts.entries import Scene
 from alerts.insight.clocks import NodeClocks
 from alerts.insight.defrost import EARLY, ESTABLISHED, TOO_LONG, template
 from alerts.insight.siblings import BASE_DAYS, RECENT_DAYS, drift_of

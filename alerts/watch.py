@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alerts.book import Book, Case, Scene, excursion_id
+from alerts.book import Book
 from alerts.engine import Table
+from alerts.entries import Case, Scene, excursion_id
 from alerts.proof import Proof
 from alerts.rules import CONDITIONS, NUMBER_OF
 from alerts.rules.flat import Bools, Ints

@@ -25,7 +25,8 @@ from coldchain.records.pins import fits
 from coldchain.records.registry import Appliance, Person
 
 if TYPE_CHECKING:
-    from alerts.book import Book, Scene
+    from alerts.book import Book
+    from alerts.entries import Scene
     from alerts.store import AlarmStore
 
 log = structlog.get_logger()

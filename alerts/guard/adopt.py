@@ -20,7 +20,8 @@ from coldchain.records.journal import JournalReader
 from coldchain.records.site_copy import sites_of
 
 if TYPE_CHECKING:
-    from alerts.book import Book, Scene
+    from alerts.book import Book
+    from alerts.entries import Scene
     from alerts.store import AlarmStore
 
 log = structlog.get_logger()

@@ -23,7 +23,8 @@ from coldchain.records.alarms import Alarm
 from coldchain.records.registry import GatewayEntry
 
 if TYPE_CHECKING:
-    from alerts.book import Book, Scene
+    from alerts.book import Book
+    from alerts.entries import Scene
     from alerts.store import AlarmStore
 
 log = structlog.get_logger()

@@ -14,7 +14,8 @@ from coldchain.kernel.readings import Rows
 from coldchain.records.journal import JournalReader
 
 if TYPE_CHECKING:
-    from alerts.book import Book, Scene
+    from alerts.book import Book
+    from alerts.entries import Scene
     from alerts.store import AlarmStore
 
 

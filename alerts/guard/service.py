@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from alerts.answers.codes import Draw
-from alerts.book import Scene, in_use
 from alerts.chains import ENDED, Draft
 from alerts.duty import DutyWatch
+from alerts.entries import Scene, in_use
 from alerts.guard.lines import Spot, alive, last
 from alerts.guard.outage import Outage
 from alerts.guard.report import Offer, keep, kept_at, offers

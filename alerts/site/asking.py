@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.book import Scene
+from alerts.entries import Scene
 from alerts.rules.flat import Bools
 from alerts.site import causes, keeping
 from alerts.site.causes import Known, Track

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
+from alerts.entries import Case, Scene
 from alerts.lifecycle import Event, State
 from alerts.rules.flat import Bools, Ints
 from alerts.rules.silence import Silence

@@ -45,7 +45,7 @@ def calendar(
 ) -> None:
     """The rota's shifts as an iCalendar feed; gaps are in it."""
     from coldchain.ports.clock import wall_ms
-    from coldchain.wiring.links import calendar_of
+    from coldchain.wiring.addresses import calendar_of
 
     settings = settings_of(config, directory)
     found = calendar_of(settings, rota, wall_ms(), days * DAY_MS)
@@ -74,7 +74,7 @@ def link(
 
     Whoever has it needs no password. Made anew, the one before it no longer works.
     """
-    from coldchain.wiring.links import new_address
+    from coldchain.wiring.addresses import new_address
 
     if kind not in ("calendar", "delivery"):
         raise BadData(f"{kind!r} is no kind of address; write calendar or delivery")
@@ -91,7 +91,7 @@ def pin(
     directory: Dir = None,
 ) -> None:
     """Set the PIN with which somebody signs on a shared telephone: `OK 483126 7391`. Asked for, not shown."""
-    from coldchain.wiring.links import set_pin
+    from coldchain.wiring.addresses import set_pin
 
     number = typer.prompt("PIN, four or five digits", hide_input=True, confirmation_prompt=True)
     version = set_pin(settings_of(config, directory), person, number)

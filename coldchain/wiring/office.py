@@ -17,6 +17,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.audit import CHAINS, check
 from coldchain.records.backup import BackupUnsound, restore
 from coldchain.settings import Settings
+from coldchain.wiring.addresses import new_address, set_pin
 from coldchain.wiring.adopt import Adoption, adopt_channel, one_may, put_gateway
 from coldchain.wiring.changing import Done
 from coldchain.wiring.held import held
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 def add_office(app: FastAPI, settings: Settings, wall_ms: WallClock) -> None:
     """Give the office its tools."""
     from alerts.oncall.rota import gaps, shifts
-    from coldchain.wiring.links import new_address, set_pin
     from dashboards.console.office.tools import Tools
 
     def calendar(rota: str) -> str:

@@ -19,8 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ward import Phones
 
 from alerts.answers.desk import Answers
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
 from alerts.chains import Chains
+from alerts.entries import Case, Scene
 from alerts.outbox import Outbox
 from alerts.rules.table import build_table
 from alerts.store import AlarmStore

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from alerts.aside import Aside
-from alerts.book import Book, Case, Scene
+from alerts.book import Book
 from alerts.chains import Chains
+from alerts.entries import Case, Scene
 from alerts.rules import CONDITIONS, NUMBER_OF
 from alerts.rules.table import build_table
 from alerts.store import AlarmStore

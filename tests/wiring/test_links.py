@@ -25,8 +25,9 @@ from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader
 from coldchain.settings import Settings
 from coldchain.settings.model import NotifySettings, ProviderSettings
+from coldchain.wiring.addresses import new_address, set_pin
 from coldchain.wiring.answer_links import AnswerLinks, Linked
-from coldchain.wiring.links import add_links, new_address, set_pin
+from coldchain.wiring.links import add_links
 from dashboards.console import problems
 from dashboards.console.app import create_app
 
