@@ -24,6 +24,7 @@ from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.limits import Profile
 from coldchain.kernel.words import NO_VALUE, Flag
+from coldchain.records.alarm_rows import Hold
 from coldchain.records.alarms import Alarm, Disposition, Shelf
 from coldchain.records.registry import Sensor
 from coldchain.settings.profile_files import PROFILES
@@ -100,37 +101,57 @@ class Aside:
 
     # --- out of service
 
-    def take_out(self, appliance: str, person: str, scene: Scene, *, reason: str, to: str) -> str:
-        """to: where its blood is now, an appliance; or `empty`: there was none in it."""
+    def take_out(
+        self, appliance: str, person: str, scene: Scene, *, reason: str, to: str, order: str = ""
+    ) -> str:
+        """to: where its blood is now, an appliance; or `empty`: there was none in it. order: the number of
+        the work order for which it goes out; it is one more reason where it is out already.
+        """
         known = scene.registry.appliance_by_id.get(appliance)
         if known is None:
             return f"refused: there is no appliance {appliance!r}"
-        if self._rows.out(appliance):
-            return f"nothing to do: {appliance} is out of service"
         if not reason.strip():
             return "refused: say why it goes out of service"
+        if self._rows.out(appliance):
+            return self._also(appliance, Hold(order, person, reason, scene.now_ms), scene)
         carries = known.carries(scene.now_ms)
         if carries not in (None, "empty") and not to:
             return f"refused: {appliance} carries {carries}: say where its blood is now, or that it is empty"
         if to not in ("", "empty") and (to == appliance or to not in scene.registry.appliance_by_id):
             return f"refused: {to!r} is no other appliance of the registry"
-        self._out(appliance, person, f"{reason} (blood: {to})" if to else reason, scene)
+        hold = Hold(order, person, reason, scene.now_ms)
+        self._out(appliance, person, f"{reason} (blood: {to})" if to else reason, scene, hold)
         if to not in ("", "empty"):
             alarms = self._rows.open_alarms(appliance)
             self._store.moved(alarms[0].id if alarms else "", appliance, to, person, scene.now_ms)
         return f"applied: {appliance} is out of service: not for blood, and it calls nobody"
 
-    def _out(self, appliance: str, person: str, reason: str, scene: Scene) -> None:
+    def _also(self, appliance: str, hold: Hold, scene: Scene) -> str:
+        """It is out already: whoever put it out first does not put it back for this one."""
+        if hold.holder in {one.holder for one in self._rows.holds(appliance)}:
+            return f"nothing to do: {appliance} is out of service"
+        self._rows.hold(appliance, hold)
+        self._proving.end(appliance, scene, "out again")
+        return f"applied: {appliance} is out of service already, and now for this, too"
+
+    def _out(self, appliance: str, person: str, reason: str, scene: Scene, hold: Hold) -> None:
         self._rows.take_out(appliance, person, reason, scene.now_ms)
+        self._rows.hold(appliance, hold)
         self._proving.end(appliance, scene, "out again")
         for alarm in self._rows.open_alarms(appliance):
             if not why_not(State(alarm.state), Event.TAKE_OUT):
                 self._book.put_aside(alarm, Event.TAKE_OUT, scene, detail=f"{person}: {reason}")
 
-    def put_back(self, appliance: str, person: str, scene: Scene, *, reason: str = "") -> str:
-        """Through the gate, or what is missing."""
+    def put_back(
+        self, appliance: str, person: str, scene: Scene, *, reason: str = "", order: str = ""
+    ) -> str:
+        """Through the gate, or what is missing. order: only what that work order did is undone; without one
+        it is a person's word, which ends every reason.
+        """
         if self._rows.out(appliance) is None:
             return f"nothing to do: {appliance} is not out of service"
+        if order and (stays := self._released(appliance, order, person, scene)):
+            return stays
         wants = self.missing(appliance, scene)
         if wants:
             return f"refused: {appliance} is not for blood yet: {'; '.join(wants)}"
@@ -140,8 +161,20 @@ class Aside:
                 self._book.resume(alarm, Event.PUT_BACK, scene, detail=person)
         return f"applied: {appliance} is in service again"
 
-    def put_back_later(self, appliance: str, person: str, scene: Scene, *, reason: str = "") -> str:
-        """Through the gate now, or as soon as nothing is missing."""
+    def _released(self, appliance: str, order: str, person: str, scene: Scene) -> str:
+        """The order's own reason has ended; why it stays out all the same, or empty."""
+        self._rows.release(appliance, order, person, scene.now_ms)
+        if not (others := self._rows.holds(appliance)):
+            return ""
+        why = others[0]
+        return f"nothing to do: {appliance} stays out of service: {why.reason} ({why.person})"
+
+    def put_back_later(
+        self, appliance: str, person: str, scene: Scene, *, reason: str = "", order: str = ""
+    ) -> str:
+        """Through the gate now, or as soon as nothing is missing. order: as `put_back`."""
+        if order and self._rows.out(appliance) and (stays := self._released(appliance, order, person, scene)):
+            return stays
         return self._proving.ask(appliance, person, scene, reason=reason)
 
     def missing(self, appliance: str, scene: Scene) -> list[str]:
@@ -248,7 +281,8 @@ class Aside:
             a.id for a in scene.registry.appliances if a.service == "out" and not self._rows.ever_out(a.id)
         ]
         for appliance in found:
-            self._out(appliance, "registry", "entered out of service", scene)
+            hold = Hold("", "registry", "entered out of service", scene.now_ms)
+            self._out(appliance, hold.person, hold.reason, scene, hold)
         return bool(found)
 
 

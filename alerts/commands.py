@@ -137,10 +137,12 @@ class Commands:
         if command.verb == "dispose":
             what = said.get("what", "")
             return aside.dispose(name, person, scene, what=what, reason=reason, second=second)
+        order = said.get("order", "")
         if command.verb == "out_of_service":
-            return aside.take_out(appliance, person, scene, reason=reason, to=said.get("to", ""))
+            to = said.get("to", "")
+            return aside.take_out(appliance, person, scene, reason=reason, to=to, order=order)
         back = aside.put_back_later if said.get("wait") == "yes" else aside.put_back
-        return back(appliance, person, scene, reason=reason)
+        return back(appliance, person, scene, reason=reason, order=order)
 
     def registry(self, version: int) -> Registry | None:
         """That version of the registry, not the newest: what was judged under it is judged again under it."""

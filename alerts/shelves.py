@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import fields
 from sqlite3 import Connection
 
+from coldchain.records.alarm_rows import Hold
 from coldchain.records.alarms import Alarm, Disposition, Excursion, OutOfService, Shelf
 
 
@@ -59,6 +60,38 @@ class Shelves:
             "UPDATE out_of_service SET back_ms = ?, back_person = ?, back_reason = ?"
             " WHERE appliance = ? AND back_ms IS NULL",
             (now_ms, person, reason, appliance),
+        )
+
+        self._db.execute(
+            "UPDATE out_hold SET ended_ms = ?, ended_by = ? WHERE ended_ms IS NULL"
+            " AND out IN (SELECT id FROM out_of_service WHERE appliance = ?)",
+            (now_ms, person, appliance),
+        )
+
+    def holds(self, appliance: str) -> list[Hold]:
+        """Why it is out of service, the oldest reason first."""
+        found = self._db.execute(
+            "SELECT h.holder, h.person, h.reason, h.from_ms FROM out_hold h"
+            " JOIN out_of_service o ON o.id = h.out"
+            " WHERE o.appliance = ? AND o.back_ms IS NULL AND h.ended_ms IS NULL ORDER BY h.id",
+            (appliance,),
+        )
+        return [Hold(*row) for row in found.fetchall()]
+
+    def hold(self, appliance: str, hold: Hold) -> None:
+        """One more reason; of each holder there is one."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO out_hold (out, holder, person, reason, from_ms) SELECT id, ?, ?, ?, ?"
+            " FROM out_of_service WHERE appliance = ? AND back_ms IS NULL",
+            (hold.holder, hold.person, hold.reason, hold.from_ms, appliance),
+        )
+
+    def release(self, appliance: str, holder: str, person: str, now_ms: int) -> None:
+        """That reason has ended."""
+        self._db.execute(
+            "UPDATE out_hold SET ended_ms = ?, ended_by = ? WHERE ended_ms IS NULL AND holder = ?"
+            " AND out IN (SELECT id FROM out_of_service WHERE appliance = ? AND back_ms IS NULL)",
+            (now_ms, person, holder, appliance),
         )
 
     # --- dispositions

@@ -185,6 +185,16 @@ class OutOfService:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """One reason why an appliance is out of service. holder: a work order's number, or somebody's word."""
+
+    holder: str
+    person: str
+    reason: str
+    from_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """One appliance of a site's alarm. minutes: until its limit, with its interval; None: unknown."""
 
@@ -246,6 +256,20 @@ class UpkeepRow:
     since_ms: int
     detail: str
     ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DefrostRow:
+    """A defrost that has ended. `what`: usual, long, or none: taken back by a late reading."""
+
+    sensor: str
+    from_ms: int
+    until_ms: int
+    what: str
+    appliance: str
+    peak: int
+    usual_ms: int
+    decided_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from coldchain.records.audit_schema import ALARMS_AUDIT, FOUND_AUDIT
+from coldchain.records.audit_schema import ALARMS_AUDIT, FOUND_AUDIT, HOLD_AUDIT
 
 FIRST = """
 -- One row: the engine's state and the journal position it stands at. `judged` is the position up to which
@@ -263,6 +263,31 @@ FORETOLD = """
 CREATE TABLE foretold (sensor TEXT PRIMARY KEY, limit_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+HOLDS = """
+-- Why an appliance is out of service (`out`: its row there): each reason by itself, and it goes back when the last one
+-- has ended. `holder`: the number of the work order that keeps it out; empty: somebody's word.
+CREATE TABLE out_hold (
+    id INTEGER PRIMARY KEY, out INTEGER NOT NULL, holder TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
+    from_ms INTEGER NOT NULL, ended_ms INTEGER, ended_by TEXT NOT NULL DEFAULT '');
+CREATE UNIQUE INDEX out_hold_now ON out_hold (out, holder) WHERE ended_ms IS NULL;
+INSERT INTO out_hold (out, holder, person, reason, from_ms) SELECT id,
+    CASE WHEN reason GLOB 'work order [0-9]*:*' THEN substr(reason, 12, instr(reason, ':') - 12) ELSE '' END,
+    person, reason, from_ms FROM out_of_service WHERE back_ms IS NULL AND NOT EXISTS (
+    SELECT 1 FROM proving p WHERE p.appliance = out_of_service.appliance AND p.ended_ms IS NULL);
+"""
+
+DEFROSTS = """
+-- Defrosts that have ended, of sensors whose defrosts are learnt. `what`: usual; long, which lasted longer than its
+-- kind may; none, which a late reading has taken back. `peak`: thousandths; `usual_ms`: how long those before it
+-- lasted. `decided_ms`: alerts' clock when it was written. They are kept for a year and a little more.
+CREATE TABLE defrost (
+    sensor TEXT NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, what TEXT NOT NULL,
+    appliance TEXT NOT NULL, peak INTEGER NOT NULL, usual_ms INTEGER NOT NULL, decided_ms INTEGER NOT NULL,
+    PRIMARY KEY (sensor, from_ms)) WITHOUT ROWID;
+CREATE INDEX defrost_appliance ON defrost (appliance, from_ms);
+CREATE INDEX defrost_decided ON defrost (decided_ms);
+"""
+
 ALARMS_MIGRATIONS = (
     FIRST,
     ON_CALL,
@@ -278,4 +303,6 @@ ALARMS_MIGRATIONS = (
     PROVING,
     UPKEEP,
     FORETOLD,
+    HOLDS + HOLD_AUDIT,
+    DEFROSTS,
 )

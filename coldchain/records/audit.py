@@ -19,6 +19,7 @@ from coldchain.records.audit_schema import (
     CARRY_WATCHED,
     DESK_WATCHED,
     FOUND_WATCHED,
+    HOLD_WATCHED,
     PROPOSAL_WATCHED,
     SIGNED_WATCHED,
     Watched,
@@ -29,7 +30,7 @@ from coldchain.records.filed_schema import FILED_WATCHED
 from coldchain.records.sql import open_reader
 
 CHAINS = {
-    "alarms": (ALARMS_WATCHED + FOUND_WATCHED, ALARMS_MIGRATIONS),
+    "alarms": (ALARMS_WATCHED + FOUND_WATCHED + HOLD_WATCHED, ALARMS_MIGRATIONS),
     "desk": (
         (
             *DESK_WATCHED,

@@ -209,3 +209,14 @@ PROPOSAL_WATCHED = (
 )
 """Changes of rules that two people answer for."""
 PROPOSAL_AUDIT = "".join(watched.triggers() for watched in PROPOSAL_WATCHED)
+
+HOLD_WATCHED = (
+    Watched(
+        "out_hold",
+        "$id",
+        "coalesce($ended_ms, $from_ms)",
+        _plain("out holder person reason from_ms ended_ms ended_by"),
+    ),
+)
+"""Each reason for which an appliance is out of service."""
+HOLD_AUDIT = "".join(watched.triggers() for watched in HOLD_WATCHED)

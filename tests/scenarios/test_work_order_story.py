@@ -59,3 +59,27 @@ def test_an_order_is_sent_started_finished_and_the_appliance_comes_back(tmp_path
     assert reader.out_of_service() == [], "it has shown that it works"
     assert reader.proving(FRIDGE)[0].came == "applied"
     reader.close()
+
+
+def test_an_order_that_ends_leaves_out_what_somebody_else_took_out(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    desk_db = tmp_path / "desk.db"
+    desk = Desk(desk_db, lambda: shop.now_ms)
+    desk.publish(shop.registry, author="test", reason="seed")
+    deeds = Deeds(desk_db, lambda: shop.now_ms)
+    commands = Commands(desk_db, shop.store, shop.book, shop.aside)
+    reader = SiteReader(tmp_path / "alarms.db")
+    shop.reads(4.0, hours=30)
+    said = {"appliance": FRIDGE, "reason": "recalled by its maker", "to": "empty"}
+    desk.command("by-hand-1", "out_of_service", person="technician", alarm=None, body=said)
+    desk.close()
+    for end, body in (("finished", {"findings": "fan replaced"}), ("cancelled", {"note": "not needed"})):
+        number = deeds.raise_(f"r-{end}", FRIDGE, "Noisy", person="technician")
+        deeds.step(f"start-{end}", number, "started", person="technician", body={"to": "empty"})
+        deeds.step(f"end-{end}", number, end, person="technician", body=body)
+        commands.apply(shop.scene)
+        shop.passes(3)
+        assert [one.appliance for one in reader.out_of_service()] == [FRIDGE], end
+        came = reader.outcome(f"end-{end}:return_to_service") or ""
+        assert came.endswith("stays out of service: recalled by its maker (technician)")
+    reader.close()
