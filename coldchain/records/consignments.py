@@ -21,11 +21,15 @@ from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_reader, open_writer, transaction
 
 Row = TypeVar("Row")
+Move = tuple[str, str, int]
+"""From an appliance to another, when [ms]."""
 BAGS_MAX = 500
 """Of one alarm or trip: a large refrigerator holds some 300 bags; ours."""
 DAY_MS = 86_400_000
 CHAIN_MS = DAY_MS
 """Moved on within so long, it is one trip: as the exposure clock counts."""
+TWICE_MS = 900_000
+"""The same two places within so long: it is one move, told by two ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,15 @@ class ConsignmentReader:
         found = self._ask(lambda db: [_trip(db, row) for row in db.execute(sql, (id_,)).fetchall()])
         return found[0] if found else None
 
+    def moves(self) -> list[Move]:
+        """Each step of each trip as a move from the place before: alerts was told of them, too."""
+        sql = (
+            "SELECT came, appliance, at_ms FROM (SELECT appliance, at_ms,"
+            " lag(appliance) OVER (PARTITION BY trip ORDER BY at_ms, id) AS came FROM trip_step)"
+            " WHERE came <> '' AND appliance <> ''"
+        )
+        return self._ask(lambda db: [(str(a), str(b), int(at)) for a, b, at in db.execute(sql).fetchall()])
+
     def _ask(self, question: Callable[[sqlite3.Connection], list[Row]]) -> list[Row]:
         try:
             db = open_reader(self._path, len(DESK_MIGRATIONS))
@@ -209,12 +222,18 @@ def places(appliance: str, start_ms: int, end_ms: int, moves: Sequence[Moved], n
     return [*found, Stay(here, since_ms, last_ms)] if last_ms > since_ms else found
 
 
-def trips_of_moves(moves: Sequence[Moved], carried: Callable[[str, int], str]) -> list[Trip]:
+def trips_of_moves(
+    moves: Sequence[Moved], carried: Callable[[str, int], str], told: Iterable[Move] | None = None
+) -> list[Trip]:
     """What people answered with "moved to", as trips, newest first: moved on within a day, it is the same.
 
     carried: (appliance, instant) -> the profile that was in force there
+    told: moves of trips that somebody started: alerts counts their time, too, and they are listed already;
+    with it, what was told twice is one move; None: every row is one
     """
     rows = sorted(moves, key=lambda move: (move.at_ms, move.id))
+    if told is not None:
+        rows = _once(rows, told)
     taken: set[int] = set()
     found: list[Trip] = []
     for move in rows:
@@ -234,6 +253,28 @@ def trips_of_moves(moves: Sequence[Moved], carried: Callable[[str, int], str]) -
             Trip(f"m{move.id}", carries, begin_ms, "", move.person, move.at_ms, tuple(steps), moved=True)
         )
     return found[::-1]
+
+
+def named_of_moves(
+    id_: str, moves: Sequence[Moved], carried: Callable[[str, int], str], told: Iterable[Move]
+) -> Trip | None:
+    """The one of that id among them: as listed; or as each row would have it, for an address from before."""
+    made = [*trips_of_moves(moves, carried, told), *trips_of_moves(moves, carried)]
+    return next((one for one in made if one.id == id_), None)
+
+
+def _once(rows: Sequence[Moved], told: Iterable[Move]) -> list[Moved]:
+    """Each move once, and none that a trip tells. rows: by instant."""
+    known: dict[tuple[str, str], list[int]] = {}
+    for source, target, at_ms in told:
+        known.setdefault((source, target), []).append(at_ms)
+    found = []
+    for row in rows:
+        instants = known.setdefault((row.source, row.target), [])
+        if all(abs(row.at_ms - at_ms) > TWICE_MS for at_ms in instants):
+            found.append(row)
+            instants.append(row.at_ms)
+    return found
 
 
 def _next(move: Moved, rows: Sequence[Moved], taken: set[int]) -> Moved | None:

@@ -60,6 +60,7 @@ def test_a_trip_has_one_clock_over_its_legs_and_late_readings_change_it(bank: Ba
     assert '<svg class="chart"' in page
 
     assert [m.target for m in FoundReader(bank.settings.alarms_db).moved()] == [SPARE, BOX], "alerts counts"
+    assert [one["id"] for one in bank.api("/api/v1/trips")["trips"]] == [trip], "and it is one trip still"
     assert bank.post(f"/trip/{trip}/steps") == 303
     assert bank.api(f"/api/v1/trips/{trip}")["trip"]["over"]
     assert bank.post(f"/trip/{trip}/steps", target=FRIDGE) == 422, "over is over"
@@ -78,6 +79,26 @@ def test_blood_that_was_moved_by_an_answer_is_a_trip_too(warm: Bank) -> None:
     assert [leg["appliance"] for leg in told["legs"]] == [FRIDGE, SPARE]
     bags = warm.api("/api/v1/alarms/1/bags")
     assert 19 * 60 <= bags["exposure"]["out_s"] <= 21 * 60, "it left the fridge after twenty minutes"
+
+
+def test_a_move_that_was_told_twice_is_one_trip_and_what_follows_a_trip_is_another(warm: Bank) -> None:
+    """Answered by telephone and packed at the console; then, without a word at the console, moved on."""
+    alarm, now = warm.shop.alarm().id, warm.shop.now_ms
+    with warm.shop.store.transaction():
+        warm.shop.store.moved(alarm, FRIDGE, BOX, "technician", now - 5 * MINUTE)
+        warm.shop.store.moved(alarm, FRIDGE, BOX, "technician", now - 4 * MINUTE)
+    assert len(warm.api("/api/v1/trips")["trips"]) == 1, "taken out of service, too: the same bags"
+    assert warm.post("/trips", source=FRIDGE, target=BOX, command="a" * 32) == 303
+    (trip,) = warm.api("/api/v1/trips")["trips"]
+    assert not trip["moved"]
+    with warm.shop.store.transaction():
+        warm.shop.store.moved("", BOX, SPARE, "technician", now + HOUR)
+        warm.shop.store.moved("", FRIDGE, BOX, "technician", now + 2 * HOUR)
+    warm.shop.now_ms += 3 * HOUR
+    told = warm.api("/api/v1/trips")["trips"]
+    assert [one["moved"] for one in told] == [True, True, False], "other bags, hours later, are another trip"
+    for one in told:
+        assert warm.api(f"/api/v1/trips/{one['id']}")["trip"]["id"] == one["id"]
 
 
 def test_programs_read_trips_page_by_page(bank: Bank) -> None:

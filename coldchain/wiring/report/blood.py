@@ -11,7 +11,7 @@ from coldchain.kernel.exposure import FATES, Exposure, Proposal, propose
 from coldchain.kernel.isbt import shown
 from coldchain.kernel.stays import Leg, Stay, cut_to, digest_of_legs, exposure_of
 from coldchain.records.alarms import Alarm
-from coldchain.records.consignments import Bag, ConsignmentReader, Trip, places, trips_of_moves
+from coldchain.records.consignments import Bag, ConsignmentReader, Trip, named_of_moves, places
 from coldchain.records.found import FoundReader
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, RegistryReader
@@ -113,9 +113,9 @@ def trip_sheet(settings: Settings, trip: str, language: str, as_of_ms: int) -> D
 
 def _moved(sheet: _Sheet, trip: str) -> Trip | None:
     reader = FoundReader(sheet.settings.alarms_db)
-    made = trips_of_moves(reader.moved(), sheet.carried)
+    made = named_of_moves(trip, reader.moved(), sheet.carried, sheet.bags.moves())
     reader.close()
-    return next((one for one in made if one.id == trip), None)
+    return made
 
 
 def _listed(

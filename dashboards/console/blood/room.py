@@ -13,7 +13,14 @@ from zoneinfo import ZoneInfo
 
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.stays import Leg, Stay
-from coldchain.records.consignments import ConsignmentReader, Consignments, Trip, places, trips_of_moves
+from coldchain.records.consignments import (
+    ConsignmentReader,
+    Consignments,
+    Trip,
+    named_of_moves,
+    places,
+    trips_of_moves,
+)
 from coldchain.records.found import FoundReader
 from coldchain.settings.exposure_files import WrittenRule, fitting, rules_of
 from coldchain.settings.profile_files import PROFILES
@@ -125,7 +132,7 @@ class Room:
         """Started at the console, and made of answers; newest first, of sites that whoever asks may see."""
         with self.alarms() as reader:
             moved = reader.moved()
-        found = [*self.reader.trips(), *trips_of_moves(moved, self._carried)]
+        found = [*self.reader.trips(), *trips_of_moves(moved, self._carried, self.reader.moves())]
         registry, sees = self.console.records.registry(), visitor().sees
         mine = [one for one in found if any(sees(site, registry) for site in self._sites(one))]
         return sorted(mine, key=lambda trip: -trip.at_ms)
@@ -136,8 +143,7 @@ class Room:
         if trip is None:
             with self.alarms() as reader:
                 moved = reader.moved()
-            made = trips_of_moves(moved, self._carried)
-            trip = next((one for one in made if one.id == id_), None)
+            trip = named_of_moves(id_, moved, self._carried, self.reader.moves())
         if trip is None:
             raise Problem(404, "unknown-trip", id_)
         registry = self.console.records.registry()
