@@ -44,8 +44,8 @@ BLOOD_WORDS: dict[str, str] = {
     "bags.sources": "Where its numbers come from",
     "bags.places": "Where it was",
     "bags.scan": "Scan or type donation numbers",
-    "bags.scan_help": "One a line. Scanned with the flags, or typed with the check character in the box: "
-    "A9999 26 123456 K",
+    "bags.scan_help": "One a line. Scanned with the flags, or typed with the check character in the "
+    "box: A9999 26 123456 T",
     "bags.part": "They were not in there all the time",
     "bags.from": "In there from",
     "bags.until": "Until",
