@@ -7,8 +7,13 @@ from collections.abc import Callable
 from sqlite3 import Connection
 
 from alerts.entries import Scene
+from coldchain.records.site import TOO_LONG
 
 LOOK_EVERY_MS = 60_000
+WAITS_MS = 30 * 24 * 3_600_000
+"""An appliance that has not shown by then that it works does not do so by itself: it is looked at no longer,
+stays out, and is on the morning's list until somebody asks again: ours.
+"""
 
 Back = Callable[[str, str, Scene, str], str]
 """(appliance, person, scene, reason) -> applied, nothing to do, or refused: with what is missing."""
@@ -43,12 +48,12 @@ class Proving:
 
     def look(self, scene: Scene) -> bool:
         """Did any go back?"""
+        changed = self._over(scene.now_ms)
         due = self._db.execute(
             "SELECT id, appliance, person, reason FROM proving WHERE ended_ms IS NULL"
             " AND (looked_ms <= ? OR looked_ms > ?)",
             (scene.now_ms - LOOK_EVERY_MS, scene.now_ms),
         ).fetchall()
-        changed = False
         for id_, appliance, person, reason in due:
             said = self._back(appliance, person, scene, reason)
             if said.startswith("refused"):
@@ -64,3 +69,10 @@ class Proving:
             )
             changed = True
         return changed
+
+    def _over(self, now_ms: int) -> bool:
+        done = self._db.execute(
+            "UPDATE proving SET ended_ms = ?, came = ? WHERE ended_ms IS NULL AND asked_ms <= ?",
+            (now_ms, TOO_LONG, now_ms - WAITS_MS),
+        )
+        return done.rowcount > 0

@@ -116,6 +116,7 @@ TEMPLATES: Final = {
     "mend_defrost_long": "long defrost of",
     "mend_drift": "probe drifts:",
     "mend_clock": "clock of",
+    "mend_gate": "not back in service:",
     "mend_other": "see",
     "all_well": "{place}: all well, {list}. On call tonight: {person}.",
     "not_well": "{place}: {count} ALARMS OPEN, {list}. On call tonight: {person}.",

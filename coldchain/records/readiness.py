@@ -14,6 +14,7 @@ from coldchain.kernel.limits import Profile, faults_of
 from coldchain.kernel.words import Quantity
 from coldchain.records.alarm_rows import Alarm, UpkeepRow
 from coldchain.records.registry import Registry
+from coldchain.records.site import Proving
 
 DAY_MS = 86_400_000
 Level = Literal["now", "soon", "note"]
@@ -28,6 +29,8 @@ AHEAD_MS = 7 * DAY_MS
 BACKLOG_MS = 3_600_000
 CERTIFICATE_MS = 30 * DAY_MS
 UNANSWERED_MS = 30 * 60_000
+GATE_QUIET_MS = 26 * 3_600_000
+"""The longest proving time of a profile is a day; two hours more are for the work itself. Ours."""
 WEAK_DBM = -100
 """At and below it messages begin to fail: two of five bars on most telephones. Ours."""
 
@@ -59,6 +62,7 @@ class Known:
     drills      appliance -> when its alarm was last tested
     since_ms    when the installation began: nothing older can be asked of it
     credit, reserve, signal_dbm  of the modem, where known
+    gates       appliances whose work is done and that are not let back into service
     unsent      (report, why) of what should have been mailed and was not
     certificate_until_ms, certificate_refused  of the broker's: its end, or why our clients do not take it
     """
@@ -75,6 +79,7 @@ class Known:
     backlogs: Mapping[str, int] = field(default_factory=dict)
     drills: Mapping[str, int] = field(default_factory=dict)
     upkeep: Sequence[UpkeepRow] = ()
+    gates: Sequence[Proving] = ()
     out_of_service: frozenset[str] = frozenset()
     credit: float | None = None
     reserve: float = 0.0
@@ -103,6 +108,7 @@ def findings(known: Known) -> list[Finding]:
         _certificate,
         _unsent,
         _upkeep,
+        _gates,
     )
     found = [finding for part in parts for finding in part(known)]
     return sorted(found, key=lambda one: (order[one.level], one.what, one.subject))
@@ -290,6 +296,16 @@ def _upkeep(known: Known) -> Iterator[Finding]:
             continue
         says, do = _UPKEEP[row.kind]
         yield Finding("soon", row.kind, row.subject, says.format(subject=row.subject, detail=row.detail), do)
+
+
+def _gates(known: Known) -> Iterator[Finding]:
+    """For a day it may simply be proving itself; then somebody has to look."""
+    for one in known.gates:
+        level: Level = "soon" if one.ended_ms or known.now_ms - one.asked_ms >= GATE_QUIET_MS else "note"
+        ended = "; the gate looks no longer: ask again" if one.ended_ms else ""
+        says = f"{one.appliance} waits since {rfc3339(one.asked_ms)} to go back into service: {one.missing}"
+        do = "mend what is missing, or say in the registry that it is empty: blood has one place fewer"
+        yield Finding(level, "gate", one.appliance, says + ended, do)
 
 
 def site_of(finding: Finding, registry: Registry) -> str | None:

@@ -43,6 +43,10 @@ class Held:
         return self.minutes / self.maker_min if self.maker_min else None
 
 
+TOO_LONG = "too long"
+"""How a gate ended that nobody brought to its end: the appliance is still out of service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proving:
     """An appliance whose work is done: what the gate still wants, as of looked_ms; came: how it ended."""
@@ -81,6 +85,19 @@ class SiteReader(AlarmsReader):
     def foretold(self) -> dict[str, int]:
         """Sensor -> when it passes its limit [ms], of those on their way there."""
         return {str(sensor): int(at) for sensor, at in self._rows("SELECT sensor, limit_ms FROM foretold")}
+
+    def waiting(self) -> list[Proving]:
+        """Appliances out of service whose work is done and that the gate does not let back, the longest
+        first; with those that waited so long that it looks no longer (`came`: TOO_LONG).
+        """
+        sql = (
+            "SELECT appliance, person, reason, asked_ms, looked_ms, missing, ended_ms, came FROM proving p"
+            " WHERE (ended_ms IS NULL OR came = ?) AND id = (SELECT max(id) FROM proving o WHERE"
+            " o.appliance = p.appliance) AND EXISTS (SELECT 1 FROM out_of_service s WHERE"
+            " s.appliance = p.appliance AND s.back_ms IS NULL AND s.from_ms <= p.asked_ms)"
+            " ORDER BY asked_ms"
+        )
+        return self._all(Proving, sql, (TOO_LONG,))
 
     def proving(self, appliance: str | None = None) -> list[Proving]:
         """Gates that are looked at or were, newest first; of one appliance if named."""

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coldchain.kernel.errors import BadData, StoreUnavailable
+from coldchain.kernel.instants import rfc3339
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_reader, open_writer, transaction
 
@@ -26,6 +28,13 @@ NEXT: dict[str, frozenset[str]] = {
 """State -> what may follow. Sent again: the first message did not arrive."""
 LIVE = frozenset({OPEN, SENT, STARTED})
 WHAT_MAX, WORD_MAX = 300, 1000
+DAY_MS = 86_400_000
+SEND_GAP_MS, SENDS_MAX = 10 * 60_000, 5
+"""An order goes out anew at the earliest after ten minutes (a delivery report has come by then, or none
+will), and five times in a day: ours. Each message costs credit that alarms need, and nobody reads a sixth.
+"""
+SENDS_BY_ONE, SENDS_TO_ONE = 30, 30
+"""By one person, and to one contractor, in a day, of all orders: ours; the night of a power cut has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,18 @@ class WorkOrder:
     @property
     def live(self) -> bool:
         return self.state in LIVE
+
+    def send_from(self, now_ms: int) -> int:
+        """From when on it may be sent (again) [ms]; 0: now."""
+        sent = [s.at_ms for s in self.steps if s.state == SENT and now_ms - DAY_MS < s.at_ms <= now_ms]
+        free = sent[-1] + SEND_GAP_MS if sent else 0
+        if len(sent) >= SENDS_MAX:
+            free = max(free, sent[-SENDS_MAX] + DAY_MS)
+        return free if free > now_ms else 0
+
+    def sent_today(self, now_ms: int) -> int:
+        """How often it was sent within a day."""
+        return sum(s.state == SENT and now_ms - DAY_MS < s.at_ms <= now_ms for s in self.steps)
 
     @property
     def offers(self) -> frozenset[str]:
@@ -137,6 +158,14 @@ class WorkReader:
         return [replace(WorkOrder(*row), steps=tuple(steps.get(row[0], ()))) for row in rows]
 
 
+class TooOften(BadData):
+    """It was sent often enough. again_ms: from when on it may be sent once more."""
+
+    def __init__(self, why: str, again_ms: int) -> None:
+        super().__init__(f"{why}; it may be sent again from {rfc3339(again_ms)}")
+        self.again_ms = again_ms
+
+
 class Work:
     """`desk.db` for those who write work orders, in short transactions."""
 
@@ -178,7 +207,9 @@ class Work:
     def step(
         self, key: str, number: int, state: str, *, person: str, body: Mapping[str, str] | None = None
     ) -> bool:
-        """Bring an order on; False when that key did so before. BadData when it may not come there."""
+        """Bring an order on; False when that key did so before. BadData when it may not come there, TooOften
+        when its contractor has heard enough of it.
+        """
         told = {name: " ".join(text.split()) for name, text in (body or {}).items() if text.strip()}
         if any(len(text) > WORD_MAX for text in told.values()):
             raise BadData(f"at most {WORD_MAX} letters in each field")
@@ -197,6 +228,8 @@ class Work:
             now = row[0] if row else OPEN
             if state != NOTED and state not in NEXT[now]:
                 raise BadData(f"work order {number} is {now}: it cannot become {state}")
+            if state == SENT:
+                _not_too_often(db, number, person, told.get("contractor", ""), self._wall_ms())
             db.execute(
                 "INSERT INTO work_step (key, number, state, body, person, at_ms) VALUES (?,?,?,?,?,?)",
                 (key, number, state, json.dumps(told, ensure_ascii=False), person, self._wall_ms()),
@@ -205,3 +238,22 @@ class Work:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _not_too_often(db: sqlite3.Connection, number: int, person: str, contractor: str, now_ms: int) -> None:
+    """TooOften when that order, that person or that contractor has had enough messages of late."""
+    limits = (
+        ("number = ?1", number, 1, SEND_GAP_MS, f"work order {number} was sent just now"),
+        ("number = ?1", number, SENDS_MAX, DAY_MS, f"work order {number} was sent {SENDS_MAX} times today"),
+        ("person = ?1", person, SENDS_BY_ONE, DAY_MS, f"{person} sent {SENDS_BY_ONE} orders today"),
+        ("json_extract(body, '$.contractor') = ?1", contractor, SENDS_TO_ONE, DAY_MS,
+         f"{contractor} was sent {SENDS_TO_ONE} orders today"),
+    )  # fmt: skip
+    for where, value, most, within_ms, why in limits:
+        rows = db.execute(
+            f"SELECT at_ms FROM work_step WHERE state = 'sent' AND at_ms > ?2 AND at_ms <= ?3 AND {where}"  # noqa: S608
+            " ORDER BY at_ms DESC LIMIT ?4",
+            (value, now_ms - within_ms, now_ms, most),
+        ).fetchall()
+        if len(rows) >= most:
+            raise TooOften(why, rows[-1][0] + within_ms)

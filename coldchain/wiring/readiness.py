@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.records.alarms import AlarmsReader
 from coldchain.records.health import beats
 from coldchain.records.journal import JournalReader
 from coldchain.records.readiness import AHEAD_MS, DAY_MS, Finding, Known, findings
 from coldchain.records.registry import RegistryReader
+from coldchain.records.site import SiteReader
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring.certificate import certificate
@@ -35,7 +35,7 @@ def known(settings: Settings, now_ms: int) -> Known:
     """Read the records; what is not there yet is left out."""
     from alerts.oncall.rota import gaps, rotas_of
 
-    desk, alarms = RegistryReader(settings.desk_db), AlarmsReader(settings.alarms_db)
+    desk, alarms = RegistryReader(settings.desk_db), SiteReader(settings.alarms_db)
     desk.refresh()
     registry = desk.registry
     holes = [
@@ -65,6 +65,7 @@ def known(settings: Settings, now_ms: int) -> Known:
         backlogs=backlogs,
         drills=drills,
         upkeep=alarms.upkeep(now_ms - UPKEEP_TOLD_MS),
+        gates=alarms.waiting(),
         out_of_service=frozenset(one.appliance for one in alarms.out_of_service()),
         credit=figures.get("credit"),
         reserve=settings.notify.modem.reserve or 0.0,

@@ -207,4 +207,14 @@ DEVICE_WORDS: dict[str, str] = {
     "problem.not-taken": "This cannot be entered so.",
     "problem.not-your-order": "That work order is somebody else’s.",
     "problem.contractor-missing": "Say who the contractor is: a person of the registry.",
+    "mend.gate": "not back in service",
+    "site.gates": "Waiting to go back into service",
+    "site.gates_help": "The work on these is done; they carry no blood until nothing is missing.",
+    "site.gate_since": "since {at} ({span})",
+    "site.gate_over": "It waited too long and is looked at no longer: mend it, then "
+    "ask again to put it back.",
+    "work.sent_often": "Sent {n} times within a day. It may be sent again from {at}: each message costs "
+    "credit that alarms need. If it is urgent, call.",
+    "problem.sent-too-often": "It was sent often enough for now: each message costs credit that "
+    "alarms need. If it is urgent, call.",
 }

@@ -72,4 +72,5 @@ OUTCOME_WORDS: dict[str, str] = {
     "life.12": "its appliance is out of service",
     "life.13": "nobody can clear a condition that stands",
     "life.14": "somebody has it already",
+    "came.stays_out": "It stays out of service for another reason: {reason} ({who}).",
 }

@@ -8,9 +8,11 @@ from book_kit import FRIDGE, Shop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.proving import WAITS_MS
 from alerts.words import LANGUAGES, fits
 from alerts.words.orders import work_order
 from coldchain.records.registry import Person
+from coldchain.records.site import TOO_LONG, SiteReader
 
 
 @pytest.fixture
@@ -56,6 +58,26 @@ def test_out_again_ends_the_gate_and_nothing_goes_back(shop: Shop) -> None:
     assert proving(shop)[-1][1:] == ("out again", False)
     shop.passes(5)
     assert shop.aside._rows.out(FRIDGE) is not None
+
+
+def test_a_gate_that_nobody_brings_to_its_end_is_told_and_looked_at_no_longer(shop: Shop) -> None:
+    shop.reads(9.0, hours=30)
+    shop.ask("take_out", FRIDGE, reason="work", to="empty")
+    shop.ask("put_back_later", FRIDGE, reason="done")
+    reader = SiteReader(shop.store_path)
+    (one,) = reader.waiting()
+    assert (one.appliance, one.asked_ms, one.ended_ms) == (FRIDGE, shop.now_ms, None)
+    shop.now_ms += WAITS_MS + 60_000
+    shop.reads(4.0, hours=30)
+    shop.passes(1)
+    assert shop.aside._rows.out(FRIDGE) is not None, "good readings of today prove nothing of that repair"
+    (one,) = reader.waiting()
+    assert (one.came, one.ended_ms is None) == (TOO_LONG, False)
+    assert shop.ask("put_back_later", FRIDGE, reason="asked again").startswith("applied")
+    assert reader.waiting() == []
+    shop.ask("take_out", FRIDGE, reason="another day", to="empty")
+    assert reader.waiting() == [], "nobody has asked the gate since"
+    reader.close()
 
 
 def test_an_order_is_one_message_to_its_contractor(shop: Shop) -> None:

@@ -8,6 +8,7 @@ import pytest
 from coldchain.records.alarm_rows import Alarm
 from coldchain.records.readiness import DAY_MS, DRILL_EVERY_MS, PROVEN_MS, Known, findings, line_of
 from coldchain.records.registry import Appliance, Assignment, Person, Registry, Sensor, Site
+from coldchain.records.site import Proving
 from coldchain.settings.profile_files import PROFILES
 
 NOW = 400 * DAY_MS
@@ -40,6 +41,13 @@ OPEN = Alarm(
     7, "a", "appliance", "br", "br/load", "vte", "high", "critical", "unacknowledged", NOW - 2 * HOUR,
     NOW - 2 * HOUR, None, None, None, 9000, 6000, 9000, "high@1", None, 1, 1, NOW - 2 * HOUR,
 )  # fmt: skip
+
+
+def gate(hours: float, *, over: bool = False) -> Proving:
+    """The spare refrigerator's, asked so long ago."""
+    asked = NOW - round(hours * HOUR)
+    came = (NOW, "too long") if over else (None, "")
+    return Proving("spare", "fixer", "fan", asked, NOW, "spare/load does not report", *came)
 
 
 def told(known: Known) -> list[tuple[str, str, str]]:
@@ -84,6 +92,9 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ({"registry": REGISTRY.model_copy(update={"people": ()})}, ("now", "nobody", "vte")),
         ({"registry": Registry()}, ("now", "nothing", "registry")),
         ({"tells": False}, ("now", "channel", "notify")),
+        ({"gates": [gate(2)]}, ("note", "gate", "spare")),
+        ({"gates": [gate(30)]}, ("soon", "gate", "spare")),
+        ({"gates": [gate(2, over=True)]}, ("soon", "gate", "spare")),
     ],
 )
 def test_each_thing_to_mend_is_on_the_list(change: dict[str, object], says: tuple[str, str, str]) -> None:

@@ -29,6 +29,7 @@ _PATTERNS = (
     (re.compile(r"the second person is somebody else.*"), "came.second"),
     (re.compile(r"nothing is left \((?P<why>.+)\): .*"), "came.nothing_left"),
     (re.compile(r"more than an hour a day .* at most (?P<n>\d+) min"), "came.two_people"),
+    (re.compile(r".+ stays out of service: (?P<reason>.+) \((?P<who>[^()]*)\)"), "came.stays_out"),
     (re.compile(r".+ is out of service"), "came.out_already"),
     (re.compile(r".+ is not out of service"), "came.not_out"),
     (re.compile(r".+ carries (?P<what>.+): say where its blood is .*"), "came.where_blood"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coldchain.kernel.errors import BadData
-from coldchain.records.work import CANCELLED, FINISHED, NOTED, SENT, STARTED, WorkOrder
+from coldchain.records.work import CANCELLED, FINISHED, NOTED, SENT, STARTED, TooOften, WorkOrder
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.roles import May
 from dashboards.console.accounts.signing import known_as
@@ -81,6 +81,8 @@ def step_order(
             used = {"used_ms": bench.console.wall_ms(), "order": order.number}
             for place, part in enumerate(parts_of(said.get("parts", ""))):
                 bench.deeds.enter(f"{key}:part:{place}", order.serial, "part", part | used, person=who)
+    except TooOften as bad:
+        raise Problem(429, "sent-too-often", str(bad)) from bad
     except BadData as bad:
         raise Problem(422, "not-taken", str(bad)) from bad
 

@@ -183,6 +183,17 @@ class Bench:
             found = alarms.proving(appliance)[:1]
         return found[0] if found and found[0].ended_ms is None else None
 
+    def gates(self, site: str) -> list[tuple[Appliance, Proving]]:
+        """Appliances of a site whose work is done and that are not let back into service."""
+        with closing(SiteReader(self.console.settings.alarms_db)) as alarms:
+            waiting = alarms.waiting()
+        known = self.registry.appliance_by_id
+        return [
+            (known[one.appliance], one)
+            for one in waiting
+            if one.appliance in known and known[one.appliance].site == site
+        ]
+
     def asked(self, order: WorkOrder) -> list[tuple[Asked, str]]:
         """What was asked of alerts for that order, and what came of it; empty: not taken up yet."""
         about = AskedReader(self.console.settings.desk_db).about("-", 0, order.appliance)

@@ -30,6 +30,7 @@ def _teach(env: Environment, bench: Bench) -> None:
     env.globals["live_orders"] = lambda appliance: [
         order for order in bench.work.orders(appliance=appliance, limit=20) if order.live
     ]
+    env.globals["gates_of"] = bench.gates
     env.globals["proving_of"] = bench.proving_of
     env.globals["device_path"] = lambda appliance: f"/device/{quote(serial_of(appliance))}"
     env.globals["missing_said"], env.globals["leave_said"] = missing_said, leave_said
