@@ -18,7 +18,7 @@ import structlog
 from alerts.budget import Budget
 from coldchain.kernel.errors import ColdChainError
 from coldchain.ports.clock import steady_s
-from coldchain.ports.notifier import Delivery, Heard, Notifier
+from coldchain.ports.notifier import STEP_MAX_S, Delivery, Heard, Notifier
 
 log = structlog.get_logger()
 
@@ -28,9 +28,9 @@ LOOK_AGAIN_S, LOOK_AGAIN_MAX_S = 2.0, 300.0
 """A channel that is out is looked at so often. One that works whenever it is looked at and fails whenever it
 is used is looked at half as often each time: its messages are not to use up all their tries in a minute.
 """
-HANGS_S = 100.0
-"""A try or an errand that takes longer will not end by itself: with the time to start anew, inside the 120 s
-in which whatever stops making progress must show."""
+HANGS_S = STEP_MAX_S + 10.0
+"""A try or an errand that has not moved for longer will not end by itself: with the time to start anew,
+inside the 120 s in which whatever stops making progress must show."""
 
 
 class Hangs(ColdChainError):
@@ -40,13 +40,7 @@ class Hangs(ColdChainError):
 
     def __init__(self, channel: str, took_s: float) -> None:
         super().__init__(f"the channel {channel} hangs since {took_s:.0f} s: look at its device or server")
-
-
-def hangs(since_s: float, now_s: float, freed_s: float) -> bool:
-    """Is what began then under way too long? freed_s: when what it may have waited for last came to an end;
-    what waits for a modem that is at work does not hang, for as long again.
-    """
-    return now_s - max(since_s, min(freed_s, since_s + HANGS_S)) > HANGS_S
+        self.channel = channel
 
 
 @dataclass(slots=True)

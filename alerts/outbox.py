@@ -22,7 +22,7 @@ import structlog
 from alerts.budget import Budget
 from alerts.bundle import UNWANTED, Due, bundle, let_go, told_in
 from alerts.errands import HEAR_S, Errand, Errands, Hangs
-from alerts.hanging import SHARED, Patience
+from alerts.hanging import SHARED, hanging
 from alerts.lease import Lease
 from alerts.senders import Done, Senders
 from coldchain.kernel.clocks import WallClock
@@ -92,18 +92,16 @@ class Outbox:
     def run(self) -> None:
         """Until `stop`. Whatever fails ends it; `broken` then says why."""
         senders = Senders(self.channels, self._try, self.wake)
-        errands, patience = Errands(self.channels, self.budget, self.wake), Patience()
+        errands = Errands(self.channels, self.budget, self.wake)
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
                 self._turned_s = now_s = steady_s()
                 for done in senders.results():
                     self._settle(*done)
-                    patience.ended(done[0].channel, now_s)
                 for errand in errands.results():
                     self._take_in(errand, errands)
-                    patience.ended(errand.channel, now_s)
-                self._require_end(patience.hanging(senders, errands, now_s))
+                self._require_end(hanging(self.channels, senders, errands, now_s))
                 if not self._give_one(senders):
                     self._send_out(errands, senders.busy, now_s)
                     self._wake.wait(HEAR_S if errands.listening else WAIT_S)
@@ -117,11 +115,11 @@ class Outbox:
             errands.stop()
             self.close()
 
-    def _require_end(self, hanging: tuple[Hangs, list[Done]] | None) -> None:
-        if hanging is not None:
-            for done in hanging[1]:
+    def _require_end(self, found: tuple[Hangs, list[Done]] | None) -> None:
+        if found is not None:
+            for done in found[1]:
                 self._settle(*done)
-            raise hanging[0]
+            raise found[0]
 
     def require_progress(self) -> None:
         """For whoever runs us: raise what ended its thread, or Hangs when that does not come round."""

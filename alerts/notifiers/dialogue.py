@@ -2,6 +2,7 @@
 """Questions and answers with a modem over a `Line`. It knows AT, not what to do about it."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from alerts.notifiers.at import AtReader, Event, Final, Info, Prompt, Unsolicited
@@ -48,8 +49,11 @@ class Dialogue:
     pdu_out    a `submit` got as far as its Ctrl-Z: the message may have gone out; to be reset
     """
 
-    def __init__(self, line: Line, steady_s: SteadyClock, heard: deque[Unsolicited]) -> None:
-        self.heard = heard
+    def __init__(
+        self, line: Line, steady_s: SteadyClock, heard: deque[Unsolicited], moved: Callable[[], None]
+    ) -> None:
+        """moved  is called whenever a new wait for the modem begins"""
+        self.heard, self._moved = heard, moved
         self.octets_in = 0
         self.pdu_out = False
         self._line, self._steady_s = line, steady_s
@@ -63,6 +67,7 @@ class Dialogue:
 
     def wait(self, within_s: float) -> Answer:
         """After `do` was Silent: go on waiting for its answer."""
+        self._moved()
         return self._collect(within_s)
 
     def ask(self, command: str, *, within_s: float) -> Answer:
@@ -92,6 +97,7 @@ class Dialogue:
         self._line.write(hexadecimal)
         self.pdu_out = True
         self._line.write(SUBMIT_END)
+        self._moved()
         return self._collect(answer_s)
 
     def escape(self) -> None:
@@ -102,6 +108,7 @@ class Dialogue:
     def listen(self, for_s: float) -> None:
         """Take in what arrives unasked for so long; it lands in `heard`."""
         until_s = self._steady_s() + for_s
+        self._moved()
         self._settle()
         self._reader.expect("")
         while (left_s := until_s - self._steady_s()) > 0:
@@ -109,6 +116,7 @@ class Dialogue:
             self._settle()
 
     def _start(self, command: str, *, bare: bool = False, prompt: bool = False) -> None:
+        self._moved()
         self._settle()
         self._reader.expect(command, bare=bare, prompt=prompt)
         self._line.write(command.encode("ascii") + b"\r")

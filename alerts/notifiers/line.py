@@ -57,13 +57,13 @@ class SerialLine:
             self._port.timeout = within_s
             first = bytes(self._port.read(1))
             return first + bytes(self._port.read(self._port.in_waiting)) if first else b""
-        except (OSError, termios.error) as gone:
+        except (OSError, TypeError, termios.error) as gone:  # TypeError: closed by another thread meanwhile
             raise LineLost(f"{self._port.port} is gone: {gone}") from gone
 
     def write(self, octets: bytes) -> None:
         try:
             self._port.write(octets)
-        except (OSError, termios.error) as gone:
+        except (OSError, TypeError, termios.error) as gone:
             raise LineLost(f"{self._port.port} takes no bytes: {gone}") from gone
 
     def close(self) -> None:

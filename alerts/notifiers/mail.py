@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
+from coldchain.ports.clock import steady_s
 from coldchain.ports.notifier import Delivery, Sent
 
 __all__ = ["MailNotifier", "MailOptions"]
@@ -30,6 +32,10 @@ class MailNotifier:
 
     def __init__(self, options: MailOptions) -> None:
         self._options = options
+        self.moved_s = float("-inf")
+
+    def _moved(self) -> None:
+        self.moved_s = steady_s()
 
     def send(self, to: str, text: str, file: tuple[str, bytes] | None = None) -> Sent:
         """file: name and contents of a PDF that goes along."""
@@ -43,9 +49,7 @@ class MailNotifier:
             return Sent(Delivery.FAILED_FINAL, "that is no address a mail can be written to: correct it")
         handed_over = False
         try:
-            with smtplib.SMTP(
-                self._options.host, self._options.port, timeout=self._options.timeout_s
-            ) as server:
+            with _Server(self._options, self._moved) as server:
                 if self._options.starttls:
                     server.starttls()
                 if self._options.username is not None:
@@ -67,6 +71,18 @@ class MailNotifier:
             why = f"the mail server cannot be used ({type(bad).__name__})"
             return Sent(Delivery.FAILED_RETRY, why, out=True)
         return Sent(Delivery.ACCEPTED, "taken by the mail server")
+
+
+class _Server(smtplib.SMTP):
+    """Says before each answer that it waits for that it has come so far: a slow server has ten to give."""
+
+    def __init__(self, options: MailOptions, moved: Callable[[], None]) -> None:
+        self._moved = moved
+        super().__init__(options.host, options.port, timeout=options.timeout_s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._moved()
+        return super().getreply()
 
 
 def _subject(text: str) -> str:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Delivery", "Heard", "Kind", "Listener", "Notifier", "Sent"]
+__all__ = ["STEP_MAX_S", "Delivery", "Heard", "Kind", "Listener", "Moving", "Notifier", "Sent"]
+
+STEP_MAX_S = 90.0
+"""So long a channel may wait for one answer, whatever a try has of them [s]."""
 
 
 class Delivery(StrEnum):
@@ -56,6 +59,20 @@ class Notifier(Protocol):
         A refusal, a dead line and a missing device are answers, not exceptions. Text
         arrives as written or in an equivalent the channel can carry; no character is
         replaced by a placeholder in silence.
+        """
+        ...
+
+
+class Moving(Protocol):
+    """A channel whose try may take long, as many steps do, and still be well (a text of ten messages). One that
+    does not say so comes to its end within STEP_MAX_S.
+    """
+
+    @property
+    def moved_s(self) -> float:
+        """When it last began a step, for whomever, on the steady clock [s]; none takes longer than STEP_MAX_S.
+
+        Asked from other threads.
         """
         ...
 

@@ -15,11 +15,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coldchain.ports.notifier import STEP_MAX_S
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Span = Annotated[timedelta, Field(ge=timedelta(milliseconds=1), le=timedelta(days=36_525))]
 """A time that passes: with none, or less, a loop would know no pause, and a record would keep nothing."""
 Number = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+Patience = Annotated[timedelta, Field(ge=timedelta(milliseconds=1), le=timedelta(seconds=STEP_MAX_S))]
+"""For one answer of a channel: with more, one that hangs would not show in time."""
 Linger = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))]
 """How long something waits for company; it need not wait."""
 
@@ -97,7 +101,7 @@ class ModemSettings(Section):
     baud: int = Field(115200, gt=0, le=4_000_000)
     pin_file: Path | None = None
     smsc: str | None = None
-    send_timeout: Span = timedelta(seconds=60)
+    send_timeout: Patience = timedelta(seconds=60)
     reset: tuple[str, ...] = Field(
         (), description="A command that takes the modem's power away and gives it back, when it hangs"
     )

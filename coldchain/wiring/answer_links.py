@@ -131,6 +131,11 @@ class Linked:
     def __init__(self, channel: Notifier, links: AnswerLinks) -> None:
         self._channel, self._links = channel, links
 
+    @property
+    def moved_s(self) -> float:
+        moved_s: float = getattr(self._channel, "moved_s", float("-inf"))
+        return moved_s
+
     def send(self, to: str, text: str) -> Sent:
         code = CODE.search(text)
         url = self._links.url(code[1]) if code else None

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alerts.answers.codes import Draw
+from alerts.errands import Hangs
 from alerts.guard.service import GuardService, Post
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import ColdChainError, StoreUnavailable
@@ -34,6 +35,7 @@ from coldchain.records.sql import transaction
 from coldchain.settings import Settings
 from coldchain.settings.model import NotifySettings
 from coldchain.wiring.guard_files import RulesFile, copied_rows
+from coldchain.wiring.guard_voice import Made, Voice
 from coldchain.wiring.notify import build_channels, build_credit
 from ingest.journal import SqliteJournal
 
@@ -47,13 +49,19 @@ INBOX_MAX = 20_000
 KEEP_MS = 26 * 3_600_000
 TRIM_EVERY_S = 3_600.0
 STOP_WAIT_S = 2.5
+MUTE = "its modem hangs whenever it is opened: take its power away; without it nobody is told here"
 
 
 def build_guard(settings: Settings) -> SiteGuard:
     """As the settings ask; the modem opens when it is first needed."""
     own = own_settings(settings)
-    channels = build_channels(own)
-    return SiteGuard(settings, channels, credit=build_credit(own, channels))
+
+    def made() -> Made:
+        channels = build_channels(own)
+        return channels, build_credit(own, channels)
+
+    channels, credit = made()
+    return SiteGuard(settings, channels, credit=credit, make=made)
 
 
 def own_settings(settings: Settings) -> Settings:
@@ -104,9 +112,11 @@ class SiteGuard:
         steady_s: SteadyClock = machine_steady_s,
         draw: Draw = secrets.randbelow,
         credit: Callable[[], float | None] | None = None,
+        make: Callable[[], Made] | None = None,
     ) -> None:
+        """make: channels and credit anew, for when one of them hangs."""
         self._settings, self._own = settings, own_settings(settings)
-        self._channels, self._draw, self._credit = channels, draw, credit
+        self._voice, self._draw = Voice((channels, credit), make), draw
         self._wall_ms, self._steady_s = wall_ms, steady_s
         self._lock = threading.Lock()
         self._inbox: deque[Accepted] = deque(maxlen=INBOX_MAX)
@@ -172,6 +182,10 @@ class SiteGuard:
                 self._follow()
             except _Anew:
                 continue
+            except Hangs as bad:
+                self._failed(bad)
+                if bad.channel in self._voice.channels:
+                    self._voice.anew()
             except (ColdChainError, OSError, sqlite3.Error) as bad:
                 self._failed(bad)
             except Exception as bad:
@@ -189,6 +203,8 @@ class SiteGuard:
             while not self._stopping.is_set():
                 if outbox:
                     outbox.require_progress()
+                elif self._voice.is_back():
+                    raise _Anew
                 self.turn()
                 self._wake.wait(POLL_S)
                 self._wake.clear()
@@ -222,12 +238,12 @@ class SiteGuard:
     def _service(self) -> GuardService:
         return GuardService(
             self._own,
-            self._channels,
+            self._voice.channels,
             Post(self._settings.gateway.id, self._settings),
             wall_ms=self._wall_ms,
             steady_s=self._steady_s,
             draw=self._draw,
-            credit=self._credit,
+            credit=self._voice.credit,
         )
 
     def close(self) -> None:
@@ -253,7 +269,10 @@ class SiteGuard:
         while self.service.tick():
             pass
         self._reports = self.service.reports
-        self._state = "speaking" if self.service.speaking else "following"
+        if self._voice.lost:
+            self._state, self._why = "broken", MUTE
+        else:
+            self._state = "speaking" if self.service.speaking else "following"
         self._trim()
 
     def _obey(self, command: Kept | Rules) -> None:

@@ -9,8 +9,9 @@ import pytest
 from fake_provider import FakeMail, FakeProvider, unused_port
 from modems import NURSE, hasty, patient
 
+from alerts.notifiers.credit import credit_in
 from alerts.notifiers.mail import MailNotifier, MailOptions
-from alerts.notifiers.modem import CallNotifier, ModemNotifier, credit_in
+from alerts.notifiers.modem import CallNotifier, ModemNotifier
 from alerts.notifiers.provider import READY, HttpNotifier, Provider
 from alerts.notifiers.several import Several
 from coldchain.kernel.errors import ConfigError

@@ -8,23 +8,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from sqlite3 import Connection
 
 import pytest
-from modems import NURSE, eventually, hasty
+from fake_provider import FakeMail
+from modems import NURSE, eventually, hasty, patient
 
 from alerts import errands
 from alerts.budget import Budget
 from alerts.errands import HANGS_S, Hangs
-from alerts.notifiers.modem import ModemNotifier
+from alerts.notifiers.line import WRITE_WITHIN_S
+from alerts.notifiers.mail import MailNotifier, MailOptions
+from alerts.notifiers.modem import CallNotifier, ModemNotifier
 from alerts.notifiers.several import Several
 from alerts.outbox import BACKOFF_MS, TURN_S, UNKNOWN_MAX, Outbox
 from coldchain.ports.clock import wall_ms
-from coldchain.ports.notifier import Delivery, Heard, Sent
+from coldchain.ports.notifier import STEP_MAX_S, Delivery, Heard, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer
-from firmware_sim.modem import ModemSim
+from coldchain.settings.model import ModemSettings
+from firmware_sim.modem import ModemSim, late
 
 NOTICE = (
     "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site, created_ms,"
@@ -212,8 +217,11 @@ def test_what_waits_for_a_modem_that_is_at_work_does_not_hang(
     alone = threading.Lock()
 
     class OfOneModem:
+        moved_s = 0.0
+
         def send(self, to: str, text: str) -> Sent:
             with alone:
+                OfOneModem.moved_s = time.monotonic()
                 time.sleep(1.3)
             return TAKEN
 
@@ -227,6 +235,66 @@ def test_what_waits_for_a_modem_that_is_at_work_does_not_hang(
     thread.join(5.0)
 
 
+def test_a_long_text_through_a_slow_modem_does_not_hang(
+    tmp_path: Path, desk: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its messages takes the network a while; together longer than one answer may."""
+    monkeypatch.setattr(errands, "HANGS_S", 1.2)
+    desk.execute(NOTICE.replace("'warm'", "hex(zeroblob(300))"), ("a", "sms", NURSE, "s"))
+    with ModemSim() as sim:
+        sim.control.next(*[late(0.5)] * 4)
+        modem = ModemNotifier(patient(sim.path))
+        outbox = box(tmp_path, {"sms": Several([modem]), "call": CallNotifier(modem)})
+        began_s = time.monotonic()
+        thread = outbox.start()
+        assert eventually(lambda: states(desk) == ["sent"] or outbox.broken is not None, within_s=10.0)
+        assert outbox.broken is None
+        assert time.monotonic() - began_s > 1.5, "else this shows nothing"
+        outbox.stop()
+        thread.join(5.0)
+        modem.close()
+
+
+def test_of_several_modems_one_that_works_does_not_excuse_one_that_hangs() -> None:
+    deaf, modem = Deaf(), OneThatMoves()
+    ways = Several([modem, deaf])
+    began_s = time.monotonic()
+    thread = threading.Thread(target=ways.hear, args=(0.1,), daemon=True)
+    thread.start()
+    assert eventually(lambda: ways.moved_s > began_s)
+    time.sleep(0.3)
+    assert modem.moved_s - ways.moved_s > 0.2, "the first is in use by another channel meanwhile"
+    deaf.let_go.set()
+    thread.join(5.0)
+
+
+class OneThatMoves(Scripted):
+    def __init__(self) -> None:
+        super().__init__({})
+
+    @property
+    def moved_s(self) -> float:
+        return time.monotonic()
+
+    def hear(self, within_s: float) -> list[Heard]:
+        return []
+
+
+def test_a_slow_mail_server_does_not_hang() -> None:
+    """It has some ten answers to give, each in its own time."""
+    with FakeMail(pause_s=0.1) as server:
+        channel = MailNotifier(MailOptions("127.0.0.1", "cold@example.org", server.port, starttls=False))
+        began_s = time.monotonic()
+        assert channel.send("ana@example.org", "warm").delivery is Delivery.ACCEPTED
+        assert channel.moved_s - began_s > 0.4, "the last answer's wait began late"
+
+
+def test_a_patience_that_would_hide_a_hang_is_refused() -> None:
+    assert ModemSettings(device="/dev/m", send_timeout=timedelta(seconds=90)).send_timeout
+    with pytest.raises(ValueError, match="less than or equal to 1 minute and 30"):
+        ModemSettings(device="/dev/m", send_timeout=timedelta(seconds=91))
+
+
 def test_a_thread_that_does_not_come_round_is_told(tmp_path: Path, desk: Connection) -> None:
     outbox = box(tmp_path, Scripted({}))
     outbox.require_progress()
@@ -238,6 +306,7 @@ def test_a_thread_that_does_not_come_round_is_told(tmp_path: Path, desk: Connect
 
 def test_the_limits_keep_the_promise() -> None:
     assert max(HANGS_S, TURN_S) + 15.0 < 120.0
+    assert HANGS_S > STEP_MAX_S + WRITE_WITHIN_S, "no step that may take so long is taken for a hang"
 
 
 def test_of_several_ways_all_must_be_out() -> None:

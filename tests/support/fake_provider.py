@@ -69,14 +69,15 @@ class FakeProvider:
 
 
 class FakeMail:
-    """Takes every mail; `refuses` maps a command word to the reply it gets."""
+    """Takes every mail; `refuses` maps a command word to the reply it gets. It pauses each time."""
 
-    def __init__(self, refuses: dict[str, str] | None = None) -> None:
+    def __init__(self, refuses: dict[str, str] | None = None, *, pause_s: float = 0.0) -> None:
         self.mails: list[str] = []
         fake, no = self, refuses or {}
 
         class Handler(socketserver.StreamRequestHandler):
             def say(self, text: str) -> None:
+                time.sleep(pause_s)
                 self.wfile.write(f"{text}\r\n".encode())
 
             def handle(self) -> None:
