@@ -16,6 +16,7 @@ from alerts.checkpoints import day_of, is_kept
 from alerts.engine import Events, step
 from alerts.rules.flat import Block, Bools, Ints
 from alerts.rules.terms import AT_BITS, RuleTable
+from alerts.sight import Ended
 from alerts.state import EngineState, Rows
 
 Kept = Callable[[int, int, Rows], None]
@@ -39,11 +40,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What came out: all that happened since its start, and the series' records now."""
+    """What came out: all that happened since its start, the defrosts that ended, the series' records now."""
 
     task: Task
     events: Events
     rows: Rows
+    defrosts: Ended
 
 
 def unknown_to(rows: Rows, block: Block) -> Block:
@@ -64,22 +66,26 @@ def judge_again(tasks: list[Task], rules: RuleTable, keep: Kept) -> list[Again]:
     block = _joined([task.block for task in tasks])
     turns = [_turns(task) for task in tasks]
     turn = np.concatenate([of_each for of_each, _ in turns])
-    happened = []
+    happened, ended = [], []
     for n in range(max((len(days) for _, days in turns), default=0)):
         did = step(state, block.take(turn == n), part, give=True)
         state = did.state
         happened.append(did.events)
+        ended.append(did.defrosts)
         for place, (_, days) in enumerate(turns):
             if n + 1 < len(days):
                 keep(tasks[place].series, int(days[n + 1]), state.rows(place))
-    events = np.concatenate(happened)
-    return [_of(task, place, events, state) for place, task in enumerate(tasks)]
+    events, defrosts = np.concatenate(happened), np.concatenate(ended)
+    return [
+        Again(task, _of(task, place, events), state.rows(place), _of(task, place, defrosts))
+        for place, task in enumerate(tasks)
+    ]
 
 
-def _of(task: Task, place: int, events: Events, state: EngineState) -> Again:
-    mine = events[events["series"] == place].copy()
+def _of(task: Task, place: int, told: Events) -> Events:
+    mine: Events = told[told["series"] == place].copy()
     mine["series"] = task.series
-    return Again(task, mine, state.rows(place))
+    return mine
 
 
 def _joined(blocks: list[Block]) -> Block:

@@ -21,7 +21,7 @@ from alerts.rules.flat import Block, Bools, Segments, in_order, segments_of
 from alerts.rules.limits import NEVER
 from alerts.rules.terms import STOPPED, Part, RuleTable
 from alerts.rules.validity import UNKNOWN, faults
-from alerts.sight import Room
+from alerts.sight import ENDED, Ended, Room, ended_defrosts
 from alerts.state import FORMAT, N_CONDITIONS, STATE, EngineState, Rows, Table, blank, copied
 from coldchain.settings.profile_files import PROFILES
 
@@ -29,6 +29,7 @@ assert len(CONDITIONS) == N_CONDITIONS, "the columns of STATE belong to CONDITIO
 
 INSIGHT = "insight@1"
 """Of what is learnt of sensors: a change of its numbers changes verdicts."""
+NO_DEFROSTS: Ended = np.zeros(0, ENDED)
 
 __all__ = [
     "EVENT",
@@ -61,6 +62,11 @@ class Step:
     state: EngineState
     events: Events
     view: View | None = None
+
+    @property
+    def defrosts(self) -> Ended:
+        """Of the sensors' kind as learnt, ended by readings of this block."""
+        return NO_DEFROSTS if self.view is None else ended_defrosts(self.view.block, self.view.sight)
 
 
 def rules_digest(rules: RuleTable) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from alerts.again import Task, judge_again, unknown_to
 from alerts.book import Book
 from alerts.checkpoints import Checkpoints
+from alerts.defrosted import Defrosted
 from alerts.engine import calm, rules_digest
 from alerts.entries import Scene
 from alerts.insight import observe
@@ -148,6 +149,7 @@ class Revision:
     def __init__(self, store: AlarmStore, book: Book, readings: Readings, lateness_ms: int) -> None:
         self._store, self._readings, self._lateness_ms = store, readings, lateness_ms
         self._reconciler = Reconciler(store, book)
+        self.defrosted = Defrosted(store)
         self.checkpoints = Checkpoints(store)
         self.waiting = Waiting()
 
@@ -216,6 +218,7 @@ class Revision:
             state.table["live_at"][series] = heard
             self._clear(state.table, series)
             self._reconciler.enter(scene.names[series], again, scene)
+            self.defrosted.line_up(again, scene)
 
     def _clear(self, table: Table, series: int) -> None:
         table["late_from"][series] = table["late_until"][series] = NEVER

@@ -229,10 +229,12 @@ class AlertService:
         did = step(self._at.state, block, self._rules, give=True)
         self._at.went(did.state, batches[-1].position, len(block))
         self._late_seen()
-        if written or not len(did.events):
+        ended = did.defrosts
+        if written or not (len(did.events) or len(ended)):
             return
         with self._store.transaction():
             self._book.enter(did.events, self._scene)
+            self._revision.defrosted.enter(ended, self._scene)
             self._at.entered()
         self._wake_outbox()
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alerts.insight import observe, virtual_load
+from alerts.insight.defrost import LONG
 from alerts.insight.scan import Readings, last_true, shifted
 from alerts.rules import Slow
 from alerts.rules.flat import Block, Bools, Ints, Segments
@@ -64,6 +65,35 @@ class Sight:
         if self.seen is None or self.seen.slots is None:
             return np.zeros(0, np.int64)
         return self.where[self.seen.plain[self.seen.slots.by]]
+
+
+ENDED = np.dtype(
+    [
+        ("at", "<i8"),  # event time of the reading that showed it over
+        ("series", "<i8"),
+        ("since", "<i8"),
+        ("peak", "<i8"),  # as judged
+        ("long", "?"),  # it lasted longer than it may
+        ("usual_ms", "<i8"),  # how long those before it lasted
+    ]
+)
+"""A defrost as learnt that has ended."""
+Ended = npt.NDArray[np.void]
+
+
+def ended_defrosts(block: Block, sight: Sight) -> Ended:
+    """Those that ended within a block, by instant and series."""
+    did = None if sight.seen is None else sight.seen.defrosts
+    which = np.zeros(0, np.int64) if did is None else np.flatnonzero(did.ended_what)
+    found = np.zeros(len(which), ENDED)
+    if did is None or sight.seen is None or not len(which):
+        return found
+    by = sight.where[sight.seen.plain[did.ended_by[which]]]
+    found["at"], found["series"] = block.at[by], block.series[by]
+    found["since"], found["peak"] = did.ended_began[which], did.ended_peak[which]
+    found["long"] = did.ended_what[which] == LONG
+    found["usual_ms"] = np.rint(1000.0 * did.ended_usual[which])
+    return found[np.lexsort((found["series"], found["at"]))]
 
 
 def blind(block: Block) -> Sight:

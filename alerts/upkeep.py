@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from alerts.defrosted import Defrosted
 from alerts.entries import Scene
 from alerts.insight.clocks import NodeClocks
 from alerts.insight.defrost import EARLY, ESTABLISHED, TOO_LONG, template
@@ -80,6 +81,7 @@ class Upkeep:
             self._queue = deque(a.id for a in scene.registry.appliances if len(_probes(a, scene)) > 1)
             with self._store.transaction() as db:
                 db.execute("DELETE FROM sibling_day WHERE day < ?", (day - DAYS_KEPT,))
+                Defrosted(self._store).forget(scene.now_ms)
         if self._queue:
             appliance = scene.registry.appliance_by_id.get(self._queue.popleft())
             if appliance is not None:

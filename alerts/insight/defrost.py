@@ -9,7 +9,7 @@ margin, never above the caller's ceiling, and only when one was due. All else is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,8 @@ TOO_LONG = 1.5
 TOO_HIGH, TOO_HIGH_K = 1.6, 0.5
 MISSING = 2.2
 """Usual intervals without one: it is missing (one may be skipped)."""
+NO_DEFROST, A_DEFROST, LONG = range(3)
+"""What a bump was, once it is over."""
 
 BUMP = [("since", "<i8"), ("standing", "?"), ("announced", "?"), ("spent", "?"), ("peak", "<i8")]
 CANDIDATE = [
@@ -67,7 +69,9 @@ class Defrosts:
     overlong  it belongs to one that lasts longer than it may
     missing   none came for MISSING intervals
     began     (N,) when the bump that is open began [ms]; NEVER if none
-    ended_by  (B,) reading that ended a bump; ended_began (B,) [ms]; ended_is (B,) it was a defrost
+    ended_by    (B,) reading that ended a bump; ended_began (B,) [ms]; ended_peak (B,) [thousandths]
+    ended_what  (B,) NO_DEFROST, A_DEFROST, or LONG: one that lasted longer than it may
+    ended_usual (B,) how long the template lasted before it [s]; 0 without one
     """
 
     inside: Bools
@@ -76,7 +80,9 @@ class Defrosts:
     began: Ints
     ended_by: Ints
     ended_began: Ints
-    ended_is: Bools
+    ended_peak: Ints
+    ended_what: Ints
+    ended_usual: Floats
 
 
 def blank(n: int) -> Table:
@@ -122,9 +128,8 @@ def follow(table: Table, hot: Table, readings: Readings, usual: Known, ceiling_c
     nothing, never = np.zeros(seg.n, np.bool_), np.full(seg.n, NEVER)
     if not len(which):
         none = np.zeros(0, np.int64)
-        return Defrosts(
-            nothing, nothing, _missing(readings, hot["due"], None), never, none, none, nothing[:0]
-        )
+        missing = _missing(readings, hot["due"], None)
+        return Defrosts(nothing, nothing, missing, never, none, none, none, none, np.zeros(0))
     due, some = hot["due"].copy(), readings.take(which)
     rows = slice(None) if len(some.seg.first) == len(hot) else np.searchsorted(seg.series, some.seg.series)
     bump = hot[rows]
@@ -141,7 +146,7 @@ def follow(table: Table, hot: Table, readings: Readings, usual: Known, ceiling_c
     inside[which], overlong[which], never[which] = did.inside, did.overlong, did.began
     by = which[did.ended_by]
     missing = _missing(readings, np.concatenate([due, _due(after)]), by)
-    return Defrosts(inside, overlong, missing, never, by, did.ended_began, did.ended_is)
+    return replace(did, inside=inside, overlong=overlong, missing=missing, began=never, ended_by=by)
 
 
 def _stirring(above: Bools, back: Bools, standing: Bools, seg: Segments) -> Ints:
@@ -214,8 +219,30 @@ def _bumps(
     spent = _spent(inside, began, bump, readings)
     bump["since"], bump["standing"], bump["peak"] = did.after.since, did.after.standing, did.after.peak
     bump["spent"] = spent[seg.last]
-    ended = (did.returned, did.returned_since, is_one)
-    return Defrosts(inside & ~spent, overlong, none, began, *ended), news
+    before = known[: len(was)][np.searchsorted(seg.series, readings.series[did.returned])]
+    if len(news) > 1:
+        again = np.append(False, readings.series[did.returned[1:]] == readings.series[did.returned[:-1]])
+        before[again] = news[:-1][again[1:]]
+    ended = did.returned, did.returned_since, np.asarray(did.returned_peak, np.int64)
+    lasts = (readings.at[did.returned] - did.returned_since) / 1000.0
+    told = _what(before, did.returned_since / 1000.0, lasts, height, is_one)
+    return Defrosts(inside & ~spent, overlong, none, began, *ended, *told), news
+
+
+def _what(
+    before: Table, began_s: Floats, lasts: Floats, height: Floats, is_one: Bools
+) -> tuple[Ints, Floats]:
+    """What (B,) bumps that ended were, and how long the template lasted. before: it, as each found it.
+
+    What was not due is none, however alike; one that is overlong is as high as others, if well known.
+    """
+    learnt = before["seen"] >= LEARNT
+    due = learnt & (began_s - before["began"] >= EARLY * before["every"])
+    high = height <= TOO_HIGH * before["height"] + TOO_HIGH_K
+    high &= height >= np.minimum(before["height"] / ALIKE, before["height"] - ALIKE_K)
+    long = due & high & (before["seen"] >= ESTABLISHED) & (lasts > TOO_LONG * before["lasts"])
+    what = np.where(long, LONG, np.where(due & is_one, A_DEFROST, NO_DEFROST))
+    return what, np.where(learnt, before["lasts"], 0.0)
 
 
 def _spent(inside: Bools, began: Ints, bump: Table, readings: Readings) -> Bools:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from coldchain.records.alarms import Alarm, AlarmEvent, AlarmsReader
+from coldchain.records.alarms import Alarm, AlarmEvent, AlarmsReader, DefrostRow
 
 
 class SpanReader(AlarmsReader):
@@ -18,6 +18,10 @@ class SpanReader(AlarmsReader):
         """Alarms that alerts wrote from that instant of its clock on, and those that stand."""
         sql = "SELECT * FROM alarm WHERE decided_ms >= ? OR returned_ms IS NULL ORDER BY number"
         return self._all(Alarm, sql, (at_ms,))
+
+    def defrosts_since(self, at_ms: int) -> list[DefrostRow]:
+        """Defrosts that alerts wrote from that instant of its clock on, those taken back among them."""
+        return self._all(DefrostRow, "SELECT * FROM defrost WHERE decided_ms >= ? ORDER BY from_ms", (at_ms,))
 
     def events_of(self, alarms: list[Alarm]) -> dict[str, list[AlarmEvent]]:
         """What happened to each of them, in order."""

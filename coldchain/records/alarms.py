@@ -21,6 +21,7 @@ from coldchain.records.alarm_rows import (
     Alarm,
     AlarmEvent,
     Counts,
+    DefrostRow,
     Disposition,
     DrillRow,
     Excursion,
@@ -44,6 +45,7 @@ __all__ = [
     "AlarmEvent",
     "AlarmsReader",
     "Counts",
+    "DefrostRow",
     "Disposition",
     "DrillRow",
     "Excursion",
@@ -168,6 +170,14 @@ class AlarmsReader:
         """What stands for maintenance; with `after_ms` also what has ended after it."""
         sql = "SELECT * FROM upkeep WHERE ended_ms IS NULL OR ended_ms > ? ORDER BY kind, subject, since_ms"
         return self._all(UpkeepRow, sql, (2**62 if after_ms is None else after_ms,))
+
+    def defrosts(self, start_ms: int, end_ms: int, appliance: str | None = None) -> list[DefrostRow]:
+        """Those that touch start to before end, in order; of one appliance or of all."""
+        sql = (
+            "SELECT * FROM defrost WHERE from_ms < ?2 AND until_ms >= ?1 AND what <> 'none'"
+            " AND (?3 IS NULL OR appliance = ?3) ORDER BY from_ms, sensor"
+        )
+        return self._all(DefrostRow, sql, (start_ms, end_ms, appliance))
 
     def heard(self, start_ms: int, end_ms: int) -> list[tuple[int, str, str, str]]:
         """What telephones sent in that span: (instant, kind: sms or ring, sender, what came of it)."""

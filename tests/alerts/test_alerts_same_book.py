@@ -54,9 +54,12 @@ def rest(ward: Ward) -> None:
 
 
 def book(ward: Ward) -> tuple[list[tuple], list[tuple]]:
-    """Excursions and alarms; not silence, which is judged by the clock."""
+    """Excursions, defrosts and alarms; not silence, which is judged by the clock."""
     reader = ward.alarms
     excursions = [
+        (f"{d.sensor}:defrost:{d.from_ms}", d.what, d.until_ms, d.peak, d.usual_ms, d.appliance)
+        for d in reader.defrosts(0, 2**62)
+    ] + [
         (e.id, e.raised_ms, e.ended_ms, e.peak, e.limit_value, e.profile, e.retrospective, e.alarm)
         for s in SENSORS
         for e in reader.excursions(sensor=s, kinds=tuple(NUMBER_OF))

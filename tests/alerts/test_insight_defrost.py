@@ -26,7 +26,11 @@ def run(table, readings):
     usual = cycles.in_force(before, made, readings.seg)
     told = defrost.advance(table["defrost"], readings, usual, np.full(readings.seg.n, 15.0))
     names = ("inside", "overlong", "missing", "began")
-    return {name: getattr(told, name) for name in names}
+    made = {name: getattr(told, name) for name in names}
+    for name in ("what", "began", "peak", "usual"):
+        made[f"ended_{name}"] = np.zeros(readings.seg.n)
+        made[f"ended_{name}"][told.ended_by] = getattr(told, f"ended_{name}")
+    return made
 
 
 @given(tracks(), st.lists(st.integers(0, 400), max_size=6))
@@ -99,6 +103,45 @@ def test_an_overlong_and_a_missing_one_are_told():
     told, _ = in_pieces(fresh, run, columns, [])
     assert not told["missing"][: 1640 + 2 * 360].any()
     assert told["missing"][-1]
+
+
+def ended(columns):
+    """(began in minutes, minutes, what, usual minutes) of the bumps that were defrosts."""
+    told, _ = in_pieces(fresh, run, columns, [])
+    by = np.flatnonzero(told["ended_what"])
+    began = (told["ended_began"][by] - EPOCH_MS) / MINUTE_MS
+    lasted = (columns[1][by] - told["ended_began"][by]) / MINUTE_MS
+    return list(zip(began, lasted, told["ended_what"][by], told["ended_usual"][by] / 60, strict=True))
+
+
+@pytest.mark.parametrize("bumps", [CLOCK, RUN_TIME])
+def test_each_one_after_the_third_is_told_once_it_is_over(bumps):
+    found = ended(days(bumps, 2880))
+    assert [what for _, _, what, _ in found] == [defrost.A_DEFROST] * 5
+    for (began, lasted, _, usual), (start, lasts, _) in zip(found, bumps[3:], strict=True):
+        assert start <= began <= start + 6
+        assert began + lasted <= start + lasts + 1
+        assert usual == pytest.approx(lasted, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("bump", "what"),
+    [
+        ((3440, 26, 7.0), defrost.A_DEFROST),
+        ((3440, 60, 7.0), defrost.LONG),
+        ((3440, 150, 7.0), None),
+        ((3440, 60, 16.0), None),
+        ((3440, 60, 1.5), None),
+        ((3180, 24, 7.0), None),
+    ],
+    ids=["usual", "overlong", "for hours", "a warm spell", "low", "not due"],
+)
+def test_what_is_longer_than_it_may_is_told_so_and_a_warm_spell_is_no_defrost(bump, what):
+    """After hours the usual range has followed: that is the limits' affair, and `upkeep` told of it."""
+    bumps = [(k * 360 + 200, 24, 7.0) for k in range(9)]
+    assert bumps[-1][0] == 3080
+    more = ended(days([*bumps, bump], 3900))[6:]
+    assert [one for _, _, one, _ in more] == ([] if what is None else [what])
 
 
 def test_random_openings_are_never_learnt():
