@@ -82,6 +82,16 @@ CREATE TABLE proposal (
     decided_ms INTEGER, note TEXT NOT NULL DEFAULT '', version INTEGER);
 """
 
+ANSWERED = """
+-- What programs asked for and were told, by their Idempotency-Key (coldchain.records.answered). place, mark: hashes of
+-- who asked where and what, keyed with what only they hold. runner: whose process does it now, or nobody. answer: sealed
+-- likewise; null: none yet; empty: too long to keep. bytes: of answer.
+CREATE TABLE answered (place BLOB PRIMARY KEY, account TEXT NOT NULL, mark BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    runner TEXT NOT NULL, bytes INTEGER NOT NULL, answer BLOB);
+CREATE INDEX answered_at ON answered (at_ms);
+CREATE INDEX answered_account ON answered (account, at_ms);
+"""
+
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
@@ -105,4 +115,5 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     CARRY + CARRY_AUDIT,
     FILED,
     PROPOSALS + PROPOSAL_AUDIT,
+    ANSWERED,
 )
