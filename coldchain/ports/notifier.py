@@ -64,13 +64,13 @@ class Notifier(Protocol):
 
 
 class Moving(Protocol):
-    """A channel whose try may take long, as many steps do, and still be well (a text of ten messages). One that
-    does not say so comes to its end within STEP_MAX_S.
+    """A channel whose try may take long, as many steps do, and still be well (a text of ten messages). One
+    that does not say so comes to its end within STEP_MAX_S.
     """
 
     @property
     def moved_s(self) -> float:
-        """When it last began a step, for whomever, on the steady clock [s]; none takes longer than STEP_MAX_S.
+        """When it last began a step, on the steady clock [s]; none takes longer than STEP_MAX_S.
 
         Asked from other threads.
         """

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from coldchain.kernel.errors import SchemaTooNew, StoreUnavailable
@@ -28,6 +28,8 @@ class Writer(sqlite3.Connection):
 
 
 BUSY_TIMEOUT_MS = 5_000
+SQLITE_IOERR = 10
+"""The primary result code under all of its I/O errors."""
 WAL_CHECKPOINT_PAGES = 1_000
 
 
@@ -57,7 +59,7 @@ def open_writer(path: Path, migrations: Migrations, *, page_bytes: int = 4096) -
             f"{path}: {bad}; check that the disk is mounted, writable and not full"
         ) from bad
     try:
-        _secure(db)
+        _secure(db, path)
         _migrate(db, path, migrations)
         db.chained = audit_seal.has_chain(db)
     except BaseException:
@@ -66,14 +68,22 @@ def open_writer(path: Path, migrations: Migrations, *, page_bytes: int = 4096) -
     return db
 
 
-def _secure(db: sqlite3.Connection) -> None:
+def _secure(db: sqlite3.Connection, path: Path) -> None:
     """Bring what an earlier process left in the WAL into the file, synced.
 
     Its last sync may have failed, and what we see may be in the machine's memory alone: nobody is to be told
-    that it is recorded. A full disk changes nothing; with readers inside, the rest follows in time.
+    that it is recorded. So StoreUnavailable when the disk fails here, too: SQLite syncs the WAL before it
+    copies anything, and with that sync failed all of this is in doubt. A full disk (SQLITE_FULL) is met after
+    that sync, and changes nothing; with readers inside (SQLITE_BUSY), the rest follows in time.
     """
-    with suppress(sqlite3.OperationalError):
+    try:
         db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError as bad:
+        if bad.sqlite_errorcode & 0xFF == SQLITE_IOERR:
+            raise StoreUnavailable(
+                f"{path}: what it holds could not be made safe on the disk ({bad}); it is tried again at the"
+                " next start: look at the disk, its cable and the system's log"
+            ) from bad
 
 
 def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sim.disk import SECTOR_BYTES, VFS, Died, Disk, Handle, _Write
 from sim.sqlite import mounted
 
+from coldchain.kernel.errors import StoreUnavailable
 from coldchain.records.sql import open_reader, open_writer, transaction
 
 TABLE = ("CREATE TABLE t (n INTEGER PRIMARY KEY, what BLOB);",)
@@ -100,6 +101,51 @@ def test_a_full_disk_and_a_failing_sync_look_as_they_do_in_sqlite3(tmp_path: Pat
         assert mute.value.sqlite_errorcode == apsw.SQLITE_IOERR_FSYNC
         assert VFS in apsw.vfs_names()
         db.close()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_could_not_be_synced_again_is_shown_to_nobody(tmp_path: Path, seed: int) -> None:
+    """Its predecessor's sync failed, and so does the heir's: what it sees may be gone with the power."""
+    path = tmp_path / "host" / "x.db"
+    with mounted(Disk(tmp_path, random.Random(seed))) as disk:
+        first, heir, third = (Handle("p", "host") for _ in range(3))
+        with disk.process(first):
+            db = open_writer(path, TABLE)
+            fill(db, range(3))
+            disk.mute.add("host")
+            with pytest.raises(sqlite3.OperationalError):
+                fill(db, range(3, 4))
+        disk.bury(first)
+        disk.mute.add("host")
+        with disk.process(heir), pytest.raises(StoreUnavailable, match="not be made safe"):
+            open_writer(path, TABLE)
+        disk.bury(heir)
+        with disk.process(third):
+            open_writer(path, TABLE)
+            told = numbers_in(path)
+        disk.bury(third)
+        disk.power_loss("host")
+        open_writer(path, TABLE).close()
+        assert numbers_in(path) == told == [0, 1, 2, 3]
+
+
+def test_a_full_disk_hinders_no_start(tmp_path: Path) -> None:
+    """What the log holds was synced before the checkpoint found no room."""
+    path = tmp_path / "host" / "x.db"
+    with mounted(Disk(tmp_path, random.Random(5))) as disk:
+        first, heir = Handle("p", "host"), Handle("p", "host")
+        with disk.process(first):
+            fill(open_writer(path, TABLE), range(3))
+        disk.bury(first)
+        disk.full.add("host")
+        with disk.process(heir):
+            open_writer(path, TABLE)
+            assert numbers_in(path) == [0, 1, 2]
+        disk.bury(heir)
+        disk.full.clear()
+        disk.power_loss("host")
+        open_writer(path, TABLE).close()
+        assert numbers_in(path) == [0, 1, 2]
 
 
 def test_what_is_seen_after_a_failed_sync_is_on_the_disk(tmp_path: Path) -> None:

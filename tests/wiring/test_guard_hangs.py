@@ -19,7 +19,7 @@ from coldchain.settings import GatewaySettings, Settings
 from coldchain.settings.model import GuardSettings
 from coldchain.wiring import guard as guards
 from coldchain.wiring.guard import SiteGuard
-from coldchain.wiring.guard_voice import HUNG_MAX
+from coldchain.wiring.guard_voice import HUNG_MAX, Made
 from firmware_sim.modem import ModemSim
 
 NOTICE = (
@@ -66,7 +66,7 @@ def guard_of(folder: Path, modems: Callable[[], ModemNotifier]) -> SiteGuard:
     db.execute(NOTICE, (NURSE,))
     db.close()
 
-    def made() -> guards.Made:
+    def made() -> Made:
         modem = modems()
         return {"sms": modem, "call": CallNotifier(modem)}, None
 
