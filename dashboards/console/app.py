@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, carried, changes, more, offline, pages, problems, signatures
+from dashboards.console import api, carried, changes, more, offline, once, pages, problems, signatures
 from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.signing import Signing
@@ -22,6 +22,7 @@ from dashboards.console.alarms import disposing
 from dashboards.console.alarms.programs import router as for_programs
 from dashboards.console.alarms.routes import router as for_people
 from dashboards.console.blood.routers import blood_pages, make_room
+from dashboards.console.bounds import Bounded
 from dashboards.console.console import Console
 from dashboards.console.devices.known import Tools
 from dashboards.console.devices.routers import device_pages
@@ -46,7 +47,7 @@ def create_app(
     `app.state.stop_streams()` ends the open event streams; call it when the server is to stop.
     """
     console = Console(settings, wall_ms, on_duty, ready)
-    store = Store(settings.desk_db, wall_ms)
+    store, answers = Store(settings.desk_db, wall_ms), once.Store(settings.desk_db, wall_ms)
     signing = Signing(console, store.open)
     signing.kinds[disposing.KIND] = disposing.kind(console)
     office = Office(console)
@@ -64,6 +65,7 @@ def create_app(
             await polling
         console.close()
         store.close()
+        answers.close()
 
     app = FastAPI(
         title="Coldchain",
@@ -84,6 +86,8 @@ def create_app(
         offline.router(console.assets), signatures.router(console, signing), signatures.programs(signing),
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
+    app.add_middleware(once.Once, store=answers, answer=answer)  # innermost first
+    app.add_middleware(Bounded, answer=answer)
     app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)
     app.add_middleware(Unchanged)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)

@@ -20,7 +20,7 @@ from coldchain.records.carry_box import Answer, CarryBox
 from dashboards.console.accounts.forms import bounded
 from dashboards.console.console import Console
 from dashboards.console.office.uploads import read_upload
-from dashboards.console.once import Key, Once
+from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 
 BUNDLE_MAX = 32 * 1024 * 1024
@@ -110,7 +110,7 @@ class CarriedOut(BaseModel):
 
 def programs(carried: Carried) -> APIRouter:
     """The same for programs."""
-    routes, once = APIRouter(prefix="/api/v1", tags=["carry"]), Once()
+    routes = APIRouter(prefix="/api/v1", tags=["carry"])
     body = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
     @routes.post(
@@ -119,9 +119,9 @@ def programs(carried: Carried) -> APIRouter:
         summary="Bring a bundle; the same one again is the same",
         openapi_extra={"requestBody": {**body, "required": True}},
     )
-    async def bring(request: Request, key: Key) -> CarriedOut:
+    async def bring(request: Request, _key: Key) -> CarriedOut:
         raw = await bounded(request, BUNDLE_MAX)
-        name = await asyncio.to_thread(once.do, key, "carry", raw, lambda: carried.put(raw))
+        name = await asyncio.to_thread(carried.put, raw)
         return _out(name, *carried.answer(name))
 
     @routes.get("/carry/{name}", summary="What came of a bundle, and the receipt to carry back")

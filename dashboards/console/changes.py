@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,9 +22,9 @@ from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.signing import known_as
 from dashboards.console.console import Console
+from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 
-Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 Verb = Literal["agree", "refuse"]
 TEXT_MAX = 3_000_000
 FORM_MAX = 4_000_000

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of a list that is newest first. The cursor is the instant and the id of what was told last:
-nothing is told twice or missed while entries come and go, also when that one is gone itself.
+"""Pages of lists. The cursor says what was told last: of a list that is newest first its instant and id, of one
+by name its name. Nothing is told twice or missed while entries come and go, also when that one is gone itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dashboards.console.problems import Problem
 
 Before = Annotated[str, Query(max_length=140)]
 """`next` of the page before; empty: from the newest on."""
+After = Annotated[str, Query(max_length=140)]
+"""`next` of the page before, of a list by name; empty: from the first on."""
 Limit = Annotated[int, Query(ge=1, le=200)]
 EntryT = TypeVar("EntryT")
 
@@ -39,3 +41,16 @@ def page_of(
         return found, None
     last = place(found[-1])
     return found, f"{last[0]}.{last[1]}"
+
+
+def page_after(
+    entries: Iterable[EntryT], name: Callable[[EntryT], str], after: str, limit: int
+) -> tuple[list[EntryT], str | None]:
+    """(at most `limit` entries, by name; the cursor of the next page or None). Names are unique.
+
+    >>> page_after("cab", str, "", 2), page_after("cab", str, "b", 2)
+    ((['a', 'b'], 'b'), (['c'], None))
+    """
+    rest = sorted((one for one in entries if name(one) > after), key=name)
+    found = rest[:limit]
+    return found, name(found[-1]) if len(rest) > len(found) else None

@@ -98,7 +98,7 @@ def install(app: FastAPI, answer: Answer) -> None:
 
     def other(request: Request, bad: Exception) -> Response:
         assert isinstance(bad, HTTPException)
-        type_ = "unknown-page" if bad.status_code == 404 else "bad-request"
+        type_ = {404: "unknown-page", 413: "too-long"}.get(bad.status_code, "bad-request")
         return answer(request, Problem(bad.status_code, type_))
 
     def ours(request: Request, bad: Exception) -> Response:

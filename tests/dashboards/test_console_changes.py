@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from dashboards.console.app import create_app
 PASSWORD = "a long sentence of words"
 FAR, HERE = {"x-forwarded-for": "10.0.0.9"}, {"origin": "http://127.0.0.1:8080"}
 quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-KEY = {"idempotency-key": "a-key-of-mine"}
 
 
 class Desk:
@@ -32,7 +32,7 @@ class Desk:
         self.folder, self.client, self.tokens = folder, client, tokens
 
     def post(self, who: str, url: str, **body: object) -> httpx.Response:
-        headers = {**FAR, **KEY, "authorization": f"Bearer {self.tokens[who]}"}
+        headers = {**FAR, "idempotency-key": uuid.uuid4().hex, "authorization": f"Bearer {self.tokens[who]}"}
         return self.client.post(f"/api/v1{url}", json=body, headers=headers)
 
     def get(self, who: str, url: str) -> httpx.Response:

@@ -29,7 +29,7 @@ async def bounded(request: Request, most: int) -> bytes:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > most:
-            raise Problem(413, "bad-request")
+            raise Problem(413, "too-long", f"at most {most} bytes")
     return bytes(raw)
 
 

@@ -110,7 +110,7 @@ def _own(routes: APIRouter, console: Console, accounts: Open) -> None:
         return await asyncio.to_thread(shown, request, token=word)
 
 
-class _Everybody:
+class Everybody:
     """The page of all accounts, and what changes there."""
 
     def __init__(self, console: Console, accounts: Open) -> None:
@@ -152,7 +152,7 @@ class _Everybody:
 
 
 def _all(routes: APIRouter, console: Console, accounts: Open) -> None:
-    page = _Everybody(console, accounts)
+    page = Everybody(console, accounts)
 
     @routes.get("/accounts")
     def everybody(request: Request) -> Response:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from coldchain.kernel.instants import rfc3339
@@ -20,6 +20,7 @@ from dashboards.console.alarms.told import Told
 from dashboards.console.alarms.wish import SHELF_MAX_MIN, wish
 from dashboards.console.api import AlarmOut, alarm_out
 from dashboards.console.console import Console
+from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 from dashboards.console.signatures import SignatureOut, peer, signatures_out
 
@@ -150,7 +151,6 @@ class AskedOut(BaseModel):
     outcome: str
 
 
-Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 
 
 def router(console: Console, signing: Signing) -> APIRouter:

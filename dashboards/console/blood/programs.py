@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from coldchain.kernel.instants import parse_instant, rfc3339
 from coldchain.records.found import by_site, quality_of
@@ -44,11 +44,10 @@ from dashboards.console.blood.shapes import (
     quality_out,
     trip_out,
 )
+from dashboards.console.once import Key
 from dashboards.console.paging import Before, Limit, page_of
 from dashboards.console.problems import Problem
 from dashboards.console.signatures import peer
-
-Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 
 
 def router(room: Room) -> APIRouter:

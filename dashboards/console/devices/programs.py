@@ -17,7 +17,7 @@ from dashboards.console.console import Console
 from dashboards.console.devices.asking import NOTES, actor, enter, raise_order, step_order
 from dashboards.console.devices.forms import AROUND, add_paper, make_link, revoke_link
 from dashboards.console.devices.known import Bench, Known, Line
-from dashboards.console.once import Key, Once
+from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 
 Text = Annotated[str, Field(max_length=1000)]
@@ -85,12 +85,15 @@ class FaultOut(BaseModel):
 
 
 class OneDeviceOut(BaseModel):
+    """`proving`: what it lacks to go back into service, asked since; null: nobody asked, or it is back."""
+
     device: DeviceOut
     stays: list[StayOut]
     faults: list[FaultOut]
     entries: list[EntryOut]
     due: list[DueOut]
     proving: str | None
+    proving_since: str | None
 
 
 class StepOut(BaseModel):
@@ -216,7 +219,7 @@ def _devices(routes: APIRouter, console: Console, bench: Bench) -> None:
 
     @routes.post("/devices", status_code=201)
     def entry(said: EntryIn, key: Key, response: Response) -> MadeOut:
-        """The key is the entry's: sent again it changes nothing (200)."""
+        """The key is the entry's for good: when its answer is forgotten, it changes nothing (200)."""
         if said.kind == "paper" and said.said is not None:
             raise Problem(422, "field-wrong", "kind")
         if not visitor().may("devices") and (
@@ -286,7 +289,7 @@ def _orders(routes: APIRouter, bench: Bench) -> None:
 
     @routes.post("/work-orders", status_code=201)
     def raised(said: RaiseIn, key: Key, response: Response) -> OrderOut:
-        """Sent again, or for an alarm that has a live order: that order (200)."""
+        """For an alarm that has a live order: that order (200)."""
         fields = {name: str(value) for name, value in said.model_dump(exclude_none=True).items() if value}
         before = bench.work.asked(key)
         live = said.alarm is not None and any(o.live for o in bench.work.orders(alarm=said.alarm))
@@ -309,23 +312,17 @@ def _orders(routes: APIRouter, bench: Bench) -> None:
 
 
 def _links(routes: APIRouter, console: Console, bench: Bench) -> None:
-    once = Once()
-
     @routes.post("/device-links", status_code=201)
-    def make(said: Annotated[LinkIn, Body()], key: Key) -> LinkOut:
-        """The secret is told once, and again only to the same key, until the console begins anew."""
+    def make(said: Annotated[LinkIn, Body()], _key: Key) -> LinkOut:
+        """The secret is told once, and again only to the same key by the same token."""
         fields = {"serial": said.serial, "number": str(said.number or ""), "days": str(said.days)}
-
-        def made() -> LinkOut:
-            _, secret, until_ms = make_link(bench, console, fields | {"name": said.person})
-            return LinkOut(path=f"/pass/{secret}", until=rfc3339(until_ms))
-
-        return once.do(key, "device-link", said, made)
+        _, secret, until_ms = make_link(bench, console, fields | {"name": said.person})
+        return LinkOut(path=f"/pass/{secret}", until=rfc3339(until_ms))
 
     @routes.post("/device-links/{id_}/revoke", status_code=204)
-    def revoke(id_: int, key: Key) -> None:
+    def revoke(id_: int, _key: Key) -> None:
         """Withdrawn twice is withdrawn."""
-        once.do(key, "revoke", str(id_), lambda: revoke_link(bench, console, id_))
+        revoke_link(bench, console, id_)
 
 
 def line_out(line: Line) -> DeviceOut:
@@ -363,6 +360,7 @@ def device_out(known: Known, now_ms: int) -> OneDeviceOut:
         entries=[entry_out(entry, entry.id in standing) for entry in known.dossier.entries],
         due=[due_out(known.serial, one, now_ms) for one in due],
         proving=known.proving.missing if known.proving else None,
+        proving_since=rfc3339(known.proving.asked_ms) if known.proving else None,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from dashboards.console.office.people import put_gateway, put_person, set_pin
 from dashboards.console.office.programs import Asked, DoneOut, Word
 from dashboards.console.office.register import adopt_channel, assign_profile
 from dashboards.console.office.tools import Office
-from dashboards.console.once import Key, Once
+from dashboards.console.once import Key
 from dashboards.console.strip import heard
 
 By = Literal["sms", "call", "email", "http"]
@@ -165,37 +165,33 @@ class RehearsedOut(BaseModel):
 
 def programs(office: Office) -> APIRouter:
     """What programs ask for."""
-    routes, once = APIRouter(prefix="/api/v1"), Once()
-    _people(routes, office, once)
-    _profiles(routes, office, once)
-    _discovery(routes, office, once)
-    _gateways(routes, office, once)
-    _backups(routes, office, once)
+    routes = APIRouter(prefix="/api/v1")
+    _people(routes, office)
+    _profiles(routes, office)
+    _discovery(routes, office)
+    _gateways(routes, office)
+    _backups(routes, office)
     return routes
 
 
-def _people(routes: APIRouter, office: Office, once: Once) -> None:
+def _people(routes: APIRouter, office: Office) -> None:
     @routes.get("/people")
     def people() -> PeopleOut:
         return PeopleOut(people=[person_out(one) for one in office.console.records.registry().people])
 
     @routes.post("/people")
-    def put(said: PersonIn, key: Key) -> PublishedOut:
+    def put(said: PersonIn, _key: Key) -> PublishedOut:
         """Somebody new, or a known one changed."""
         form = said.model_dump(exclude={"numbers", "sites", "channels", "shared"})
         form |= {"numbers": ";".join(said.numbers), "sites": ";".join(said.sites)}
         form |= {f"by-{channel}": "1" for channel in said.channels} | {"shared": "1" if said.shared else ""}
-        return once.do(key, "person", said, lambda: PublishedOut(proposal=put_person(office, form) or None))
+        return PublishedOut(proposal=put_person(office, form) or None)
 
     @routes.post("/people/{name}/pin")
-    def pin(name: str, said: PinIn, key: Key) -> DoneOut:
+    def pin(name: str, said: PinIn, _key: Key) -> DoneOut:
         """It is never told again."""
-
-        def deed() -> DoneOut:
-            set_pin(office, name, said.pin)
-            return DoneOut(done=True)
-
-        return once.do(key, f"pin {name}", said, deed)
+        set_pin(office, name, said.pin)
+        return DoneOut(done=True)
 
 
 def person_out(one: Person) -> PersonOut:
@@ -206,7 +202,7 @@ def person_out(one: Person) -> PersonOut:
     )  # fmt: skip
 
 
-def _profiles(routes: APIRouter, office: Office, once: Once) -> None:
+def _profiles(routes: APIRouter, office: Office) -> None:
     @routes.get("/profiles")
     def profiles() -> ProfilesOut:
         """Those that there are, and which appliance carries which now."""
@@ -224,14 +220,13 @@ def _profiles(routes: APIRouter, office: Office, once: Once) -> None:
         )
 
     @routes.post("/appliances/{appliance_id}/profile")
-    def assign(appliance_id: str, said: AssignIn, key: Key) -> PublishedOut:
+    def assign(appliance_id: str, said: AssignIn, _key: Key) -> PublishedOut:
         """What alarms later or more seldom then is asked of a second person."""
         form = {"appliance": appliance_id, "profile": said.profile}
-        deed = f"profile {appliance_id}"
-        return once.do(key, deed, said, lambda: PublishedOut(proposal=assign_profile(office, form) or None))
+        return PublishedOut(proposal=assign_profile(office, form) or None)
 
 
-def _discovery(routes: APIRouter, office: Office, once: Once) -> None:
+def _discovery(routes: APIRouter, office: Office) -> None:
     @routes.get("/discovery")
     def waiting() -> DiscoveryOut:
         found = office.console.records.waiting()
@@ -243,17 +238,13 @@ def _discovery(routes: APIRouter, office: Office, once: Once) -> None:
         )
 
     @routes.post("/discovery")
-    def adopt(said: AdoptIn, key: Key) -> DoneOut:
+    def adopt(said: AdoptIn, _key: Key) -> DoneOut:
         """A channel that waits becomes a sensor."""
-
-        def deed() -> DoneOut:
-            adopt_channel(office, {name: str(value) for name, value in said.model_dump().items()})
-            return DoneOut(done=True)
-
-        return once.do(key, "adopt", said, deed)
+        adopt_channel(office, {name: str(value) for name, value in said.model_dump().items()})
+        return DoneOut(done=True)
 
 
-def _gateways(routes: APIRouter, office: Office, once: Once) -> None:
+def _gateways(routes: APIRouter, office: Office) -> None:
     @routes.get("/gateways")
     async def gateways() -> GatewaysOut:
         look = await office.console.hub.look()
@@ -277,44 +268,32 @@ def _gateways(routes: APIRouter, office: Office, once: Once) -> None:
         return GatewaysOut(gateways=found)
 
     @routes.post("/gateways")
-    def put(said: GatewayIn, key: Key) -> DoneOut:
+    def put(said: GatewayIn, _key: Key) -> DoneOut:
         """Where one stands, and the number of its guard's SIM."""
-
-        def deed() -> DoneOut:
-            put_gateway(office, {"id": said.id, "site": said.site or "", "phone": said.phone or ""})
-            return DoneOut(done=True)
-
-        return once.do(key, "gateway", said, deed)
+        put_gateway(office, {"id": said.id, "site": said.site or "", "phone": said.phone or ""})
+        return DoneOut(done=True)
 
 
-def _backups(routes: APIRouter, office: Office, once: Once) -> None:
+def _backups(routes: APIRouter, office: Office) -> None:
     @routes.get("/backups")
     def backups() -> BackupsOut:
         return BackupsOut(backups=[backup_out(one) for one in kept(office)])
 
     @routes.post("/backups", status_code=201)
-    def make(key: Key) -> BackupOut:
+    def make(_key: Key) -> BackupOut:
         """Made and read through again; two within one second are one."""
-
-        def deed() -> BackupOut:
-            name = make_backup(office)
-            return backup_out(next(one for one in kept(office) if one.name == name))
-
-        return once.do(key, "backup", "", deed)
+        name = make_backup(office)
+        return backup_out(next(one for one in kept(office) if one.name == name))
 
     @routes.post("/backups/{name}/rehearsal")
-    def rehearse(name: Annotated[str, Path(max_length=40)], key: Key) -> RehearsedOut:
+    def rehearse(name: Annotated[str, Path(max_length=40)], _key: Key) -> RehearsedOut:
         """Brought back into a folder that is thrown away."""
         folder = folder_of(office, name)
-
-        def deed() -> RehearsedOut:
-            try:
-                office.tools.rehearse(folder)
-            except ColdChainError as bad:
-                return RehearsedOut(name=name, sound=False, why=str(bad).replace(f"{folder}/", ""))
-            return RehearsedOut(name=name, sound=True, why="")
-
-        return once.do(key, f"rehearse {name}", "", deed)
+        try:
+            office.tools.rehearse(folder)
+        except ColdChainError as bad:
+            return RehearsedOut(name=name, sound=False, why=str(bad).replace(f"{folder}/", ""))
+        return RehearsedOut(name=name, sound=True, why="")
 
 
 def backup_out(one: Kept) -> BackupOut:

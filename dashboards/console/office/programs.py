@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from coldchain.kernel.errors import BadData
@@ -25,9 +25,9 @@ from dashboards.console.office.duty import (
 from dashboards.console.office.register import apply_table, planned
 from dashboards.console.office.schedules import add_schedule, end_schedule
 from dashboards.console.office.tools import Office, Shift
+from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 
-Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 Word = Annotated[str, Field(max_length=80)]
 TEXT_MAX = 2_000_000
 
@@ -147,7 +147,7 @@ def _duty(routes: APIRouter, office: Office) -> None:
 
     @routes.post("/oncall/overrides")
     def override(said: OverrideIn, _key: Key) -> DoneOut:
-        """Asked twice, it stands in the rota twice over the same time: that changes nothing."""
+        """Somebody else for a while; with `back`, they take a shift of theirs in return."""
         zone = find_rota(office.console.records.registry(), said.rota).zone
         form = {"rota": said.rota, "person": said.person, "reason": said.reason}
         form |= {"from": _local(said.from_, zone), "until": _local(said.until, zone)}
