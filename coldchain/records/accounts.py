@@ -21,16 +21,17 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from coldchain.kernel.errors import BadData
+from coldchain.records.browsers import IDLE_MS, WHOLE_MS, Browsers
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_writer, transaction
 
 ROLES = ("technician", "on-call", "contractor", "supervisor", "manager", "admin", "auditor")
-IDLE_MS, WHOLE_MS = 12 * 3_600_000, 30 * 24 * 3_600_000
-"""A session ends so long after its last use, and so long after it began at the latest: ours."""
 SEEN_EVERY_MS = 60_000
 """A session's use is written this often: an open page is not a write a second."""
 FREE_TRIES, FIRST_WAIT_MS, LONGEST_WAIT_MS = 5, 30_000, 900_000
 """After so many wrong passwords in a row, each more costs twice the wait of the last."""
+KNOWN_WAIT_MS = 60_000
+"""In a browser in which that account has signed in before, the longest wait: a nurse's own mistakes at night."""
 LOOK_BACK_MS = 3_600_000
 LEAST_LETTERS = 10
 """Length is what counts: NIST SP 800-63B asks for 8 and for no mixture of kinds; two more are ours."""
@@ -85,6 +86,7 @@ class Accounts:
         self._wall_ms, self._draw = wall_ms, draw
         self._hasher = hasher or PasswordHasher()
         self._lock = threading.Lock()
+        self.browsers = Browsers(self._db, self._lock, wall_ms, draw)
 
     def close(self) -> None:
         self._db.close()
@@ -127,11 +129,15 @@ class Accounts:
         values = (name, person or name, role, json.dumps(sites), language, hashed, fresh, self._wall_ms(), by)
         with self._lock, transaction(self._db) as db:
             done = db.execute("INSERT OR IGNORE INTO account VALUES (?,?,?,?,?,?,?,?,?,NULL)", values)
+            if done.rowcount:
+                _gave(db, name, self._wall_ms(), by, "made")
         if not done.rowcount:
             raise BadData(f"there is an account {name!r} already")
 
-    def set_password(self, name: str, password: str, *, fresh: bool) -> None:
-        """Every session of the account ends. fresh: somebody else chose it; then its tokens end, too."""
+    def set_password(self, name: str, password: str, *, fresh: bool, by: str = "command line") -> None:
+        """Every session of the account ends. fresh: somebody else chose it (`by`, the name of an account);
+        then its tokens end, too, and what its browsers were known by.
+        """
         _sound(name, password, "admin", "en")
         hashed = self._hasher.hash(password)
         with self._lock, transaction(self._db) as db:
@@ -139,7 +145,9 @@ class Accounts:
                 "UPDATE account SET password = ?, fresh = ? WHERE name = ?", (hashed, fresh, name)
             )
             db.execute("DELETE FROM session WHERE account = ?", (name,))
-            if fresh:
+            if fresh and done.rowcount:
+                _gave(db, name, self._wall_ms(), by, "reset")
+                db.execute("DELETE FROM known_browser WHERE account = ?", (name,))
                 db.execute(
                     "UPDATE api_token SET revoked_ms = ? WHERE account = ? AND revoked_ms IS NULL",
                     (self._wall_ms(), name),
@@ -171,9 +179,14 @@ class Accounts:
 
     # --- signing in
 
-    def check(self, name: str, password: str, address: str) -> Account:
-        """The account, if the password is right. Refused, also while too many were wrong."""
-        if (wait_ms := self._wait_ms(name, address)) > 0:
+    def check(self, name: str, password: str, address: str, browser: str = "") -> Account:
+        """The account, if the password is right. Refused, also while too many were wrong.
+
+        browser: what a browser holds in which somebody signed in before; of that account, only its own wrong
+        passwords count, and it waits a minute at most: nobody elsewhere keeps the on-call out.
+        """
+        known_as = self.browsers.known(browser, name)
+        if (wait_ms := self._wait_ms(name, address, known_as)) > 0:
             raise Refused("too many wrong passwords", wait_ms)
         with self._lock:
             row = self._db.execute(f"{_SELECT} WHERE name = ? AND closed_ms IS NULL", (name,)).fetchone()
@@ -181,44 +194,61 @@ class Accounts:
         hashed = str(known[0]) if row and known else DUMMY
         right = _matches(self._hasher, hashed, password) and row is not None
         with self._lock, transaction(self._db) as db:
-            db.execute("INSERT INTO sign_in VALUES (?,?,?,?)", (self._wall_ms(), name, address, right))
+            db.execute(
+                "INSERT INTO sign_in (at_ms, name, address, right, browser) VALUES (?,?,?,?,?)",
+                (self._wall_ms(), name, address, right, known_as),
+            )
         if not right:
             raise Refused("wrong name or password")
         return _account(row)
 
-    def _wait_ms(self, name: str, address: str) -> int:
+    def _wait_ms(self, name: str, address: str, browser: str) -> int:
         """How long this name or address must wait for what it did wrong lately.
 
         Where the name has signed in before, only tries from there count: strangers elsewhere lock nobody out.
         """
         now_ms, longest = self._wall_ms(), 0
+        if browser:
+            wait = self._counted_ms("browser = ?3 AND name = ?4", (browser, name), now_ms, KNOWN_WAIT_MS)
+            return max(wait, 0)
         with self._lock:
             known = self._db.execute(
                 "SELECT 1 FROM sign_in WHERE name = ? AND address = ? AND right = 1 LIMIT 1", (name, address)
             ).fetchone()
         mine = ("name = ?3 AND address = ?4", (name, address)) if known else ("name = ?3", (name,))
         for which, values in (mine, ("address = ?3", (address,))):
-            with self._lock:
-                last, wrong = self._db.execute(
-                    f"SELECT coalesce(max(at_ms), 0), count(*) FROM sign_in WHERE {which} AND right = 0"  # noqa: S608
-                    f" AND at_ms > max(?1, (SELECT coalesce(max(at_ms), 0) FROM sign_in WHERE {which}"
-                    " AND right = 1 AND at_ms <= ?2)) AND at_ms <= ?2",
-                    (now_ms - LOOK_BACK_MS, now_ms, *values),
-                ).fetchone()
-            if wrong >= FREE_TRIES:
-                wait = min(FIRST_WAIT_MS * 2 ** (wrong - FREE_TRIES), LONGEST_WAIT_MS)
-                longest = max(longest, last + wait - now_ms)
+            longest = max(longest, self._counted_ms(f"browser = '' AND {which}", values, now_ms))
         return longest
 
-    def sign_in(self, name: str, password: str, address: str) -> str:
-        """What the browser shall hold. Refused when the password is wrong."""
-        account = self.check(name, password, address)
+    def _counted_ms(
+        self, which: str, values: tuple[str, ...], now_ms: int, most_ms: int = LONGEST_WAIT_MS
+    ) -> int:
+        """How long those tries make wait; not above 0: no longer."""
+        with self._lock:
+            last, wrong = self._db.execute(
+                f"SELECT coalesce(max(at_ms), 0), count(*) FROM sign_in WHERE {which} AND right = 0"  # noqa: S608
+                f" AND at_ms > max(?1, (SELECT coalesce(max(at_ms), 0) FROM sign_in WHERE {which}"
+                " AND right = 1 AND at_ms <= ?2)) AND at_ms <= ?2",
+                (now_ms - LOOK_BACK_MS, now_ms, *values),
+            ).fetchone()
+        if wrong < FREE_TRIES:
+            return 0
+        wait = min(FIRST_WAIT_MS * 2 ** (wrong - FREE_TRIES), most_ms)
+        return int(last) + int(wait) - now_ms
+
+    def sign_in(self, name: str, password: str, address: str, *, browser: str = "", agent: str = "") -> str:
+        """What the browser shall hold. Refused when the password is wrong. agent: what the browser is."""
+        account = self.check(name, password, address, browser)
         word, now_ms = self._draw(32), self._wall_ms()
         with self._lock, transaction(self._db) as db:
             db.execute("DELETE FROM session WHERE made_ms < ? OR seen_ms < ?", _horizon(now_ms))
             db.execute("DELETE FROM sign_in WHERE at_ms < ?", (now_ms - 400 * 24 * 3_600_000,))
-            row = (_hash(word), account.name, now_ms, now_ms, self._draw(24))
-            db.execute("INSERT INTO session VALUES (?,?,?,?,?)", row)
+            row = (_hash(word), account.name, now_ms, now_ms, self._draw(24), address[:60], agent[:200])
+            db.execute(
+                "INSERT INTO session (hash, account, made_ms, seen_ms, form, address, agent)"
+                " VALUES (?,?,?,?,?,?,?)",
+                row,
+            )
         return word
 
     def session(self, word: str) -> Session | None:
@@ -254,29 +284,44 @@ class Accounts:
             )
         return word
 
-    def tokens(self) -> list[tuple[int, str, str, int, int | None, int | None]]:
-        """(id, account, label, made, until, revoked), newest first."""
+    def tokens(self) -> list[tuple[int, str, str, int, int | None, int | None, int | None]]:
+        """(id, account, label, made, until, revoked, last used), newest first."""
         with self._lock:
             return self._db.execute(
-                "SELECT id, account, label, made_ms, until_ms, revoked_ms FROM api_token ORDER BY id DESC"
+                "SELECT id, account, label, made_ms, until_ms, revoked_ms, used_ms FROM api_token"
+                " ORDER BY id DESC"
             ).fetchall()
 
-    def revoke_token(self, number: int) -> None:
+    def revoke_token(self, number: int, account: str = "") -> None:
+        """account: only one of that account's."""
         with self._lock, transaction(self._db) as db:
             db.execute(
-                "UPDATE api_token SET revoked_ms = ? WHERE id = ? AND revoked_ms IS NULL",
-                (self._wall_ms(), number),
+                "UPDATE api_token SET revoked_ms = ?1 WHERE id = ?2 AND revoked_ms IS NULL"
+                " AND (?3 = '' OR account = ?3)",
+                (self._wall_ms(), number, account),
             )
 
     def bearer(self, word: str) -> Account | None:
         """Whose token this is."""
+        now_ms = self._wall_ms()
         with self._lock:
             row = self._db.execute(
-                "SELECT a.* FROM api_token t JOIN account a ON a.name = t.account WHERE t.hash = ?"
+                "SELECT a.*, t.id, coalesce(t.used_ms, 0) FROM api_token t JOIN account a ON a.name = t.account WHERE t.hash = ?"
                 " AND t.revoked_ms IS NULL AND coalesce(t.until_ms, ?2) >= ?2 AND a.closed_ms IS NULL",
-                (_hash(word), self._wall_ms()),
+                (_hash(word), now_ms),
             ).fetchone()
-        return _account(row) if row else None
+            if row is None:
+                return None
+            if not 0 <= now_ms - row[11] < SEEN_EVERY_MS:
+                with contextlib.suppress(sqlite3.OperationalError), transaction(self._db) as db:
+                    db.execute("UPDATE api_token SET used_ms = ? WHERE id = ?", (now_ms, row[10]))
+        return _account(row[:10])
+
+
+def _gave(db: sqlite3.Connection, account: str, at_ms: int, by: str, how: str) -> None:
+    """Written down: that password somebody else knows."""
+    row = (account, at_ms, by, how)
+    db.execute("INSERT INTO password_given (account, at_ms, given_by, how) VALUES (?,?,?,?)", row)
 
 
 _SELECT = "SELECT * FROM account"

@@ -210,6 +210,10 @@ PROPOSAL_WATCHED = (
 """Changes of rules that two people answer for."""
 PROPOSAL_AUDIT = "".join(watched.triggers() for watched in PROPOSAL_WATCHED)
 
+GIVEN_WATCHED = (Watched("password_given", "$id", "$at_ms", _plain("account at_ms given_by how")),)
+"""Whose password somebody else chose."""
+GIVEN_AUDIT = "".join(watched.triggers() for watched in GIVEN_WATCHED)
+
 HOLD_WATCHED = (
     Watched(
         "out_hold",

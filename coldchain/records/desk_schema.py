@@ -7,6 +7,7 @@ from coldchain.records.audit_schema import (
     BLOOD_AUDIT,
     CARRY_AUDIT,
     DESK_AUDIT,
+    GIVEN_AUDIT,
     PROPOSAL_AUDIT,
     SIGNED_WATCHED,
 )
@@ -92,6 +93,32 @@ CREATE INDEX answered_at ON answered (at_ms);
 CREATE INDEX answered_account ON answered (account, at_ms);
 """
 
+TRUST = """
+-- Passwords that somebody else chose (coldchain.records.trust). given_by: an account, or whoever sat at the command line.
+-- how: made, with the account, or reset.
+CREATE TABLE password_given (
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, at_ms INTEGER NOT NULL, given_by TEXT NOT NULL, how TEXT NOT NULL);
+INSERT INTO password_given (account, at_ms, given_by, how) SELECT name, made_ms, made_by, 'made' FROM account;
+CREATE INDEX password_given_to ON password_given (account);
+CREATE TRIGGER password_given_stays BEFORE DELETE ON password_given BEGIN
+    SELECT RAISE(ABORT, 'who gave a password stays'); END;
+CREATE TRIGGER password_given_holds BEFORE UPDATE ON password_given BEGIN
+    SELECT RAISE(ABORT, 'who gave a password stays'); END;
+"""
+
+BROWSERS = """
+-- From where a session came, and by which browser, as it says; when a token was used last.
+ALTER TABLE session ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+ALTER TABLE api_token ADD COLUMN used_ms INTEGER;
+-- Browsers in which somebody has signed in before: what strangers type elsewhere does not keep these waiting. `hash`:
+-- SHA-256 of what the browser holds. sign_in.browser: the beginning of it, where the try came from one of the account.
+CREATE TABLE known_browser (hash BLOB NOT NULL, account TEXT NOT NULL, made_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL, PRIMARY KEY (hash, account)) WITHOUT ROWID;
+CREATE INDEX known_browser_of ON known_browser (account);
+ALTER TABLE sign_in ADD COLUMN browser TEXT NOT NULL DEFAULT '';
+"""
+
 DESK_MIGRATIONS = (
     """
 -- Whole versions of the registry. Append only.
@@ -116,4 +143,6 @@ CREATE TABLE link (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT N
     FILED,
     PROPOSALS + PROPOSAL_AUDIT,
     ANSWERED,
+    TRUST + GIVEN_AUDIT,
+    BROWSERS,
 )

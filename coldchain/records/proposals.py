@@ -21,6 +21,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader, open_writer, transaction
+from coldchain.records.trust import refuse_bound
 
 STANDS_MS = 72 * 3_600_000
 """A proposal that nobody decides within three days is over: ours; a weekend lies inside."""
@@ -171,7 +172,9 @@ class Proposals:
         return replace(one, state="expired") if over else one
 
     def decide(self, number: int, person: str, *, agree: bool, note: str = "") -> Proposal:
-        """Another person's word; with it the change comes into force, or never will. Refused, BadData."""
+        """Another person's word; with it the change comes into force, or never will. Refused, BadData, or
+        TooClose when one of the two chose the other's password of late.
+        """
         with self._writing() as db:
             one = self._found(db, number)
             if one.state != "open":
@@ -181,6 +184,8 @@ class Proposals:
             own = person.casefold() == one.person.casefold()
             if agree and own:
                 raise Refused(f"{one.person} asked for this: another supervisor or manager has to agree")
+            if agree:
+                refuse_bound(db, (one.person,), (person,), self._wall_ms())
             version = self._apply(db, one, person) if agree else None
             state = "applied" if agree else "withdrawn" if own else "refused"
             db.execute(

@@ -18,6 +18,7 @@ from pathlib import Path
 from coldchain.kernel.errors import BadData, StoreUnavailable
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_reader, open_writer, transaction
+from coldchain.records.trust import refuse_bound
 
 FIRST, SECOND = 1, 2
 BY_PASSWORD = "password"  # noqa: S105 -- how it was signed
@@ -98,7 +99,8 @@ class Signatures:
     def sign(self, paper: Paper, by: Sequence[Signature], outcome: Outcome | None = None) -> Paper:
         """Lay the paper down, if it is new, and put the signatures on it; the outcome once it is whole.
 
-        BadData when a place is signed already, by one person twice, or the id stands for something else.
+        BadData when a place is signed already, by one person twice, or the id stands for something else;
+        TooClose when one of them chose the other's password of late.
         """
         now_ms = self._wall_ms()
         try:
@@ -106,12 +108,22 @@ class Signatures:
                 _lay(db, paper, now_ms)
                 for one in by:
                     _put(db, paper, replace(one, at_ms=now_ms, digest=paper.digest))
+                    _apart(db, paper.id, one, now_ms)
                 found = _of(db, "paper.id = ?", (paper.id,))[0]
                 if found.whole and outcome is not None:
                     _ask(db, paper.id, now_ms, outcome)
         except sqlite3.Error as bad:
             raise StoreUnavailable(f"the desk: {bad}") from bad
         return found
+
+
+def _apart(db: sqlite3.Connection, paper: str, one: Signature, now_ms: int) -> None:
+    """TooClose when one of the two who sign chose the other's password of late."""
+    sql = "SELECT person, account FROM signature WHERE paper = ? AND place <> ?"
+    for other in db.execute(sql, (paper, one.place)).fetchall():
+        first, second = (other, (one.person, one.account)) if one.place == SECOND else (
+            (one.person, one.account), other)  # fmt: skip
+        refuse_bound(db, first, second, now_ms)
 
 
 def _ask(db: sqlite3.Connection, id_: str, now_ms: int, outcome: Outcome) -> None:

@@ -31,4 +31,26 @@ SCREEN_WORDS: dict[str, str] = {
     "donation.behind": "{number}: behind the number come two flag characters, then the check character.",
     "donation.mistyped": "{number}: its check character is not {typed}. Read the number again.",
     "donation.flags": "{number}: its flags {typed} do not fit it. Scan it again.",
+    "problem.too-close": "One of the two gave the other a password within the last month: "
+    "another person has to be the second.",
+    "problem.no-such-session": "No session or token of that name is yours.",
+    "token.used": "last used {at}",
+    "token.unused": "never used",
+    "token.until": "until {day}",
+    "session.title": "Where you are signed in",
+    "session.help": "A session ends after twelve hours without use, and after thirty days at the latest.",
+    "session.this": "this browser",
+    "session.row": "since {made}, last used {seen}, ends {until} if unused",
+    "session.unknown": "a browser that does not say what it is",
+    "session.end": "Sign it out",
+    "session.end_all": "Sign out everywhere",
+    "session.end_all_help": "Every browser has to sign in anew; tokens of programs stay. Change your "
+    "password as well if somebody else may know it.",
+    "signin.meanwhile": "An alarm does not wait for this: answer it by replying to its message, by the link "
+    "in it, or at the screen of the machine itself.",
+    "account.tokens": "Your tokens",
+    "accounts.given_made": "made by {by}, {at}",
+    "accounts.given_reset": "password given by {by}, {at}",
+    "accounts.given_bars": "until {day} these two do not sign for one another",
+    "accounts.given": "Password from",
 }

@@ -143,7 +143,7 @@ class Everybody:
 
     def reset(self, form: dict[str, str]) -> str:
         word = password_of_ours()
-        self._accounts().set_password(form.get("name", ""), word, fresh=True)
+        self._accounts().set_password(form.get("name", ""), word, fresh=True, by=_mine())
         return word
 
     def close(self, form: dict[str, str]) -> str:

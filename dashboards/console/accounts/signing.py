@@ -15,6 +15,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.accounts import Account, Accounts, Refused
 from coldchain.records.registry import Registry
 from coldchain.records.signatures import FIRST, SECOND, Outcome, Paper, Signature, Signatures, SignedReader
+from coldchain.records.trust import TooClose
 from dashboards.console.accounts.gate import Visitor, visitor
 from dashboards.console.accounts.roles import ROLES, May
 from dashboards.console.console import Console
@@ -136,6 +137,8 @@ class Signing:
         try:
             outcome = kind.outcome(paper, first, by[-1].person) if by[-1].place == SECOND else None
             return desk.sign(paper, by, outcome)
+        except TooClose as bad:
+            raise Problem(403, "too-close", str(bad)) from bad
         except BadData as bad:
             raise Problem(422, "signed-otherwise", str(bad)) from bad
         finally:
