@@ -8,6 +8,7 @@ from dashboards.console.english_alarm import ALARM_WORDS
 from dashboards.console.english_blood import BLOOD_WORDS
 from dashboards.console.english_changes import CHANGES_WORDS
 from dashboards.console.english_devices import DEVICE_WORDS
+from dashboards.console.english_happened import HAPPENED_WORDS
 from dashboards.console.english_office import OFFICE_WORDS
 from dashboards.console.english_outcomes import OUTCOME_WORDS
 from dashboards.console.english_screens import SCREEN_WORDS
@@ -21,6 +22,7 @@ ENGLISH: dict[str, str] = {
     **OUTCOME_WORDS,
     **SCREEN_WORDS,
     **DEVICE_WORDS,
+    **HAPPENED_WORDS,
     # states of an appliance
     "state.alarm": "Alarm",
     "state.silent": "Silent",
@@ -266,7 +268,7 @@ ENGLISH: dict[str, str] = {
     "site.spool": "{n} readings wait in its spool",
     "site.mains": "Mains",
     "site.mains_all": "present wherever it is measured",
-    "site.mains_dark": "absent at {n} appliances",
+    "site.mains_dark": "absent, appliances: {n}",
     "site.power": "Without power: who loses blood first",
     "site.power_left": "{span} left ({low} to {high})",
     "site.power_beyond": "beyond its limit",

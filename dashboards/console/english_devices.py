@@ -124,7 +124,7 @@ DEVICE_WORDS: dict[str, str] = {
     "care.due_at": "due on {day}",
     "care.overdue": "overdue by {n} days",
     "care.in_days": "in {n} days",
-    "care.overdue_count": "{n} tasks are overdue",
+    "care.overdue_count": "Overdue tasks: {n}",
     "care.none_overdue": "Nothing is overdue",
     "cal.title": "Calibration and mapping",
     "cal.none": "No certificate yet.",

@@ -53,4 +53,6 @@ SCREEN_WORDS: dict[str, str] = {
     "accounts.given_reset": "password given by {by}, {at}",
     "accounts.given_bars": "until {day} these two do not sign for one another",
     "accounts.given": "Password from",
+    "probe.load": "load",
+    "probe.air": "air",
 }
