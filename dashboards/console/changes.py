@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coldchain.kernel.errors import BadData, ColdChainError
 from coldchain.kernel.instants import rfc3339
 from coldchain.records.proposals import Proposal, Proposals
+from coldchain.records.trust import TooClose
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.signing import known_as
@@ -86,6 +87,8 @@ class Changes:
             return one
         try:
             return self.kept.decide(number, who, agree=agree, note=note[:NOTE_MAX])
+        except TooClose as bad:
+            raise Problem(403, "too-close", str(bad)) from bad
         except ColdChainError as bad:
             raise Problem(409, "not-changed", str(bad)) from bad
 
