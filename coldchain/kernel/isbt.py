@@ -2,7 +2,7 @@
 """ISBT 128 donation identification numbers: scanned or typed, checked, and shown. Pure.
 
     bar code      =A9999 26 123456 ff     `=`, facility, year, sequence, two flag characters
-    eye-readable   A9999 26 123456 K      K: the check character, ISO 7064 MOD 37,2 over the thirteen
+    eye-readable   A9999 26 123456 T      T: the check character, ISO 7064 MOD 37,2 over the thirteen
 
 Sources: JPAC Guidelines for the Blood Transfusion Services, annex 2 (the check, and its example below);
 the layout: ICCBBA IG-033, as told at developer.digitalhealth.gov.au. Only the number is kept: it says
@@ -22,6 +22,20 @@ FLAG_CHECK = range(60, 97)
 _NUMBER = re.compile(r"[1-9A-NP-Z][0-9A-NP-Z]{4}[0-9]{8}")
 """Facility of five (the letter O is not used), year of two, sequence of six."""
 _BETWEEN = re.compile(r"[\s.\-]+")
+NUMBER_MAX = 24
+"""Of what is no number, so much is told back."""
+
+
+class BadDonation(BadData):
+    """A text is no donation number.
+
+    why    one of shape, scanned, unchecked, behind, mistyped, flags: whoever shows it has words for each
+    number, typed   what was given, and the part of it that does not fit
+    """
+
+    def __init__(self, text: str, why: str, number: str, typed: str = "") -> None:
+        super().__init__(f"{number}: {text}")
+        self.why, self.number, self.typed = why, number, typed
 
 
 def check_value(number: str) -> int:
@@ -46,7 +60,7 @@ def check_character(number: str) -> str:
 
 
 def read_donation(text: str) -> str:
-    """The thirteen characters of what a scanner or a hand gave. BadData says what is wrong.
+    """The thirteen characters of what a scanner or a hand gave. BadDonation says what is wrong.
 
     >>> (
     ...     read_donation("=G12349865432177"),
@@ -59,19 +73,20 @@ def read_donation(text: str) -> str:
     scanned = said.startswith("=")
     said = said.removeprefix("=")
     number, rest = said[:13], said[13:]
+    given = text.strip()[:NUMBER_MAX]
     if not _NUMBER.fullmatch(number):
-        raise BadData(f"{text.strip()[:24]!r} is no donation number: five characters, the year, six digits")
+        raise BadDonation("no donation number: five characters, the year, six digits", "shape", given)
     if scanned and len(rest) != 2:
-        raise BadData(f"{text.strip()[:24]!r}: a scanned number ends in two flag characters")
+        raise BadDonation("a scanned number ends in two flag characters", "scanned", given)
     flags, typed = (rest, "") if len(rest) == 2 else (rest[:-1], rest[-1:])
     if not scanned and not typed and not _checks(flags):
-        raise BadData(f"{number}: type the check character too, the one in the box behind the number")
+        raise BadDonation("type the check character too, the one in the box behind it", "unchecked", number)
     if flags and not (len(flags) == 2 and flags.isalnum()):
-        raise BadData(f"{text.strip()[:24]!r}: behind the number come two flag characters, then the check")
+        raise BadDonation("behind it come two flag characters, then the check", "behind", given)
     if typed and typed != check_character(number):
-        raise BadData(f"{number}: the check character is not {typed}: read the number again")
+        raise BadDonation(f"the check character is not {typed}: read it again", "mistyped", number, typed)
     if _checks(flags) and int(flags) - FLAG_CHECK.start != check_value(number):
-        raise BadData(f"{number}: its flags {flags} do not fit it: scan it again")
+        raise BadDonation(f"its flags {flags} do not fit it: scan it again", "flags", number, flags)
     return number
 
 

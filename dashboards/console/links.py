@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from html import escape
-from typing import Protocol, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
+from dashboards.console.assets import load_assets
 from dashboards.console.problems import Problem
+from dashboards.console.words import language, speaking, t
 
 BODY_MAX = 8_192
 FIELDS_MAX = 64
@@ -87,7 +91,7 @@ def _answers(routes: APIRouter, answering: Answering[AskedT]) -> None:
     def question(secret: str) -> HTMLResponse:
         """To open it changes nothing: mail servers open what they deliver."""
         asked = find(secret)
-        return HTMLResponse(_page(asked, "" if asked.used else BUTTONS))
+        return HTMLResponse(_page(asked, "used" if asked.used else "open"))
 
     @routes.post("/answer/{secret}", include_in_schema=False)
     async def answered(secret: str, request: Request) -> HTMLResponse:
@@ -100,25 +104,31 @@ def _answers(routes: APIRouter, answering: Answering[AskedT]) -> None:
         asked = await run_in_threadpool(find, secret)
         if not asked.used:
             await run_in_threadpool(answering.answer, asked, action)
-        return HTMLResponse(_page(asked, "<p>OK</p>"))
+        return HTMLResponse(_page(asked, "used" if asked.used else "answered"))
 
 
 ACTIONS = ("", "door", "power", "coming", "work")
-BUTTONS = "".join(
-    f'<form method="post"><input type="hidden" name="action" value="{action}">'
-    f"<button>{f'OK {action.upper()}'.strip()}</button></form>"
-    for action in ACTIONS
-)
-"""The words that an SMS would say, in every language."""
+"""What may be answered, as a reply by SMS says it; empty: seen."""
 
 
-def _page(asked: Asked, below: str) -> str:
-    """Small enough for the worst line: the message as it was sent, and what may be answered."""
-    return (
-        f'<!doctype html><html lang="{escape(asked.language)}"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">'
-        f"<title>Coldchain</title><main><h1>Coldchain</h1><p>{escape(asked.text)}</p>{below}</main></html>"
+@cache
+def _pages() -> Environment:
+    """For a page that needs no console behind it: whoever asks for it is not signed in."""
+    env = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
+    env.globals |= {"t": t, "asset": {name: one.address for name, one in load_assets().items()}}
+    return env
+
+
+def _page(asked: Asked, state: Literal["open", "answered", "used"]) -> str:
+    """The message as it was sent, and what may be answered, in the language of its reader."""
+    with speaking(asked.language):
+        page = _pages().get_template("answer.html")
+        return page.render(asked=asked, state=state, actions=ACTIONS, lang=language())
 
 
 async def _said(request: Request) -> dict[str, str]:

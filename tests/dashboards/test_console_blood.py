@@ -57,7 +57,7 @@ def test_an_alarm_is_marked_once_it_is_over_and_corrected_later(bank: Bank) -> N
 
 def test_bags_are_scanned_judged_and_signed_by_two_accounts(warm: Bank) -> None:
     assert warm.post("/alarm/1/bags", donations=f"=A99992612345600\n{TYPED}\nA9999 26 123457 Z\n") == 422
-    assert "check character is not Z" in warm.text, "the good ones are taken, the wrong one is told"
+    assert "check character is not Z. Read" in warm.text, "the good ones are taken, the wrong one is told"
     listed = warm.api("/api/v1/alarms/1/bags")
     assert [bag["donation"] for bag in listed["bags"]] == [DONATION], "the same bag twice is one bag"
     assert listed["rule"] == "red-cells-30-minutes@au v1"

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.exposure import FATES
-from coldchain.kernel.isbt import read_donation
+from coldchain.kernel.isbt import BadDonation, read_donation
 from coldchain.records.consignments import Bag
 from coldchain.records.registry import Registry
 from coldchain.records.signatures import Outcome, Paper
@@ -26,7 +26,7 @@ from dashboards.console.blood.room import Room, Subject, plain
 from dashboards.console.problems import Problem
 from dashboards.console.signatures import peer
 from dashboards.console.times import span
-from dashboards.console.words import Text, said
+from dashboards.console.words import Text, said, t
 
 KIND = "bags"
 REASON_MAX = 300
@@ -106,8 +106,8 @@ def add(room: Room, subject: Subject, said_: dict[str, str], person: str) -> tup
             continue
         try:
             good.append(Bag(read_donation(text), from_ms, until_ms, "", "", person, 0))
-        except BadData as bad:
-            wrong.append(str(bad))
+        except BadDonation as bad:
+            wrong.append(t(f"donation.{bad.why}", number=bad.number, typed=bad.typed))
     if not good and not wrong:
         raise Problem(422, "no-donation")
     try:

@@ -11,10 +11,11 @@ import numpy as np
 from coldchain.kernel.stays import Leg
 from dashboards.console.values import number_c
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 220, 44, 34, 10
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 596, 300, 58, 58, 12
+"""Its letters are sized for a telephone's width there: room for them."""
 POINTS_MAX = 400
 """So many parts of the whole width: each shows its least and its most, so that no peak is hidden."""
-LABEL_LEAST_PX = 46
+LABEL_LEAST_PX = 116
 Scale = Callable[[float], float]
 
 
@@ -37,18 +38,17 @@ def course(legs: Sequence[Leg], label: str, clock: Callable[[int], str]) -> str:
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">']
     for value in _ticks(low, high):
         parts.append(f'<path class="grid" d="M{LEFT} {y(value)}H{WIDTH - 4}"/>')
-        parts.append(
-            f'<text class="axis end" x="{LEFT - 6}" y="{y(value) + 4}">{escape(number_c(value))}</text>'
-        )
+        place = f'x="{LEFT - 6}" y="{y(value)}" dy=".32em"'
+        parts.append(f'<text class="axis end" {place}>{escape(number_c(value))}</text>')
     for leg in legs:
         parts += _leg(leg, x, y)
         if x(leg.end_ms) - x(leg.start_ms) >= LABEL_LEAST_PX:
             middle = round((x(leg.start_ms) + x(leg.end_ms)) / 2, 1)
             parts.append(
-                f'<text class="axis mid" x="{middle}" y="{HEIGHT - 4}">{escape(leg.appliance)}</text>'
+                f'<text class="axis mid" x="{middle}" y="{HEIGHT - 6}">{escape(leg.appliance)}</text>'
             )
-    parts.append(f'<text class="axis" x="{LEFT}" y="{HEIGHT - 19}">{escape(clock(start))}</text>')
-    parts.append(f'<text class="axis end" x="{WIDTH - 4}" y="{HEIGHT - 19}">{escape(clock(end))}</text>')
+    parts.append(f'<text class="axis" x="{LEFT}" y="{HEIGHT - 32}">{escape(clock(start))}</text>')
+    parts.append(f'<text class="axis end" x="{WIDTH - 4}" y="{HEIGHT - 32}">{escape(clock(end))}</text>')
     return "".join([*parts, "</svg>"])
 
 
