@@ -2,13 +2,16 @@
 """Where carried bundles lie at the hub: DIR/carry/in, taken by ingest; DIR/carry/out, what came of each.
 
 A bundle is named by the first half of its digest, so the same one brought twice is one file. Its answer is a
-receipt (`DIGEST.json`), a refusal (`DIGEST.refused.json`), or how far ingest is (`DIGEST.progress.json`).
+receipt (`DIGEST.json`; `DIGEST.earlier.json` once it is brought again), a refusal (`DIGEST.refused.json`), or
+how far ingest is (`DIGEST.progress.json`).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,8 +43,9 @@ class CarryBox:
     def put(self, source: Path) -> str:
         """Read the bundle through, lay a copy down for ingest; returns its name. BundleRefused."""
         name = read_bundle(source).digest[:32]
-        for end in (".json", ".refused.json"):  # of an earlier time: this one is judged anew
-            (self._out / f"{name}{end}").unlink(missing_ok=True)
+        (self._out / f"{name}.refused.json").unlink(missing_ok=True)  # of an earlier time: it is judged anew
+        with suppress(FileNotFoundError):
+            (self._out / f"{name}.json").replace(self._out / f"{name}.earlier.json")
         with whole_or_not(self._in / f"{name}.bundle") as draft:
             shutil.copyfile(source, draft)
         return name
@@ -51,6 +55,17 @@ class CarryBox:
         if not self._in.is_dir():
             return []
         return sorted(self._in.glob("[!.]*.bundle"), key=lambda path: path.stat().st_mtime_ns)
+
+    def earlier(self, name: str) -> str | None:
+        """The receipt of an earlier time that these very bytes were merged, if it is still kept."""
+        return _text(self._out / f"{name}.json") or _text(self._out / f"{name}.earlier.json")
+
+    def require_ours(self) -> None:
+        """OSError where no answer can be written, or no bundle taken away: known before one is read."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        for folder in (self._in, self._out):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(f"we may not write in {folder}")
 
     def tell(self, bundle: Path, done: int, of: int) -> None:
         """How far it is. No fsync: nobody relies on it."""

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ from gateway.carrying import FOLDER
 from gateway.service import GatewayService
 from ingest.carried import CarryDesk
 from ingest.service import IngestService
+
+THIEF = bytes(range(32))
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +105,58 @@ def test_what_was_merged_is_what_was_measured_and_twice_is_once(district: Distri
     assert once == sent
     assert district.record() == once
     assert first.receipt.recorded == second.receipt.recorded == [(1, 300)]
+
+
+def test_the_same_bundle_again_is_told_from_the_accounts(
+    district: District, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its bytes was compared when it was merged first: no reading is looked up again."""
+    district.measure(100)
+    stick = district.pack()
+    _, first = merge(district.hub, stick, no_step)
+    once = district.record()
+    looked: list[int] = []
+    record = CarryDesk._record
+
+    def counted(self: CarryDesk, group: list) -> list[Receipt]:
+        looked.append(len(group))
+        return record(self, group)
+
+    monkeypatch.setattr(CarryDesk, "_record", counted)
+    text, second = merge(district.hub, stick, no_step)
+    assert not looked
+    assert (second.taken, second.held_before, second.dead) == (0, 300, 0)
+    assert second.receipt.recorded == first.receipt.recorded
+    assert district.record() == once
+    hear_receipt(district.gw, text.encode())
+    assert district.pending() == 0
+    _, third = merge(district.hub, stick, no_step)
+    assert not looked
+    assert third.held_before == 300
+
+
+@pytest.mark.parametrize("lost", ["record", "receipt", "forged receipt"])
+def test_a_bundle_whose_word_or_readings_are_gone_is_read_again(district: District, lost: str) -> None:
+    """A record from an older backup lacks what the receipt names; without our own word nothing is certain."""
+    district.measure(20)
+    stick = district.pack()
+    _, first = merge(district.hub, stick, no_step)
+    out = district.hub.data_dir / "carry" / "out"
+    if lost == "record":
+        for path in district.hub.data_dir.glob("readings.db*"):
+            path.unlink()
+    elif lost == "receipt":
+        for path in out.glob("*.json"):
+            path.unlink()
+    else:
+        text = carry.encode_carry_receipt(replace(first, key=carry.public_of(THIEF)), THIEF)
+        (path,) = out.glob("*.json")
+        path.write_bytes(text)
+    seen: list[tuple[int, int]] = []
+    _, again = merge(district.hub, stick, lambda done, of: seen.append((done, of)))
+    assert seen, "its batches were taken"
+    assert (again.taken, again.held_before) == ((60, 0) if lost == "record" else (0, 60))
+    assert len(district.record()) == 60
 
 
 def test_the_link_that_returns_in_between_doubles_nothing(district: District) -> None:

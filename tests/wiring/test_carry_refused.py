@@ -26,7 +26,7 @@ from coldchain.records.carry_keys import trust
 from coldchain.records.registry import Desk
 from coldchain.settings import Settings
 from coldchain.wiring.carry import hear_receipt, merge, own_public, pack
-from ingest.carried import CarryDesk
+from ingest.carried import AGAIN_MS, CarryDesk
 
 
 @pytest.fixture
@@ -112,6 +112,48 @@ def test_a_folder_that_is_not_ours_stops_no_link(district: District, monkeypatch
     fresh = CarryDesk(district.hub.data_dir, lambda _: own_public(district.gw), journal, wall_ms)
     assert not fresh.step()
     journal.close()
+
+
+def finish(desk: CarryDesk) -> None:
+    for _ in range(50):
+        if not desk.step():
+            return
+    pytest.fail("it goes on for ever")
+
+
+@pytest.mark.parametrize("wrong", ["unreadable", "no answers"])
+def test_what_we_may_not_read_or_answer_is_taken_once_its_rights_are_in_order(
+    district: District, wrong: str
+) -> None:
+    """Without a restart of ingest; and it is not thrown away meanwhile."""
+    district.measure(20)
+    box = CarryBox(district.hub.data_dir)
+    folder = district.hub.data_dir / "carry"
+    name = box.put(district.pack())
+    bundle, aside = folder / "in" / f"{name}.bundle", folder / "aside"
+    if wrong == "unreadable":
+        bundle.rename(aside)
+        bundle.mkdir()
+    else:
+        (folder / "out").write_text("no folder: nothing can be written in it")
+    now = [wall_ms()]
+    journal = district.journal()
+    desk = CarryDesk(district.hub.data_dir, lambda _: own_public(district.gw), journal, lambda: now[0])
+    finish(desk)
+    assert box.waiting() == [bundle]
+    if wrong == "unreadable":
+        bundle.rmdir()
+        aside.rename(bundle)
+    else:
+        (folder / "out").unlink()
+    now[0] += AGAIN_MS - 1
+    finish(desk)
+    assert box.waiting() == [bundle]
+    now[0] += 1_001
+    finish(desk)
+    journal.close()
+    assert box.answer(name).state == "merged"
+    assert len(district.record()) == 60
 
 
 def test_a_stranger_and_a_thief_are_refused(district: District, tmp_path: Path) -> None:
