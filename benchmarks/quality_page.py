@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks import quality_aims, quality_cause
 from benchmarks.quality_engine import PROFILE
+from benchmarks.quality_plan import QUIET_DAYS
 from benchmarks.quality_score import add, digest_of
 from firmware_sim.physics.designs import ApplianceType as Type
 
@@ -23,7 +24,7 @@ HEAD = [
     "load and its plan of faults. Judged by the engine as shipped (`alerts.engine.step`), one default setting",
     "for everything, profiles as they come with the program. Nothing was tuned on these seeds; every fourth",
     "appliance lies a tenth outside the ranges of its design, and faults reach a fifth beyond the lengths and",
-    "strengths that were tuned on. An appliance's first four days are for learning and not scored.",
+    "strengths that were tuned on. An appliance's first four days are for learning: a line of its own tells of them.",
     "",
     "* An *excursion* is a load beyond a limit for at least the profile's critical delay; it is *missed* when",
     "  no message about temperature came from 12 h before it to 10 min after it, and none stood.",
@@ -121,6 +122,10 @@ def _broad(tally: dict[str, Any]) -> list[str]:
         f"* first message against the excursion's beginning [min], median and 90 %: {digest_of(t['delay_min'])}",
         f"* messages by rule: {_words(t['messages_by'])}; of them nuisance: {_words(t['nuisance_by']) or 'none'}",
     ]
+    if (count := t.get("appliances_new", 0)) > 0:
+        lines.append(
+            f"* nuisance in the first {QUIET_DAYS:.0f} days: {t['nuisance_new']} of {count} appliances"
+        )
     for name in sorted(f["lead"]):
         share, hours = f["lead"][name], f["ahead_h"][name]
         lines.append(

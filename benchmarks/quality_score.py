@@ -87,6 +87,7 @@ def messages_worth(truth: Truth, messages: list[Message], rows: list[int] | None
     all_names: dict[str, int] = defaultdict(int)
     for m in scored:
         all_names[m.name] += 1
+    new = [m for m in messages if m.at_s < learnt and (mine is None or m.row in mine)]
     late = [delay for e in wanted if (delay := _delay(told, e)) is not None]
     return {
         "excursions": len(wanted),
@@ -98,6 +99,8 @@ def messages_worth(truth: Truth, messages: list[Message], rows: list[int] | None
         "nuisance_by": dict(by_name),
         "messages_by": dict(all_names),
         "months": truth.calm_months(rows),
+        "appliances_new": truth.count if mine is None else len(mine),
+        "nuisance_new": len([m for m in new if not truth.disturbed(m.row, m.at_s)]),
         "delay_min": _some(late),
     }
 

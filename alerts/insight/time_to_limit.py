@@ -47,6 +47,11 @@ REGULARLY = 1.5
 """And so many times what the load rises by regularly, of itself: at defrosts."""
 REGULAR_PART = 0.6
 """A rise of more than this part of the way to the limit is nothing regular."""
+LEARNT = 1_008
+"""Slots that teach what is regular: three and a half days of them, two defrosts of the slowest freezer."""
+UNLEARNT_PART = 0.45
+"""Before that a rise may be the first of its kind: believed is what covered more than this part of the way to
+the limit. By simulation: first defrosts called people for four of ten new freezers; no loss is missed."""
 OFF_MOVE_K, OFF_AGE_S = 0.06, 300.0
 """Enough where cooling is known to be off."""
 BACKTEST = 6
@@ -137,6 +142,8 @@ def advance(
     risen = regular.advance(was["regular"], seg, at, rose, moves.ended_k)
     enough = np.maximum(LEAST_MOVE_K, BEYOND * moves.usual_k)
     enough = np.maximum(enough, np.where(moves.direction > 0, REGULARLY * risen, 0.0))
+    first_ones = (seen < LEARNT) & (moves.direction > 0) & np.isfinite(high_c)
+    enough = np.where(first_ones, np.maximum(enough, UNLEARNT_PART * (high_c - moves.turn_c)), enough)
     enough = np.where(off, OFF_MOVE_K, enough)
     age = at - moves.turn_at
     drift = (moves.moved_k > enough) & (age >= np.where(off, OFF_AGE_S, LEAST_AGE_S))

@@ -257,7 +257,7 @@ CONDITIONS = (
     Condition("high_warning", "high", 1, "warning", Of.TEMPERATURES, sign=1, signals=_high_warning),
     Condition("low_warning", "low", 1, "warning", Of.TEMPERATURES, sign=-1, signals=_low_warning),
     Condition("rate", "rate", 1, "warning", Of.SLOTS, sign=0, signals=_rate),
-    Condition("forecast", "forecast", 2, "warning", Of.SLOTS, sign=0, signals=_forecast),
+    Condition("forecast", "forecast", 3, "warning", Of.SLOTS, sign=0, signals=_forecast),
     Condition("cumulative", "cumulative", 2, "critical", Of.TEMPERATURES, sign=0, signals=_cumulative),
     Condition("agitator", "agitator", 1, "warning", Of.TEMPERATURES, sign=0, signals=_agitator),
 )

@@ -82,14 +82,16 @@ def course(celsius, ambient=25.0, noise=0.02, seed=1):
 
 MINUTES = np.arange(1440)
 CYCLING = 4.0 + 0.2 * np.sin(2 * np.pi * MINUTES / 40)
+KNOWN = np.tile(CYCLING, 4)
+"""Four days of it: what it does regularly is learnt."""
 
 
 @pytest.mark.parametrize("ambient", [25.0, np.nan])
 def test_newton_warming_is_foretold(ambient):
     """tau 18 h towards 25 °C from 4 °C: 6 °C is passed 1.8 h after the cut."""
     warm = 25.0 - 21.0 * np.exp(-(MINUTES[:400]) / (18 * 60))
-    cut = len(CYCLING)
-    made = course(np.concatenate([CYCLING, warm]), ambient)
+    cut = len(KNOWN)
+    made = course(np.concatenate([KNOWN, warm]), ambient)
     passes = cut + 18 * 60 * np.log(21 / 19)
     left = (passes - made["minute"]) * 60
     told = (made["minute"] > cut + 30) & (left > 1800)
@@ -97,6 +99,23 @@ def test_newton_warming_is_foretold(ambient):
     miss = np.abs(made["seconds"][told] - left[told]) / left[told]
     assert np.median(miss) < 0.12
     assert np.mean((made["low"][told] <= left[told]) & (left[told] <= made["high"][told])) >= 0.7
+
+
+@pytest.mark.parametrize("days", [1, 4])
+def test_the_first_rise_of_a_new_appliance_is_believed_later_than_that_of_a_known_one(days):
+    """A load that rises by 0.8 K in half an hour and falls again, as at a first defrost."""
+    up, down = np.linspace(4.0, 4.8, 30), np.linspace(4.8, 4.0, 90)
+    made = course(np.concatenate([np.tile(CYCLING, days), up, down]), np.nan)
+    foreseen = (made["minute"] > days * 1440) & (made["direction"] > 0) & (made["seconds"] < 7200)
+    assert foreseen.any() == (days == 4)
+
+
+def test_a_loss_on_the_first_day_is_foretold_before_half_the_way():
+    warm = 25.0 - 21.0 * np.exp(-(MINUTES[:400]) / (18 * 60))
+    made = course(np.concatenate([CYCLING, warm]), np.nan)
+    told = (made["direction"] > 0) & (made["mean"] > 4.0 + 0.48 * 2.0)
+    assert told[made["mean"] > 4.0 + 0.48 * 2.0].all()
+    assert made["minute"][told][0] < 1440 + 18 * 60 * np.log(21 / 19) - 50, "the limit is an hour away"
 
 
 def test_normal_cycling_is_stable():
