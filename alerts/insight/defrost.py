@@ -217,30 +217,35 @@ def _bumps(
         table["kind"][seg.series] = was["kind"]
     inside, overlong = _against(rows_of(known, of), readings, usual, ceiling_c, began)
     spent = _spent(inside, began, bump, readings)
+    rows = np.searchsorted(seg.series, readings.series[did.returned])
+    left = np.where(did.returned == seg.first[rows], bump["spent"][rows], spent[did.returned - 1])
     bump["since"], bump["standing"], bump["peak"] = did.after.since, did.after.standing, did.after.peak
     bump["spent"] = spent[seg.last]
-    before = known[: len(was)][np.searchsorted(seg.series, readings.series[did.returned])]
+    before = known[: len(was)][rows]
     if len(news) > 1:
         again = np.append(False, readings.series[did.returned[1:]] == readings.series[did.returned[:-1]])
         before[again] = news[:-1][again[1:]]
     ended = did.returned, did.returned_since, np.asarray(did.returned_peak, np.int64)
     lasts = (readings.at[did.returned] - did.returned_since) / 1000.0
-    told = _what(before, did.returned_since / 1000.0, lasts, height, is_one)
+    told = _what(before, did.returned_since / 1000.0, lasts, height, (is_one, left))
     return Defrosts(inside & ~spent, overlong, none, began, *ended, *told), news
 
 
 def _what(
-    before: Table, began_s: Floats, lasts: Floats, height: Floats, is_one: Bools
+    before: Table, began_s: Floats, lasts: Floats, height: Floats, seen: tuple[Bools, Bools]
 ) -> tuple[Ints, Floats]:
     """What (B,) bumps that ended were, and how long the template lasted. before: it, as each found it.
 
+    seen  it is of the template's kind; a reading had seen it beyond the template before it ended
+
     What was not due is none, however alike; one that is overlong is as high as others, if well known.
     """
+    is_one, left = seen
     learnt = before["seen"] >= LEARNT
     due = learnt & (began_s - before["began"] >= EARLY * before["every"])
     high = height <= TOO_HIGH * before["height"] + TOO_HIGH_K
     high &= height >= np.minimum(before["height"] / ALIKE, before["height"] - ALIKE_K)
-    long = due & high & (before["seen"] >= ESTABLISHED) & (lasts > TOO_LONG * before["lasts"])
+    long = due & high & left & (before["seen"] >= ESTABLISHED) & (lasts > TOO_LONG * before["lasts"])
     what = np.where(long, LONG, np.where(due & is_one, A_DEFROST, NO_DEFROST))
     return what, np.where(learnt, before["lasts"], 0.0)
 

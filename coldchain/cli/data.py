@@ -40,7 +40,9 @@ def export(
     to: To = None,
     table: Annotated[
         str,
-        typer.Option(help="temperatures, or: alarms, excursions, messages, work-orders, readings, audit."),
+        typer.Option(
+            help="temperatures, or: alarms, excursions, defrosts, messages, work-orders, readings, audit."
+        ),
     ] = "temperatures",
     appliance: Annotated[str, typer.Option(help="Of the table readings: only this appliance.")] = "",
     chain: Annotated[str, typer.Option(help="Of the table audit: alarms or desk.")] = "alarms",

@@ -55,6 +55,7 @@ __all__ = [
     "OutOfService",
     "Shelf",
     "Standing",
+    "UpkeepRow",
 ]
 
 Row = TypeVar("Row")

@@ -14,6 +14,7 @@ from alerts.insight.scan import Readings
 from alerts.rules.flat import Ints
 from coldchain.kernel.errors import ColdChainError, StoreUnavailable
 from coldchain.kernel.words import NO_VALUE, Status
+from coldchain.records.alarms import AlarmsReader, DefrostRow
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Registry, RegistryReader, Sensor
 from coldchain.settings import Settings
@@ -50,7 +51,10 @@ class RecordInsight:
             return blank
         with closing(journal):
             record = Known(journal, self._as_of_ms)
-            return [_figures(record, sensors, one) for one in blank]
+            found = [_figures(record, sensors, one) for one in blank]
+        with closing(AlarmsReader(self._settings.alarms_db)) as alarms:
+            rows = [(one, alarms.defrosts(one.from_ms, one.until_ms, appliance)) for one in found]
+        return [_defrosted(one, some, self._as_of_ms) for one, some in rows]
 
     def leave(self, appliance: str, since_ms: int) -> Leave | None:
         with suppress(ColdChainError):
@@ -145,6 +149,19 @@ def _switched(known: Known, sensor: Sensor, found: Figures) -> Figures:
     starts = int((on[1:] & ~on[:-1]).sum())
     days = float(lasts.sum()) / 86_400_000.0
     return replace(found, duty=float(lasts[on[:-1]].sum() / lasts.sum()), starts=starts / days)
+
+
+def _defrosted(found: Figures, rows: list[DefrostRow], as_of_ms: int) -> Figures:
+    """What alerts had written by then; several probes tell of the same ones: the most, not the sum."""
+    by_sensor: dict[str, list[int]] = {}
+    for row in rows:
+        if row.decided_ms <= as_of_ms and row.from_ms >= found.from_ms and row.until_ms <= found.until_ms:
+            by_sensor.setdefault(row.sensor, []).append(row.until_ms - row.from_ms)
+    if not by_sensor or not found.known_ms:
+        return found
+    lasted = max(by_sensor.values(), key=len)
+    days = found.known_ms / 86_400_000.0
+    return replace(found, defrosts=len(lasted) / days, defrost_min=float(np.median(lasted)) / 60_000.0)
 
 
 def _warming(known: Known, mains: Sensor, start_ms: int, end_ms: int, at: Ints, milli: Ints) -> float | None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything of the record as tables: alarms, excursions, messages, readings, orders, the audit."""
+"""Everything of the record as tables: alarms, excursions, defrosts, messages, readings, orders, the audit."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 from coldchain.files.sheets import At, Line, Table, csv_pieces, write_xlsx
@@ -17,26 +16,14 @@ from coldchain.records.alarms import FACT_KINDS, AlarmsReader
 from coldchain.records.audit import CHAINS
 from coldchain.records.audit_file import lines
 from coldchain.records.journal import JournalReader
-from coldchain.records.registry import Registry, RegistryReader
 from coldchain.records.work import WorkReader
 from coldchain.settings import Settings
+from coldchain.wiring.registers import MOST, REGISTERS, Asked, Rows, at, milli, registry_of
 
-MOST = 1_000_000
+__all__ = ["TABLES", "Asked", "table_of", "write_table"]
+
 PIECE_MS = 7 * 86_400_000
 DEGREES = frozenset({"temperature", "ambient", "set-point"})
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """name: of TABLES; appliance and sensors: of readings; chain: of audit; a span [ms]; sees: a site?"""
-
-    name: str
-    start_ms: int = 0
-    end_ms: int = 2**62
-    appliance: str = ""
-    sensors: Sequence[str] = ()
-    chain: str = "alarms"
-    sees: Callable[[str], bool] = lambda _site: True
 
 
 def table_of(settings: Settings, asked: Asked) -> Table:
@@ -47,42 +34,38 @@ def table_of(settings: Settings, asked: Asked) -> Table:
     return Table(asked.name, head, rows(settings, asked))
 
 
-def _milli(value: int | None) -> float | None:
-    return None if value is None else value / 1000
-
-
-def _at(ms: int | None) -> At | None:
-    return None if ms is None else At(ms)
-
-
-def _registry(settings: Settings) -> Registry:
-    reader = RegistryReader(settings.desk_db)
-    reader.refresh()
-    reader.close()
-    return reader.registry
-
-
 def _alarms(settings: Settings, asked: Asked) -> Iterator[Line]:
     for a in AlarmsReader(settings.alarms_db).alarms(MOST):
         if asked.sees(a.site) and asked.start_ms <= a.raised_ms < asked.end_ms:
             yield (
                 a.number, a.kind, a.severity, a.state, a.site, a.appliance, a.sensor, At(a.since_ms),
-                At(a.raised_ms), _at(a.returned_ms), _at(a.acknowledged_ms), a.acknowledged_by,
-                _milli(a.value), _milli(a.limit_value), _milli(a.peak), a.product, a.rule, a.profile,
+                At(a.raised_ms), at(a.returned_ms), at(a.acknowledged_ms), a.acknowledged_by,
+                milli(a.value), milli(a.limit_value), milli(a.peak), a.product, a.rule, a.profile,
                 a.registry_version,
             )  # fmt: skip
 
 
 def _excursions(settings: Settings, asked: Asked) -> Iterator[Line]:
-    sites = {a.id: a.site for a in _registry(settings).appliances}
+    sites = {a.id: a.site for a in registry_of(settings).appliances}
     reader = AlarmsReader(settings.alarms_db)
     for e in reader.excursions(start_ms=asked.start_ms, end_ms=asked.end_ms, kinds=FACT_KINDS, limit=MOST):
         if asked.sees(sites.get(e.appliance, "")):
             minutes = None if e.ended_ms is None else round((e.ended_ms - e.started_ms) / 60_000, 1)
             yield (
-                sites.get(e.appliance, ""), e.appliance, e.sensor, e.kind, At(e.started_ms), _at(e.ended_ms),
-                minutes, _milli(e.limit_value), _milli(e.peak), e.profile, e.registry_version,
+                sites.get(e.appliance, ""), e.appliance, e.sensor, e.kind, At(e.started_ms), at(e.ended_ms),
+                minutes, milli(e.limit_value), milli(e.peak), e.profile, e.registry_version,
                 e.retrospective, e.alarm,
+            )  # fmt: skip
+
+
+def _defrosts(settings: Settings, asked: Asked) -> Iterator[Line]:
+    sites = {a.id: a.site for a in registry_of(settings).appliances}
+    for d in AlarmsReader(settings.alarms_db).defrosts(asked.start_ms, asked.end_ms):
+        if asked.sees(sites.get(d.appliance, "")):
+            minutes, usual = (round(ms / 60_000, 1) for ms in (d.until_ms - d.from_ms, d.usual_ms))
+            yield (
+                sites.get(d.appliance, ""), d.appliance, d.sensor, At(d.from_ms), At(d.until_ms), minutes,
+                usual, d.what == "long", milli(d.peak),
             )  # fmt: skip
 
 
@@ -100,7 +83,7 @@ def _orders(settings: Settings, asked: Asked) -> Iterator[Line]:
     for o in WorkReader(settings.desk_db).orders(limit=MOST):
         if asked.sees(o.site) and asked.start_ms <= o.at_ms < asked.end_ms:
             yield (
-                o.number, o.state, o.site, o.appliance, o.serial, At(o.at_ms), _at(o.at("finished")), o.what,
+                o.number, o.state, o.site, o.appliance, o.serial, At(o.at_ms), at(o.at("finished")), o.what,
                 o.alarm, o.contractor, o.person, o.told("findings"), o.told("cause"), o.told("cost"),
                 o.told("currency"),
             )  # fmt: skip
@@ -108,7 +91,7 @@ def _orders(settings: Settings, asked: Asked) -> Iterator[Line]:
 
 def _readings(settings: Settings, asked: Asked) -> Iterator[Line]:
     """Of one appliance, or of named sensors, or of all temperatures; in short reads of a week."""
-    registry = _registry(settings)
+    registry = registry_of(settings)
     if asked.appliance and asked.appliance not in registry.appliance_by_id:
         raise BadData(f"there is no appliance {asked.appliance!r}")
     journal = JournalReader(settings.readings_db)
@@ -159,7 +142,6 @@ def _audit(settings: Settings, asked: Asked) -> Iterator[Line]:
             yield said["number"], At(max(said["at_ms"], 0)), said["kind"], said["body"], said["hash"]
 
 
-Rows = Callable[[Settings, Asked], Iterator[Line]]
 TABLES: dict[str, tuple[tuple[str, ...], Rows]] = {
     "alarms": (
         ("number", "kind", "severity", "state", "site", "appliance", "sensor", "since", "raised", "returned",
@@ -172,6 +154,10 @@ TABLES: dict[str, tuple[tuple[str, ...], Rows]] = {
          "registry version", "found late", "alarm"),
         _excursions,
     ),
+    "defrosts": (
+        ("site", "appliance", "sensor", "started", "ended", "minutes", "usual minutes", "too long", "peak"),
+        _defrosts,
+    ),
     "messages": (
         ("id", "time", "site", "person", "channel", "address", "about", "state", "tries", "text", "detail"),
         _messages,
@@ -183,6 +169,7 @@ TABLES: dict[str, tuple[tuple[str, ...], Rows]] = {
     ),
     "readings": (("sensor", "quantity", "time", "value", "unit", "status", "flags"), _readings),
     "audit": (("number", "time", "kind", "body", "hash"), _audit),
+    **REGISTERS,
 }  # fmt: skip
 """Table -> (its columns, its rows)."""
 

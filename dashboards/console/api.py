@@ -81,8 +81,9 @@ class SpanOut(BaseModel):
 
 
 class LaneOut(BaseModel):
-    """Stretches of one kind along the axis: `alarm`, `door` (open), `mains` (absent), `work` (out of service,
-    repaired, maintained); instants: `calibration`, `assignment`.
+    """Stretches of one kind along the axis: `alarm`, `door` (open), `defrost` (over; overlong or missing ones
+    say so), `mains` (absent), `work` (out of service, repaired, maintained); instants: `calibration`,
+    `assignment`.
     """
 
     kind: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from markupsafe import Markup
 
 from coldchain.kernel.clocks import WallClock
 from coldchain.kernel.instants import rfc3339
-from coldchain.records.alarms import Alarm
+from coldchain.records.alarms import Alarm, AlarmsReader
 from coldchain.records.devices import DeviceReader, serial_of
 from coldchain.records.health import Heart
 from coldchain.records.registry import Appliance, Registry, Sensor
@@ -27,11 +28,13 @@ from dashboards.console.alarms.outcomes import evidence_said, outcome_said
 from dashboards.console.assets import Asset, load_assets
 from dashboards.console.events import (
     EXACT_MAX_MS,
+    LANES,
     TOLD,
     Lane,
     alarm_lane,
     assigned,
     calibrations,
+    defrost_lane,
     held_lane,
     hold_ms,
     stepped_lane,
@@ -206,11 +209,14 @@ class Console:
         registry = self.records.registry()
         if sensors and (appliance := registry.appliance_by_id.get(sensors[0].appliance or "")) is not None:
             found += [lane for lane in self._told(appliance, sensors, start_ms, end_ms) if lane.spans]
-        return found
+        return sorted(found, key=lambda lane: LANES.index(lane.kind))
 
     def _told(self, appliance: Appliance, sensors: list[Sensor], start_ms: int, end_ms: int) -> list[Lane]:
-        """Work, calibrations and assignments of an appliance."""
+        """Defrosts, work, calibrations and assignments of an appliance."""
         desk, now_ms = self.settings.desk_db, self.wall_ms()
+        with closing(AlarmsReader(self.settings.alarms_db)) as alarms:
+            ended = alarms.defrosts(start_ms, end_ms, appliance.id)
+            missing = [row for row in alarms.upkeep(start_ms) if row.subject in {s.id for s in sensors}]
         dossier = DeviceReader(desk).dossier(serial_of(appliance))
         orders = WorkReader(desk).orders(appliance=appliance.id)
         told = {
@@ -218,7 +224,8 @@ class Console:
             "calibration": calibrations(sensors, dossier),
             "assignment": assigned(appliance),
         }
-        return [told_lane(kind, spans, start_ms, end_ms) for kind, spans in told.items()]
+        lanes = [told_lane(kind, spans, start_ms, end_ms) for kind, spans in told.items()]
+        return [defrost_lane(ended, missing, start_ms, end_ms), *lanes]
 
     def close(self) -> None:
         self.hub.close()

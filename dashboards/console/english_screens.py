@@ -55,4 +55,11 @@ SCREEN_WORDS: dict[str, str] = {
     "accounts.given": "Password from",
     "probe.load": "load",
     "probe.air": "air",
+    "lane.defrost": "Defrosts",
+    "lane.defrost_usual": "defrost",
+    "lane.defrost_long": "defrost that took too long",
+    "lane.defrost_missing": "no defrost when one was due",
+    "run.defrosts": "Defrosts per day",
+    "run.defrost_min": "A defrost, minutes",
+    "export.defrosts": "Defrosts",
 }

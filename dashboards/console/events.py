@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened along a chart's axis, each kind as stretches of time: alarms, open doors, absent mains, work,
-calibrations, what was carried. Pure.
+"""What happened along a chart's axis, each kind as stretches of time: alarms, open doors, defrosts, absent mains,
+work, calibrations, what was carried. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coldchain.kernel.readings import Rows
-from coldchain.records.alarms import Alarm, OutOfService
+from coldchain.records.alarms import Alarm, DefrostRow, OutOfService, UpkeepRow
 from coldchain.records.devices import Dossier
 from coldchain.records.registry import Appliance, Sensor
 from coldchain.records.work import WorkOrder
@@ -24,6 +24,8 @@ EXACT_MAX_MS = 31 * 86_400_000
 every door would look open all the time [ms].
 """
 SPANS_MAX = 400
+LANES = ("alarm", "door", "defrost", "mains", "work", "calibration", "assignment")
+"""In this order along the axis."""
 TOLD = {"door": 1000, "mains": 0}
 """Quantity -> the value [thousandths] that is an event."""
 
@@ -39,7 +41,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """All stretches of one kind: alarm, door, mains, work, calibration or assignment."""
+    """All stretches of one kind of LANES."""
 
     kind: str
     spans: tuple[Span, ...]
@@ -109,6 +111,27 @@ def calibrations(sensors: Iterable[Sensor], dossier: Dossier) -> Iterator[tuple[
 def assigned(appliance: Appliance) -> Iterator[tuple[int, int, str]]:
     """When what it carries changed."""
     return ((one.from_ms, one.from_ms, one.carries) for one in appliance.assignments if one.from_ms > 0)
+
+
+def defrost_lane(
+    ended: Iterable[DefrostRow], missing: Iterable[UpkeepRow], start_ms: int, end_ms: int
+) -> Lane:
+    """Those of all probes together: what overlaps is one. Missing ones from when they were due until one came.
+
+    In ranges longer than EXACT_MAX_MS a refrigerator's would be a line: there are those that were too long, and
+    those that were missing.
+    """
+    told: list[tuple[int, int, str]] = []
+    for row in sorted(ended, key=lambda one: (one.from_ms, one.what)):
+        if told and row.from_ms <= told[-1][1]:
+            begin, until, what = told.pop()
+            told.append((begin, max(until, row.until_ms), "long" if row.what == "long" else what))
+        else:
+            told.append((row.from_ms, row.until_ms, row.what))
+    if end_ms - start_ms > EXACT_MAX_MS:
+        told = [one for one in told if one[2] == "long"]
+    told += [(row.since_ms, row.ended_ms or end_ms, "missing") for row in missing if row.kind == "defrost"]
+    return told_lane("defrost", [(a, b, t(f"lane.defrost_{what}")) for a, b, what in told], start_ms, end_ms)
 
 
 def held_lane(sensor: Sensor, rows: Rows, start_ms: int, end_ms: int) -> Lane:

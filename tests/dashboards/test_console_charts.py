@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from coldchain.kernel.readings import JOURNALLED, Rows
 from coldchain.kernel.words import NO_VALUE
-from coldchain.records.alarms import OutOfService
+from coldchain.records.alarms import DefrostRow, OutOfService, UpkeepRow
 from coldchain.records.devices import Dossier
 from coldchain.records.registry import Appliance, Assignment, Offset, Sensor
 from coldchain.records.work import Step as WorkStep
 from coldchain.records.work import WorkOrder
 from dashboards.console.detail import table
 from dashboards.console.events import (
+    EXACT_MAX_MS,
     Lane,
     assigned,
     calibrations,
+    defrost_lane,
     held_lane,
     stepped_lane,
     told_lane,
@@ -172,3 +174,31 @@ def test_work_calibrations_and_assignments_lie_beside_the_curve() -> None:
     lane = told_lane("assignment", assigned(appliance), h, 10 * h)
     assert [(s.from_ms // h, s.label) for s in lane.spans] == [(6, "empty")], "what always was is no change"
     assert told_lane("work", work_on(out, orders, Dossier("s", ()), 12 * h), 6 * h, 8 * h).spans == ()
+
+
+def ended(from_min: int, lasts: int, *, sensor: str = "a/air", what: str = "usual") -> DefrostRow:
+    start = NOW_MS + from_min * MINUTE
+    return DefrostRow(sensor, start, start + lasts * MINUTE, what, "a", 0, 0, NOW_MS)
+
+
+def test_defrosts_of_several_probes_are_one_and_overlong_and_missing_ones_say_so() -> None:
+    rows = [
+        ended(10, 20), ended(15, 40, sensor="a/load"),
+        ended(400, 30), ended(410, 50, sensor="a/load", what="long"), ended(900, 20),
+    ]  # fmt: skip
+    missing = [UpkeepRow("defrost", "a/air", NOW_MS + 1500 * MINUTE, "none", None)]
+    lane = defrost_lane(rows, missing, NOW_MS + 20 * MINUTE, NOW_MS + 2000 * MINUTE)
+    told = [((s.from_ms - NOW_MS) // MINUTE, (s.until_ms - NOW_MS) // MINUTE, s.label) for s in lane.spans]
+    assert told == [
+        (20, 55, "defrost"), (400, 460, "defrost that took too long"), (900, 920, "defrost"),
+        (1500, 2000, "no defrost when one was due"),
+    ]  # fmt: skip
+    drift = [UpkeepRow("drift", "a/air", NOW_MS, "x", None)]
+    assert defrost_lane([], drift, NOW_MS, NOW_MS + 2000 * MINUTE).spans == ()
+
+
+def test_in_a_year_only_defrosts_that_were_overlong_or_missing_are_marked() -> None:
+    rows = [ended(400 * n, 20, what="long" if n == 7 else "usual") for n in range(300)]
+    lane = defrost_lane(rows, [], NOW_MS, NOW_MS + EXACT_MAX_MS + MINUTE)
+    assert [s.from_ms for s in lane.spans] == [NOW_MS + 2800 * MINUTE]
+    assert len(defrost_lane(rows, [], NOW_MS, NOW_MS + EXACT_MAX_MS).spans) > 100

@@ -245,6 +245,8 @@ def figures_table(figures: list[Figures], names: tuple[str, ...], words: Words) 
         row("Pull-down, K/h", [f.pull_down_k_h for f in figures]),
         row("Rise between, K/h", [f.drift_k_h for f in figures]),
         row("Rise without power, K/h", [f.warming_k_h for f in figures]),
+        row("Defrosts a day", [f.defrosts for f in figures]),
+        row("A defrost, minutes", [f.defrost_min for f in figures], 0),
         row("Mean, °C", [f.mean_c for f in figures]),
     )
     return Table(("", *(words.say(name) for name in names)), rows, numbers=tuple(range(1, len(names) + 1)))

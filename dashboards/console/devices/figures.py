@@ -29,6 +29,7 @@ class Figures:
     pull_down_k_h    how fast its air falls while it cools [K/h]
     drift_k_h        how fast it rises while it does not [K/h]
     warming_k_h      how fast its load rises without power [K/h]: hold-over
+    defrosts         that have ended, a day; defrost_min: how long one lasts, the median [min]
     mean_c           of what is judged [°C]
     known_ms         of the span with readings
     """
@@ -40,6 +41,8 @@ class Figures:
     pull_down_k_h: float | None = None
     drift_k_h: float | None = None
     warming_k_h: float | None = None
+    defrosts: float | None = None
+    defrost_min: float | None = None
     mean_c: float | None = None
     known_ms: int = 0
 

@@ -26,6 +26,7 @@ from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring import drill
 from coldchain.wiring.demo.month import story
+from coldchain.wiring.demo.month.airs import learn
 from coldchain.wiring.demo.month.coming import Coming
 from coldchain.wiring.demo.month.deeds import CAUSE_OF, Orders, trip_of, write_trip
 from coldchain.wiring.demo.month.past import EVERY_S, Stretch, stretches
@@ -154,6 +155,8 @@ class Month:
             for begin_ms, end_ms in self._cuts(stretch):
                 self._step(self._prepared(stretch, begin_ms, end_ms), end_ms)
             step(int(stretch.at_ms[-1]) + TICK_MS - self._start_ms, self._until_ms - self._start_ms)
+        air = np.concatenate(self._rare)
+        air = air[np.isin(air["series"], self._names.series[:, Quantity.AIR])]
         self._flush(last=True)
         if (trip := trip_of(self._registry(), self._until_ms)) is not None:
             write_trip(settings.desk_db, clock.wall_ms, trip)
@@ -162,6 +165,7 @@ class Month:
             after(self._registry()), author="demo", reason="the demo's month ends, the demo begins"
         )
         self._settle()
+        learn(service, air, LATE_MS)
         counts = self._alarms.counts()
         service.close()
         counters = dict(journal.counters)
