@@ -309,7 +309,6 @@ ENGLISH: dict[str, str] = {
     "Give each a name; what it has sent so far is then taken up.",
     "waiting.readings": "Readings kept",
     "waiting.command": "Command",
-    # health
     # what is to be mended
     "health.mend": "To be mended",
     "mend.nothing": "Nothing is to be mended.",

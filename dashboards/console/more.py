@@ -17,6 +17,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("/wall", "more.wall"),
             ("/oncall", "page.oncall"),
             ("/signatures", "page.signatures"),
+            ("/devices", "page.devices"),
+            ("/maintenance", "page.maintenance"),
             ("/trips", "page.trips"),
             ("/nation", "page.nation"),
         ),

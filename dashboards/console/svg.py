@@ -15,11 +15,13 @@ from markupsafe import escape
 
 from dashboards.console.events import Lane
 from dashboards.console.series import LimitSpan, Series
-from dashboards.console.times import DAY_MS, local
+from dashboards.console.times import DAY_MS, day, local
 from dashboards.console.values import decimal
 from dashboards.console.words import t
 
-LANE_PX = 18
+LANE_PX = 34
+"""A row of events: its name, and under it the stretches."""
+LANE_MARK_PX = 10
 XMLNS = "http://www.w3.org/2000/svg"
 LINE, BEYOND, LIMIT = "#5b86a8", "#d9480f", "#8a94a0"
 """Blue-grey, vermilion and grey: told apart also by people who see no red or no green."""
@@ -150,7 +152,7 @@ def time_ticks(from_ms: int, until_ms: int, zone: tzinfo) -> list[tuple[int, str
     for at_ms in range(first, until_ms, step):
         at = local(at_ms, zone)
         midnight = at.hour == 0 and at.minute == 0
-        found.append((at_ms, f"{at.day} {at.strftime('%b')}" if midnight else at.strftime("%H:%M")))
+        found.append((at_ms, day(at) if midnight else at.strftime("%H:%M")))
     return found
 
 
@@ -158,14 +160,14 @@ def lane_marks(events: Sequence[Lane], frame: Frame, top: int) -> str:
     """One row a kind beneath the axis; the shortest stretch still shows."""
     marks = []
     for i, lane in enumerate(events):
-        y = top + i * LANE_PX
-        marks.append(f'<text class="axis end" x="{frame.left - 8}" y="{y + 6}" dy=".32em">{lane.name}</text>')
-        marks.append(f'<path class="grid" d="M{frame.left} {y + 6}h{frame.width}"/>')
+        y = top + i * LANE_PX + LANE_PX - LANE_MARK_PX
+        marks.append(f'<text class="axis" x="{frame.left}" y="{y - 5}">{lane.name}</text>')
+        marks.append(f'<path class="grid" d="M{frame.left} {y + LANE_MARK_PX // 2}h{frame.width}"/>')
         for span in lane.spans:
             x = float(frame.x(span.from_ms))
-            width = max(2.0, float(frame.x(span.until_ms)) - x)
+            size = f'width="{_px(max(2.0, float(frame.x(span.until_ms)) - x))}" height="{LANE_MARK_PX}"'
             marks.append(
-                f'<rect class="lane {lane.kind}" x="{_px(x)}" y="{y}" width="{_px(width)}" height="12">'
+                f'<rect class="lane {lane.kind}" x="{_px(x)}" y="{y}" {size}>'
                 f"<title>{escape(span.label)}</title></rect>"
             )
     return "".join(marks)
@@ -174,9 +176,9 @@ def lane_marks(events: Sequence[Lane], frame: Frame, top: int) -> str:
 def chart(
     series: Series, spans: Sequence[LimitSpan], zone: tzinfo, label: str, events: Sequence[Lane] = ()
 ) -> str:
-    """The whole chart, inline in a page: styled by the page's classes."""
+    """The whole chart, inline in a page: styled by its classes, which make letters large on a telephone."""
     low, high = scale(series, spans)
-    frame = Frame(52, 10, 760, 270, series.start_ms, series.end_ms, low, high)
+    frame = Frame(58, 12, 530, 250, series.start_ms, series.end_ms, low, high)
     bottom, right = frame.top + frame.height, frame.left + frame.width
     grid, texts = [], []
     for value in ticks(low, high):
@@ -186,7 +188,7 @@ def chart(
         texts.append(f'<text class="axis end" {place}>{decimal(value, places)}</text>')
     for at_ms, text in time_ticks(frame.from_ms, frame.until_ms, zone):
         grid.append(f"M{frame.x(at_ms)} {frame.top}V{bottom}")
-        texts.append(f'<text class="axis mid" x="{frame.x(at_ms)}" y="{bottom + 18}">{text}</text>')
+        texts.append(f'<text class="axis mid" x="{frame.x(at_ms)}" y="{bottom + 22}">{text}</text>')
     gaps = []
     for start, end in series.gaps():
         x, width = float(frame.x(start)), float(frame.x(end)) - float(frame.x(start))
@@ -196,7 +198,7 @@ def chart(
         )
     path = band(series, frame)
     return (
-        f'<svg class="chart" viewBox="0 0 {right + 8} {bottom + 26 + LANE_PX * len(events)}" '
+        f'<svg class="chart" viewBox="0 0 {right + 8} {bottom + 32 + LANE_PX * len(events)}" '
         f'role="img" aria-label="{escape(label)}">'
         '<defs><pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" '
         'patternTransform="rotate(45)"><path class="hatch" d="M0 0V7"/></pattern>'
@@ -204,5 +206,5 @@ def chart(
         f'<path class="grid" d="{"".join(grid)}"/>{"".join(gaps)}{"".join(texts)}'
         f'<path class="limit" d="{limit_lines(spans, frame)}"/>'
         f'<path class="band" d="{path}"/><path class="band over" clip-path="url(#beyond)" d="{path}"/>'
-        f"{lane_marks(events, frame, bottom + 28)}</svg>"
+        f"{lane_marks(events, frame, bottom + 26)}</svg>"
     )

@@ -45,8 +45,13 @@ def clock(at_ms: int, now_ms: int, zone: tzinfo) -> str:
     if at.date() == now.date():
         return at.strftime("%H:%M")
     if at.year == now.year:
-        return f"{at.day} {at.strftime('%b %H:%M')}"
-    return f"{at.day} {at.strftime('%b %Y %H:%M')}"
+        return f"{day(at)} {at:%H:%M}"
+    return f"{day(at)} {at:%Y %H:%M}"
+
+
+def day(at: datetime) -> str:
+    """Day and month in the reader's language, short."""
+    return f"{at.day} {t(f'month.{at.month}')}"
 
 
 def full(at_ms: int, zone: tzinfo) -> str:
@@ -87,4 +92,16 @@ def left(at_ms: int, now_ms: int) -> str:
     return t("age.left", span=span(minutes * 60_000)) if minutes > 0 else t("age.left_now")
 
 
-__all__ = ["DAY_MS", "UTC", "age", "clock", "full", "left", "local", "offset_text", "span", "zone_named"]
+__all__ = [
+    "DAY_MS",
+    "UTC",
+    "age",
+    "clock",
+    "day",
+    "full",
+    "left",
+    "local",
+    "offset_text",
+    "span",
+    "zone_named",
+]

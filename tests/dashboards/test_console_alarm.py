@@ -22,7 +22,8 @@ from coldchain.records.registry import Person, Registry
 from coldchain.records.sql import open_writer, transaction
 from coldchain.wiring.links import add_links
 from dashboards.console.accounts.gate import COOKIE
-from dashboards.console.alarms.told import ACTIONS, Told
+from dashboards.console.alarms.happened import ACTIONS
+from dashboards.console.alarms.told import Told
 from dashboards.console.alarms.wish import VERBS
 from dashboards.console.app import create_app
 
@@ -103,7 +104,7 @@ def test_the_page_tells_what_who_and_why(client: Client, seed: Seed) -> None:
     for part in (
         "too warm: Blood refrigerator 0", "No. 1", "9.1 °C", "6.0 °C", "door 97 %: door open, mains present",
         "On-call, Vientiane", "arrived", "told further people", "On-call, Vientiane, Laboratory",
-        "On-call, Vientiane, Moved the blood skt-br-001, lid was open", "What is done about it?",
+        "On-call, Vientiane, Moved the blood → Blood refrigerator 1, lid was open", "What is done about it?",
     ):  # fmt: skip
         assert part in text, part
     assert "<b>" not in client.get("/alarm/1").text.replace("<b>1</b>", ""), "names are text"

@@ -17,6 +17,8 @@ from coldchain.records.signatures import Paper, SignedReader, signed_disposition
 from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring.report.facts import Facts, Out, bands_of, facts_of, shades_of
+from dashboards.console.alarms.happened import happened
+from dashboards.console.words import speaking
 from dashboards.reports.chart import Chart, draw
 from dashboards.reports.document import Block, Document, Heading, Note, Pairs, Picture, Signatures, Table
 from dashboards.reports.words import Words
@@ -185,7 +187,7 @@ def _measured(case: Case, words: Words) -> list[Block]:
         allowed = words.minutes(round(budget.total_seconds() * 1000))
         rows.append((words.say("Allowed in 24 hours"), allowed))
     if case.cause:
-        rows.append((words.say("Likely cause"), case.cause))
+        rows.append((words.say("Likely cause"), _line(case, "cause", case.cause, words)[1]))
     blocks: list[Block] = [Pairs(tuple(rows))]
     expiry = case.sensor.calibrated_until_ms
     if expiry is not None and expiry < facts.end_ms:
@@ -254,9 +256,18 @@ def _stretches(case: Case, words: Words) -> Block:
 def _deeds(case: Case, words: Words) -> Table:
     rows = []
     for at_ms, event, detail in case.done:
-        what = words.say(event.replace("_", " "))
-        rows.append((words.instant(at_ms), what, _name(case.registry, detail)))
+        if event.startswith("told by "):
+            what, rest = words.say(event), _name(case.registry, detail)
+        else:
+            what, rest = _line(case, event, detail, words)
+        rows.append((words.instant(at_ms), what, rest))
     return Table(tuple(words.say(name) for name in ("When", "What", "Who, or what it says")), tuple(rows))
+
+
+def _line(case: Case, event: str, detail: str, words: Words) -> tuple[str, str]:
+    """As the alarm's page tells it."""
+    with speaking(words.language):
+        return happened(event, detail, case.registry)
 
 
 def _fate(case: Case, words: Words) -> list[Block]:

@@ -15,7 +15,8 @@ from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site, visitor
 from dashboards.console.accounts.signing import Signing, known_as
 from dashboards.console.alarms.disposing import KIND, dispose
-from dashboards.console.alarms.told import ACTIONS, Told, happened
+from dashboards.console.alarms.happened import ACTIONS, happened
+from dashboards.console.alarms.told import Told
 from dashboards.console.alarms.wish import FATES, SHELF_MIN, wish
 from dashboards.console.console import Console
 from dashboards.console.offline import check_late
@@ -41,7 +42,8 @@ def router(console: Console, signing: Signing) -> APIRouter:
             told=told, a=told.alarm, offers=told.offers if visitor().may("acknowledge") else frozenset(),
             appliance=registry.appliance_by_id.get(told.alarm.appliance),
             site=registry.site_by_id.get(told.alarm.site), registry=registry,
-            happened=lambda event: happened(event, registry), called=lambda name: called(name, registry),
+            happened=lambda e: happened(e.event, e.detail, registry),
+            called=lambda name: called(name, registry),
             elsewhere=elsewhere(told, registry), actions=ACTIONS, fates=FATES, shelf_min=SHELF_MIN,
             me=known_as(account.person, registry) if account else "",
             people=sorted(registry.people_for(told.alarm.site), key=lambda person: person.name),

@@ -17,10 +17,7 @@ from coldchain.records.alarms import (
     Shelf,
 )
 from coldchain.records.asked import Asked
-from coldchain.records.registry import Registry
 from coldchain.records.site import SiteReader
-from dashboards.console.alarms.outcomes import evidence_said
-from dashboards.console.words import word
 
 TOLD_MAX = 500
 CAUSE, EVIDENCE = "cause", "evidence"
@@ -108,29 +105,3 @@ def read(reader: SiteReader, alarm: Alarm, commands: Iterable[Asked]) -> Told:
         asked=tuple(pair for pair in outcomes if not pair[1].startswith("applied")),
         left_min=mine[0] if mine and alarm.standing else None,
     )
-
-
-def happened(event: AlarmEvent, registry: Registry) -> tuple[str, str]:
-    """(what happened, the rest of it) in the reader's language, people by their names."""
-    what, detail = word("event", event.event), event.detail
-    people = registry.person_by_id
-    if event.event == "acknowledged":
-        said, _, reason = detail.partition(": ")
-        words = said.split(" ")
-        done = [word("action", w) if w in ACTIONS else w for w in words[1:]]
-        who = people[words[0]].name if words[0] in people else words[0]
-        return what, ", ".join(part for part in (who, " ".join(done), reason) if part)
-    if event.event in ("escalated", "postponed"):
-        names = [people[one].name if one in people else one for one in detail.split(",")]
-        return what, ", ".join(names)
-    if event.event == CAUSE:
-        cause, _, evidence = detail.partition("; ")
-        said = word("cause", cause.replace(" ", "_"))
-        return what, f"{said} ({evidence_said(evidence)})" if evidence else said
-    if event.event == "raised" and detail in ("critical", "warning"):
-        return what, word("severity", detail)
-    return what, people[detail].name if detail in people else detail
-
-
-ACTIONS = ("door", "power", "moved", "coming", "work")
-"""What somebody may say they do about it, as alerts knows it."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from coldchain.records.registry import Registry
 from dashboards.console.accounts.signing import known_as
-from dashboards.console.alarms.told import ACTIONS, Told
+from dashboards.console.alarms.happened import ACTIONS
+from dashboards.console.alarms.told import Told
 from dashboards.console.problems import Problem
 
 VERBS = ("acknowledge", "pass", "shelve", "unshelve", "out_of_service", "return_to_service", "dispose")

@@ -91,6 +91,7 @@
     return [low - margin - ((high - low + 2 * margin) * room) / (1 - room), high + margin];
   };
   const show = (u, value, _, i) => (i === null ? "–" : value === null || value === undefined ? box.dataset.gap : local(value.toFixed(1)) + " " + data.unit);
+  const months = box.dataset.months.split("|");
   const draw = () => {
     const width = box.clientWidth, height = Math.max(220, Math.min(420, width * 0.42));
     const axis = { stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line") }, font: "13px system-ui, sans-serif" };
@@ -99,6 +100,7 @@
     const options = {
       width, height,
       tzDate: (s) => uPlot.tzDate(new Date(s * 1000), zone),
+      fmtDate: (text) => uPlot.fmtDate(text, { MMM: months }),
       cursor: { drag: { x: true, y: false }, points: { size: 7 } },
       scales: { x: { min: data.start_ms / 1000, max: (data.start_ms + data.n.length * data.step_ms) / 1000 }, y: { range } },
       axes: [{ ...axis, values: [
