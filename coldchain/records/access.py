@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_reader
+from coldchain.records.trust import Given
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An account as it was. entry: the newest entry about it then; tokens: (label, until) that worked."""
+    """An account as it was. entry: the newest entry about it then; tokens: (label, until) that worked; given:
+    passwords that others chose for it until then, oldest first.
+    """
 
     name: str
     person: str
@@ -24,6 +27,7 @@ class Access:
     entry: int
     last_ms: int | None
     tokens: tuple[tuple[str, int | None], ...]
+    given: tuple[Given, ...] = ()
 
 
 def access_at(desk: Path, at_ms: int) -> list[Access]:
@@ -35,6 +39,7 @@ def access_at(desk: Path, at_ms: int) -> list[Access]:
     accounts: dict[str, tuple[int, dict[str, object]]] = {}
     tokens: dict[str, dict[str, object]] = {}
     seen: dict[str, int] = {}
+    given: dict[str, list[Given]] = {}
     with closing(open_reader(desk, len(DESK_MIGRATIONS))) as db:
         latest = 0
         sql = "SELECT number, at_ms, kind, body FROM audit ORDER BY number"
@@ -42,17 +47,21 @@ def access_at(desk: Path, at_ms: int) -> list[Access]:
             latest = max(latest, entry_ms)
             if latest > at_ms:
                 break
-            if kind not in ("account", "api_token", "sign_in"):
+            if kind not in ("account", "api_token", "sign_in", "password_given"):
                 continue
             said = json.loads(body)
             if kind == "account":
                 accounts[said["row"]] = (number, said)
+            elif kind == "password_given":
+                word = Given(said["account"], said["at_ms"], said["given_by"], said["how"])
+                given.setdefault(word.account, []).append(word)
             elif kind == "api_token":
                 tokens[str(said["row"])] = said
             elif said.get("right"):
                 seen[said["name"]] = entry_ms
-    return [_access(name, *accounts[name], tokens, seen.get(name), at_ms) for name in sorted(accounts)
-            if not _gone(accounts[name][1], at_ms)]  # fmt: skip
+    found = [_access(name, *accounts[name], tokens, seen.get(name), at_ms) for name in sorted(accounts)
+             if not _gone(accounts[name][1], at_ms)]  # fmt: skip
+    return [replace(one, given=tuple(given.get(one.name, ()))) for one in found]
 
 
 def _gone(said: dict[str, object], at_ms: int) -> bool:

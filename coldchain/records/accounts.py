@@ -24,6 +24,7 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.browsers import IDLE_MS, WHOLE_MS, Browsers
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.sql import open_writer, transaction
+from coldchain.records.trust import Given, all_given
 
 ROLES = ("technician", "on-call", "contractor", "supervisor", "manager", "admin", "auditor")
 SEEN_EVERY_MS = 60_000
@@ -31,7 +32,7 @@ SEEN_EVERY_MS = 60_000
 FREE_TRIES, FIRST_WAIT_MS, LONGEST_WAIT_MS = 5, 30_000, 900_000
 """After so many wrong passwords in a row, each more costs twice the wait of the last."""
 KNOWN_WAIT_MS = 60_000
-"""In a browser in which that account has signed in before, the longest wait: a nurse's own mistakes at night."""
+"""In a browser in which that account has signed in before, the longest wait: one's own mistakes at night."""
 LOOK_BACK_MS = 3_600_000
 LEAST_LETTERS = 10
 """Length is what counts: NIST SP 800-63B asks for 8 and for no mixture of kinds; two more are ours."""
@@ -154,6 +155,11 @@ class Accounts:
                 )
         if not done.rowcount:
             raise BadData(f"there is no account {name!r}")
+
+    def given(self) -> dict[str, Given]:
+        """Account -> the newest password that somebody else chose for it."""
+        with self._lock:
+            return {one.account: one for one in reversed(all_given(self._db))}
 
     def set_language(self, name: str, language: str) -> None:
         with self._lock, transaction(self._db) as db:
@@ -306,7 +312,8 @@ class Accounts:
         now_ms = self._wall_ms()
         with self._lock:
             row = self._db.execute(
-                "SELECT a.*, t.id, coalesce(t.used_ms, 0) FROM api_token t JOIN account a ON a.name = t.account WHERE t.hash = ?"
+                "SELECT a.*, t.id, coalesce(t.used_ms, 0) FROM api_token t"
+                " JOIN account a ON a.name = t.account WHERE t.hash = ?"
                 " AND t.revoked_ms IS NULL AND coalesce(t.until_ms, ?2) >= ?2 AND a.closed_ms IS NULL",
                 (_hash(word), now_ms),
             ).fetchone()

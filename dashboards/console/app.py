@@ -13,8 +13,21 @@ from starlette.middleware.gzip import GZipMiddleware
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
-from dashboards.console import api, carried, changes, more, offline, once, pages, problems, signatures
+from dashboards.console import (
+    api,
+    carried,
+    changes,
+    more,
+    offline,
+    once,
+    pages,
+    problems,
+    signatures,
+    site_programs,
+)
 from dashboards.console.accounts import pages as account_pages
+from dashboards.console.accounts import programs as account_programs
+from dashboards.console.accounts import sessions
 from dashboards.console.accounts.gate import Gate
 from dashboards.console.accounts.signing import Signing
 from dashboards.console.accounts.store import Store
@@ -79,7 +92,9 @@ def create_app(
     app.state.stop_streams = console.hub.stop_streams
     routers = [
         *blood_pages(room),  # before addresses with a name in their place
-        pages.router(console), api.router(console), account_pages.router(console, store.open),
+        pages.router(console), api.router(console), site_programs.programs(console),
+        account_pages.router(console, store.open), account_programs.programs(console, store.open),
+        sessions.router(store.open), sessions.programs(store.open),
         for_people(console, signing), for_programs(console, signing),
         changes.router(rules), changes.programs(rules), carried.router(brought), carried.programs(brought),
         *office_pages(office), *device_pages(console, tools or Tools()), more.router(console),

@@ -179,7 +179,7 @@ def test_a_record_that_was_written_anew_differs_from_an_older_export(tmp_path: P
     store.close()
     text = "".join(lines(desk, "desk"))
     assert isinstance(compare_file(text, desk)[0], Head)
-    assert compare_file(text[: text.rindex("{") + 9], desk)[0] == Altered(2, "its line cannot be read")
+    assert compare_file(text[: text.rindex("{") + 9], desk)[0] == Altered(3, "its line cannot be read")
     db = sqlite3.connect(desk)
     db.executescript(
         "DROP TRIGGER audit_holds; DROP TRIGGER audit_stays; DELETE FROM audit WHERE number = 2;"

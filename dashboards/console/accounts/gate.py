@@ -27,7 +27,8 @@ from dashboards.console.problems import Answer, Problem
 from dashboards.console.security import LOOPBACK, host_name, trusted_peer
 from dashboards.console.words import choose, preferred
 
-COOKIE = "coldchain"
+COOKIE, KNOWN_BROWSER = "coldchain", "coldchain-known"
+"""A session; and what a browser keeps by which it is known after the session's end."""
 SAFE = frozenset({"GET", "HEAD"})
 PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers by which a proxy says that it is one."""
@@ -44,12 +45,14 @@ class Known(Protocol):
 class Visitor:
     """Who asks. account None: nobody we know; `local`: at the machine itself.
 
-    form  what each form of a browser's session must carry; empty without a session
+    form     what each form of a browser's session must carry; empty without a session
+    browser  what the browser is known by, if it is
     """
 
     account: Account | None = None
     form: str = ""
     local: bool = False
+    browser: str = ""
 
     @property
     def rights(self) -> frozenset[May]:
@@ -121,9 +124,10 @@ class Gate:
     def _identify(self, request: Request) -> Visitor:
         if (word := bearer(request)) is not None:
             return Visitor(self._known.bearer(word))
+        browser = request.cookies.get(KNOWN_BROWSER, "")[:100]
         if (held := request.cookies.get(COOKIE)) and (session := self._known.session(held)):
-            return Visitor(session.account, session.form)
-        return Visitor(local=self._is_local(request))
+            return Visitor(session.account, session.form, browser=browser)
+        return Visitor(local=self._is_local(request), browser=browser)
 
     def _is_local(self, request: Request) -> bool:
         """A browser on the machine itself, under our own name, through no proxy."""

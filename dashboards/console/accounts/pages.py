@@ -11,9 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from coldchain.kernel.errors import BadData
-from coldchain.records.accounts import ROLES, WHOLE_MS, Accounts, Refused, password_of_ours
+from coldchain.records.accounts import ROLES, Accounts, Refused, password_of_ours
+from coldchain.records.browsers import KNOWN_MS, WHOLE_MS
 from dashboards.console.accounts.forms import read_form
-from dashboards.console.accounts.gate import COOKIE, visitor
+from dashboards.console.accounts.gate import COOKIE, KNOWN_BROWSER, visitor
+from dashboards.console.accounts.sessions import held
 from dashboards.console.console import Console
 from dashboards.console.problems import Problem
 from dashboards.console.words import LANGUAGES, t
@@ -43,19 +45,23 @@ def _sign_in(routes: APIRouter, console: Console, accounts: Open) -> None:
         form = await read_form(request)
         name, goal = form.get("name", "").strip(), _inside(form.get("next", "/"))
         address = request.client.host if request.client else ""
+        browser, agent = visitor().browser, request.headers.get("user-agent", "")
+
+        def enter() -> tuple[str, str]:
+            word = accounts().sign_in(name, form.get("password", ""), address, browser=browser, agent=agent)
+            return word, accounts().browsers.remember(browser, name)
+
         try:
-            word = await asyncio.to_thread(
-                lambda: accounts().sign_in(name, form.get("password", ""), address)
-            )
+            word, held = await asyncio.to_thread(enter)
         except Refused as bad:
             wrong = t("signin.wait", n=-(-bad.wait_ms // 1000)) if bad.wait_ms else t("signin.wrong")
             status = 429 if bad.wait_ms else 401
             return console.render(request, "signin.html", status, wrong=wrong, next=goal, name=name)
-        answer = RedirectResponse(goal, 303)
-        answer.set_cookie(
-            COOKIE, word, httponly=True, samesite="lax", secure=request.url.scheme == "https",
-            max_age=WHOLE_MS // 1000,
-        )  # fmt: skip
+        answer, https = RedirectResponse(goal, 303), request.url.scheme == "https"
+        for cookie, value, lasts_ms in ((COOKIE, word, WHOLE_MS), (KNOWN_BROWSER, held, KNOWN_MS)):
+            answer.set_cookie(
+                cookie, value, httponly=True, samesite="lax", secure=https, max_age=lasts_ms // 1000
+            )
         return answer
 
     @routes.post("/signout")
@@ -69,7 +75,7 @@ def _sign_in(routes: APIRouter, console: Console, accounts: Open) -> None:
 
 def _own(routes: APIRouter, console: Console, accounts: Open) -> None:
     def shown(request: Request, status: int = 200, **values: Any) -> Response:
-        told = {"wrong": "", "token": "", "languages": LANGUAGES} | values
+        told = {"wrong": "", "token": "", "languages": LANGUAGES} | held(accounts(), request) | values
         return console.render(request, "account.html", status, **told)
 
     @routes.get("/account")
@@ -82,7 +88,7 @@ def _own(routes: APIRouter, console: Console, accounts: Open) -> None:
         mine, address = _mine(), request.client.host if request.client else ""
 
         def change() -> None:
-            accounts().check(mine, form.get("old", ""), address)
+            accounts().check(mine, form.get("old", ""), address, visitor().browser)
             accounts().set_password(mine, form.get("new", ""), fresh=False)
 
         try:
@@ -121,7 +127,8 @@ class Everybody:
         told = {"wrong": "", "made": "", "password": ""} | values
         return self._console.render(
             request, "accounts.html", status,
-            accounts=store.all(), tokens=store.tokens(), roles=ROLES, languages=LANGUAGES, **told,
+            accounts=store.all(), tokens=store.tokens(), roles=ROLES, languages=LANGUAGES,
+            given=store.given(), **told,
         )  # fmt: skip
 
     async def done(self, request: Request, change: Callable[[], str], name: str) -> Response:

@@ -119,7 +119,7 @@ class Signing:
         if not name or not password:
             raise Problem(422, "not-signed")
         try:
-            account = self._accounts().check(name, password, address)
+            account = self._accounts().check(name, password, address, visitor().browser)
         except Refused as bad:
             if bad.wait_ms:
                 raise Problem(429, "wait-first", f"{-(-bad.wait_ms // 1000)} s") from bad

@@ -26,7 +26,7 @@ from coldchain.records.audit import CHAINS
 from coldchain.records.audit_file import lines
 from coldchain.records.sql import open_reader
 from dashboards.console.accounts.roles import ENDPOINTS, ROLES, WHOLE
-from dashboards.console.office.tools import Office
+from dashboards.console.office.tools import Held, Office
 from dashboards.console.office.uploads import read_upload
 from dashboards.console.problems import Problem
 from dashboards.console.site import masked
@@ -106,11 +106,16 @@ def _trail(routes: APIRouter, office: Office) -> None:
     @routes.get("/audit/{chain}.jsonl")
     def as_lines(chain: str) -> StreamingResponse:
         """The bundle that can be held against the record later, here or elsewhere."""
-        return StreamingResponse(
-            lines(_path(office, chain), chain),
-            media_type="application/jsonl; charset=utf-8",
-            headers={"content-disposition": f'attachment; filename="audit-{chain}.jsonl"'},
-        )
+        return chain_lines(office, chain)
+
+
+def chain_lines(office: Office, chain: str) -> StreamingResponse:
+    """A chain as a file, an entry a line."""
+    return StreamingResponse(
+        lines(_path(office, chain), chain),
+        media_type="application/jsonl; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="audit-{chain}.jsonl"'},
+    )
 
 
 def _path(office: Office, chain: str) -> Path:
@@ -195,13 +200,18 @@ def _check(routes: APIRouter, office: Office) -> None:
         _, body, name = await read_upload(request, UPLOAD_MAX)
         if not body:
             raise Problem(422, "file-missing")
-        try:
-            found = await asyncio.to_thread(office.tools.compare, body)
-        except ColdChainError as bad:
-            raise Problem(422, "file-unreadable", str(bad)) from bad
+        found = await asyncio.to_thread(held_against, office, body)
         return await asyncio.to_thread(
             office.console.render, request, "check.html", found=found, name=name[:80]
         )
+
+
+def held_against(office: Office, body: bytes) -> Held:
+    """What became of holding a file against the record. Problem when it is none of ours."""
+    try:
+        return office.tools.compare(body)
+    except ColdChainError as bad:
+        raise Problem(422, "file-unreadable", str(bad)) from bad
 
 
 # --- for programs
@@ -233,8 +243,16 @@ class TrailOut(BaseModel):
     next: int | None
 
 
+class GivenOut(BaseModel):
+    by: str
+    at: str
+    how: str
+
+
 class AccessOut(BaseModel):
-    """may: the addresses that the account's role opens, as this version of the program has them."""
+    """may: the addresses that the account's role opens, as this version of the program has them. given: who
+    chose a password for it, and when: `made` with the account, or `reset`.
+    """
 
     account: str
     person: str
@@ -242,6 +260,7 @@ class AccessOut(BaseModel):
     sites: list[str]
     tokens: list[str]
     may: list[str]
+    given: list[GivenOut]
 
 
 def programs(office: Office) -> APIRouter:
@@ -260,6 +279,7 @@ def programs(office: Office) -> APIRouter:
                 account=one.name, person=one.person, role=one.role, sites=list(one.sites),
                 tokens=[label for label, _ in one.tokens],
                 may=opened(one.role, whole=not one.sites),
+                given=[GivenOut(by=g.by, at=rfc3339(g.at_ms), how=g.how) for g in one.given],
             )
             for one in who_could(office, moment)
         ]  # fmt: skip
