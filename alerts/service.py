@@ -49,6 +49,7 @@ from coldchain.ports.notifier import Notifier
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.health import BEAT_EVERY_S, Heart
 from coldchain.records.journal import JournalReader, LogBatch
+from coldchain.records.own_profiles import OwnProfiles
 from coldchain.records.registry import Registry, RegistryReader, bring_up
 from coldchain.settings import Settings
 
@@ -99,6 +100,7 @@ class AlertService:
         self._series: dict[str, int] = {}
         chains = Chains(self._store.db, draw)
         self._registry = RegistryReader(settings.desk_db)
+        self._own_profiles = OwnProfiles(settings.data_dir)
         now = Present(lambda: self._at.state.table, lambda: self._series, self._registry)
         self._teller = Teller(self._store, chains, channels, now.newest, now.left)
         self._book = Book(self._store, self._teller, now.newest)
@@ -313,11 +315,13 @@ class AlertService:
     def _refresh_registry(self) -> None:
         if not self._at.caught_up and self._registry.version:
             return  # what was judged under the old version is being judged again under it
+        other_numbers = self._own_profiles.look(self._steady_s())
         try:
-            if not self._registry.refresh():
+            if not self._registry.refresh() and not other_numbers:
                 return
-        except StoreUnavailable:
-            return  # the desk is being made
+        except StoreUnavailable:  # the desk is being made
+            if not other_numbers:
+                return
         before = self._rules
         self._rebuild()
         self._at.state = judged_again(self._at.state, changed_from(before, self._rules), self._was_told)
@@ -384,6 +388,7 @@ class AlertService:
                 "alarms_open": counts.alarms_open,
                 "notices_due": counts.notices_due,
                 "notices_sent": counts.notices_sent,
+                "profiles_wait": self._own_profiles.waits,
                 **self._rounds.beat(self._steady_s(), self._at.position, behind, self.outbox),
             },
             now=True,

@@ -225,7 +225,7 @@ class Proposals:
 
 
 def put_profiles(data_dir: Path, name: str, text: str) -> Path:
-    """Write a site's own profiles, whole or not at all. Processes read them when they start."""
+    """Write a site's own profiles, whole or not at all. Alerts takes them up as it runs."""
     path = own_file(data_dir, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{name}.new")

@@ -64,6 +64,7 @@ class Known:
     credit, reserve, signal_dbm  of the modem, where known
     gates       appliances whose work is done and that are not let back into service
     unsent      (report, why) of what should have been mailed and was not
+    profiles_wait  why files of profiles are not what alerts judges by
     certificate_until_ms, certificate_refused  of the broker's: its end, or why our clients do not take it
     """
 
@@ -86,6 +87,7 @@ class Known:
     signal_dbm: int | None = None
     certificate_until_ms: int | None = None
     certificate_refused: str = ""
+    profiles_wait: str = ""
     unsent: Sequence[tuple[str, str]] = ()
     tells: bool = True
     """Is there any channel by which people are told?"""
@@ -134,6 +136,10 @@ def _carried(known: Known) -> dict[str, str]:
 
 
 def _profiles(known: Known) -> Iterator[Finding]:
+    if known.profiles_wait:
+        says = f"a file of profiles is not in force, the old numbers stand: {known.profiles_wait}"
+        do = "correct the file, or have it agreed to, before anything is restarted"
+        yield Finding("now", "profiles", "alerts", says, do)
     for name in sorted(set(_carried(known).values())):
         profile = known.profiles.get(name)
         for fault in faults_of(profile) if profile is not None else ():

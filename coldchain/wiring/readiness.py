@@ -72,6 +72,7 @@ def known(settings: Settings, now_ms: int) -> Known:
         signal_dbm=figures.get("signal_dbm"),
         certificate_until_ms=shown.until_ms if shown else None,
         certificate_refused=shown.refused if shown else "",
+        profiles_wait=str(figures.get("profiles_wait") or ""),
         unsent=unsent(settings, now_ms),
         tells=settings.notify.kind != "none",
     )

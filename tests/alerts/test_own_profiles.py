@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A site's own profile that changes while alerts runs: sound and narrower at once, anything else not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ward import Ward
+
+from coldchain.kernel.limits import Profile
+from coldchain.ports.clock import wall_ms
+from coldchain.records.own_profiles import LOOK_EVERY_S, OwnProfiles
+from coldchain.records.proposals import Proposals, base_of
+from coldchain.records.readiness import Known, findings
+from coldchain.records.registry import Registry
+from coldchain.settings.profile_files import PROFILES, take_up
+
+OWN = """
+component = "red cells"
+signed_by = "Dr A"
+signed_on = 2026-01-01
+reason = "ours"
+[sources]
+ours = "the director's word"
+[[profile]]
+name = "red-cells@own"
+version = 1
+use = "storage"
+low_c = [2.0, "ours"]
+high_c = [6.0, "ours"]
+critical_low_c = [2.0, "ours"]
+critical_high_c = [6.0, "ours"]
+critical_delay_s = [600, "ours"]
+deadband_k = [0.3, "ours"]
+expected_every_s = [60, "ours"]
+"""
+NARROWER = OWN.replace("version = 1", "version = 2").replace(
+    "critical_high_c = [6.0", "critical_high_c = [5.2"
+)
+WIDER = OWN.replace("version = 1", "version = 2").replace("[600", "[900")
+NOT_TAKEN = {
+    "no TOML": (NARROWER[:-20], "not TOML"),
+    "no source": (NARROWER.replace('[5.2, "ours"]', "5.2"), "a number with its source"),
+    "beyond every authority": (NARROWER.replace("high_c = [6.0", "high_c = [60.0"), "red-cells@own"),
+    "the same version": (NARROWER.replace("version = 2", "version = 1"), "its version stays 1"),
+    "later, by one hand": (WIDER, "this needs two people"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _as_they_were() -> Iterator[None]:
+    before = dict(PROFILES)
+    yield
+    PROFILES.clear()
+    PROFILES.update(before)
+
+
+def put(folder: Path, text: str) -> Path:
+    path = folder / "profiles" / "own.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def kinds(ward: Ward) -> list[tuple[str, str]]:
+    return [(a.kind, a.profile or "") for a in ward.alarms.alarms()]
+
+
+def test_a_narrower_profile_rings_without_a_restart_and_is_named(tmp_path: Path) -> None:
+    put(tmp_path, OWN)
+    take_up(tmp_path)
+    ward = Ward(tmp_path)
+    ward.fridge("br-1", "red-cells@own")
+    ward.temperature("br-1", 5.6).run_until("09:00")
+    assert kinds(ward) == []
+    put(tmp_path, NARROWER)
+    ward.run_until("09:30")
+    assert ("high", "red-cells@own v2") in kinds(ward)
+    ward.phone("technician").expect_sms("br-1 5.6C")
+
+
+def test_a_file_that_is_not_sound_changes_nothing_and_is_told(tmp_path: Path) -> None:
+    put(tmp_path, OWN)
+    take_up(tmp_path)
+    ward = Ward(tmp_path)
+    ward.fridge("br-1", "red-cells@own")
+    ward.temperature("br-1", 5.6).run_until("08:40")
+    put(tmp_path, NOT_TAKEN["no source"][0])
+    ward.temperature("br-1", 6.4).run_until("09:10")
+    assert kinds(ward) == [("high", "red-cells@own v1")]
+
+
+@pytest.mark.parametrize("why", NOT_TAKEN)
+def test_what_is_not_taken_waits_with_a_word(tmp_path: Path, why: str) -> None:
+    text, said = NOT_TAKEN[why]
+    put(tmp_path, OWN)
+    in_force: dict[str, Profile] = {}
+    own = OwnProfiles(tmp_path, in_force)
+    assert own.look(0.0)
+    assert in_force["red-cells@own"].version == 1
+    put(tmp_path, text)
+    assert not own.look(LOOK_EVERY_S)
+    assert said in own.waits
+    assert in_force["red-cells@own"].label == "red-cells@own v1"
+    assert in_force["red-cells@own"].on_delay.total_seconds() == 600
+    (found,) = [
+        f for f in findings(Known(0, Registry(), {}, profiles_wait=own.waits)) if f.what == "profiles"
+    ]
+    assert (found.level, said in found.says) == ("now", True)
+    put(tmp_path, NARROWER)
+    assert own.look(2 * LOOK_EVERY_S), "corrected"
+    assert own.waits == ""
+    assert in_force["red-cells@own"].label == "red-cells@own v2"
+    assert not own.look(3 * LOOK_EVERY_S), "once"
+
+
+def test_what_two_people_agreed_to_is_taken(tmp_path: Path) -> None:
+    put(tmp_path, OWN)
+    in_force: dict[str, Profile] = {}
+    own = OwnProfiles(tmp_path, in_force)
+    assert own.look(0.0)
+    desk = Proposals(tmp_path, wall_ms)
+    number = desk.add(
+        "profiles", "own.toml", base_of(tmp_path, "own.toml"), WIDER,
+        reason="r", person="anna", changes=[], preview={},
+    )  # fmt: skip
+    assert not own.look(LOOK_EVERY_S), "not yet"
+    assert own.waits == ""
+    assert desk.decide(number, "boun", agree=True).state == "applied"
+    assert own.look(2 * LOOK_EVERY_S)
+    assert in_force["red-cells@own"].on_delay.total_seconds() == 900
+    put(tmp_path, WIDER.replace("[900", "[901").replace("version = 2", "version = 3"))
+    assert not own.look(3 * LOOK_EVERY_S), "agreed to was another text"
+    assert "two people" in own.waits
