@@ -10,9 +10,11 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from argon2 import PasswordHasher
+from console_addresses import address
 from console_seed import NOW_MS, Seed, Story, registry
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
@@ -20,8 +22,11 @@ from rig.programs import need
 from signed import sign
 
 from coldchain.records.accounts import Accounts
+from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.deeds import Deeds
 from coldchain.records.registry import Person
+from coldchain.records.sql import open_writer, transaction
+from coldchain.wiring.answer_links import AnswerLinks
 from coldchain.wiring.blood import console_tools
 from coldchain.wiring.child import free_port
 from coldchain.wiring.device_tools import device_tools
@@ -45,13 +50,21 @@ class Served:
         plain = registry(appliances)
         first = plain.appliances[0].model_copy(update={"model": "MB 1"})
         person = Person(id="keo", name="Dr Keo", phone="+8562055501003")
+        fixer = Person(id="fix", name="Khamla, Cooling Works", phone="+8562055501004", role="contractor")
+        readers = [
+            Person(id=f"reader-{c}", name=name, phone=f"+856205550200{i}", language=c)
+            for i, (c, name) in enumerate(LANGUAGES.items())
+        ]
         reg = plain.model_copy(
-            update={"appliances": (first, *plain.appliances[1:]), "people": (*plain.people, person)}
+            update={
+                "appliances": (first, *plain.appliances[1:]),
+                "people": (*plain.people, person, fixer, *readers),
+            }
         )
         warm, quiet, dark = (reg.appliances[i].id for i in (0, 1, 3))
         story = Story(warm={warm: 70}, silent={quiet: 47}, dark={dark}, never={reg.appliances[5].id})
         self.seed = seed = Seed(folder, reg, story)
-        seed.history(hours)
+        seed.history(hours, batch_rows=4_000)  # some come late
         self.alarm = seed.alarm(warm, minutes=50, peak=8_000)
         seed.alarm(reg.appliances[4].id, state="acknowledged", severity="warning", minutes=30)
         seed.alarm(reg.appliances[6].id, state="returned", minutes=90)
@@ -60,6 +73,7 @@ class Served:
         seed.stranger("board-7", 2, 40, NOW_MS)
         seed.beats()
         history_of(seed, warm)
+        asked_by_mail(seed, self.alarm, warm)
         accounts = Accounts(seed.settings.desk_db, lambda: NOW_MS, hasher=quick)
         self.words = {}
         for code in LANGUAGES:
@@ -72,17 +86,47 @@ class Served:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
-        self.order = self.ask("/work-order", alarm="1")
+        try:
+            self.order = self.ask("/work-order", alarm="1")
+            number = self.order.rpartition("/")[2]
+            self.passed = self.ask("/device-link", number=number, days="3", person="fix")
+            self.went = self.trip(warm)
+        except BaseException:
+            self.close()  # its thread would keep the interpreter
+            raise
+
+    def trip(self, source: str) -> str:
+        """Blood that left a refrigerator an hour ago, with one bag; its address."""
+        target = self.seed.registry.appliances[2].id
+        where = self.ask("/trips", source=source, target=target, at="2023-11-15T04:13", note="to Savannakhet")
+        self.ask(f"{where}/bags", donations="A9999 26 123456 T")
+        return where
+
+    def address(self, template: str, language: str) -> str:
+        """As `console_addresses` fills it in, with this record's secrets and its trip."""
+        if template.startswith("/answer/"):
+            code = f"10000{list(LANGUAGES).index(language)}"
+            settings = self.seed.settings
+            told = settings.model_copy(
+                update={"console": settings.console.model_copy(update={"address": "-"})}
+            )
+            return (AnswerLinks(told, lambda: NOW_MS).url(code) or "").removeprefix("-")
+        known = template.replace("/pass/{secret}", self.passed).replace("/trip/{trip}", self.went)
+        return address(known)
+
+    def client(self) -> httpx.Client:
+        """Of the admin who reads English."""
+        cookies, headers = {COOKIE: self.words["en"]}, {"origin": self.url}
+        return httpx.Client(base_url=self.url, cookies=cookies, headers=headers, timeout=60)
 
     def ask(self, path: str, **fields: str) -> str:
         """A form of an admin; where it leads."""
-        cookies = {COOKIE: self.words["en"]}
-        with httpx.Client(
-            base_url=self.url, cookies=cookies, headers={"origin": self.url}, timeout=60
-        ) as client:
+        with self.client() as client:
             page = client.get("/account").text
             form = re.findall(r'name="form" value="([^"]+)"', page)[0]
-            answer = client.post(path, data={"form": form, "command": "c" * 32, **fields})
+            answer = client.post(path, data={"form": form, "command": uuid4().hex, **fields})
+            if found := re.search(r"/pass/[\w-]{43}", answer.text):
+                return found[0]
             assert answer.status_code == 303, answer.text
             return answer.headers["location"]
 
@@ -128,6 +172,25 @@ def history_of(seed: Seed, appliance: str) -> None:
     paper = {"title": "Hinge", "sha256": "0" * 64, "media": "application/pdf", "size": 1}
     deeds.enter("k6", appliance, "paper", paper, person=who)
     deeds.raise_("o1", appliance, "Door", person=who, contractor=who, alarm=1)
+
+
+def asked_by_mail(seed: Seed, alarm: str, appliance: str) -> None:
+    """One code for a reader of each language, and a temperature that somebody read."""
+    db = open_writer(seed.settings.alarms_db, ALARMS_MIGRATIONS)
+    with transaction(db):
+        for number, language in enumerate(LANGUAGES):
+            person, code = f"reader-{language}", f"10000{number}"
+            db.execute("INSERT INTO code VALUES (?, ?, ?, ?, NULL)", (code, person, alarm, NOW_MS))
+            db.execute(
+                "INSERT INTO notice (alarm, about, step, person, channel, attempt, address, text, site,"
+                " created_ms, due_ms, state) VALUES (?, 'raised', 1, ?, 'email', 1, '', ?, '', ?, ?, 'sent')",
+                (alarm, person, f"{appliance} 9.1 °C > 6.0 °C. OK {code}", NOW_MS, NOW_MS),
+            )
+        row = (appliance, NOW_MS - 600_000, 4_200, seed.registry.people[0].id, "console", NOW_MS)
+        db.execute(
+            "INSERT INTO by_hand (appliance, at_ms, value, person, how, written_ms) VALUES (?,?,?,?,?,?)", row
+        )
+    db.close()
 
 
 @contextmanager
