@@ -52,7 +52,9 @@ class Served:
         person = Person(id="keo", name="Dr Keo", phone="+8562055501003")
         fixer = Person(id="fix", name="Khamla, Cooling Works", phone="+8562055501004", role="contractor")
         readers = [
-            Person(id=f"reader-{c}", name=name, phone=f"+856205550200{i}", language=c)
+            Person.model_validate(
+                {"id": f"reader-{c}", "name": name, "phone": f"+856205550200{i}", "language": c}
+            )
             for i, (c, name) in enumerate(LANGUAGES.items())
         ]
         reg = plain.model_copy(
