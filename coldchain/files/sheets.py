@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from coldchain.kernel.cells import harmless
 from coldchain.kernel.instants import rfc3339
 
 SHEET_ROWS = 1_000_000
 """A sheet of an XLSX file holds 1,048,576 rows; a longer table goes on in the next one."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,6 @@ def _text(cell: Cell) -> str:
     )
 
 
-def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula; numbers and telephones stay as they are.
-
-    >>> harmless("=1+1"), harmless("+8562055501002"), harmless("-3.5"), harmless("door open")
-    ("'=1+1", '+8562055501002', '-3.5', 'door open')
-    """
-    if text.startswith(FORMULA) and not text[1:].replace(".", "", 1).isdecimal():
-        return f"'{text}"
-    return text
-
-
 def write_xlsx(table: Table, out: Path, zone: str) -> int:
     """The table as an XLSX file; returns its rows. Instants are dates by that zone's clock."""
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -115,8 +104,9 @@ def _sheet(book, table: Table, number: int, bold, zone: str):  # type: ignore[no
 
 
 TIMES = frozenset(
-    {"time", "since", "raised", "returned", "acknowledged", "started", "ended", "made", "finished"}
-)
+    ("time", "since", "raised", "returned", "acknowledged", "started", "ended", "made", "finished", "from",
+     "until", "expires", "warranty until", "due", "done", "found", "decided", "written")
+)  # fmt: skip
 
 
 def _put(sheet, row: int, column: int, cell: Cell, clock: ZoneInfo, date) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001

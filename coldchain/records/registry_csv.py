@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from coldchain.kernel.cells import harmless, plain
 from coldchain.kernel.errors import BadData
 from coldchain.records.registry import (
     Appliance,
@@ -80,7 +81,7 @@ def template(table: str, registry: Registry) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for part in getattr(registry, table):
-        writer.writerow([_cell(part, column, 2**62) for column in columns])
+        writer.writerow([harmless(_cell(part, column, 2**62)) for column in columns])
     return out.getvalue()
 
 
@@ -134,7 +135,7 @@ def _read(table: str, text: str) -> list[tuple[int, dict[str, str]]]:
         raise BadData(f"{told}; the columns of {table} are {', '.join(columns)}")
     if len(found) > ROWS_MAX:
         raise BadData(f"{len(found)} rows; at most {ROWS_MAX} at once")
-    return [(n, dict(zip(head, (c.strip() for c in row), strict=False))) for n, row in found[1:]]
+    return [(n, dict(zip(head, (plain(c.strip()) for c in row), strict=False))) for n, row in found[1:]]
 
 
 def _row(

@@ -191,7 +191,7 @@ def _now(routes: APIRouter, console: Console) -> None:
             next=following,
             as_of=rfc3339(look.fleet.now_ms),
             counts={state.value: n for state, n in look.fleet.counts.items()},
-            appliances=[_appliance_out(row) for row in rows],
+            appliances=[appliance_out(row) for row in rows],
             troubles=[str(text) for text in look.troubles],
         )
 
@@ -330,7 +330,7 @@ def _find(console: Console, appliance_id: str, sensor_id: str | None) -> tuple[A
     return appliance, sensor
 
 
-def _appliance_out(row: Row) -> ApplianceOut:
+def appliance_out(row: Row) -> ApplianceOut:
     return ApplianceOut(
         id=row.id, name=row.name, kind=row.kind, site=row.site, province=row.province, state=row.state.value,
         reason=str(row.reason), celsius=celsius_of(row.value),

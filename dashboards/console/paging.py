@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of lists. The cursor says what was told last: of a list that is newest first its instant and id, of one
-by name its name. Nothing is told twice or missed while entries come and go, also when that one is gone itself.
+"""Pages of lists. The cursor says what was told last: of a list that is newest first its instant and id, of
+one by name its name. Nothing is told twice or missed while entries come and go, also when that one is gone.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from coldchain.files import sheets
-from coldchain.files.sheets import At, Table, csv_pieces, harmless, write_xlsx
+from coldchain.files.sheets import At, Table, csv_pieces, write_xlsx
+from coldchain.kernel.cells import harmless, plain
 
 AT_MS = 1_772_323_200_000
 ROW = ("ຕູ້ເລືອດ", At(AT_MS), -3.5, 7, True, None, '=HYPERLINK("http://x")')
@@ -47,7 +48,15 @@ def test_csv_reads_back() -> None:
     assert row == ["ຕູ້ເລືອດ", "2026-03-01T00:00:00Z", "-3.5", "7", "true", "", f"'{ROW[-1]}"]
 
 
-@given(st.text())
+TEXT = st.text() | st.text("'=+-@1a.\t＝", max_size=5)
+
+
+@given(TEXT)
+def test_text_comes_back_as_it_was(text: str) -> None:
+    assert plain(harmless(text)) == text
+
+
+@given(TEXT)
 def test_no_text_is_a_formula(text: str) -> None:
     told = harmless(text)
     assert told in (text, f"'{text}")

@@ -35,14 +35,22 @@ def router(room: Room) -> APIRouter:
     @routes.post("/by-hand/{number}")
     async def withdraw(request: Request, number: int) -> Response:
         form = await read_form(request)
-        site = await asyncio.to_thread(site_of, room, form.get("appliance", ""))
-        await asyncio.to_thread(_of_appliance, room, number, form.get("appliance", ""))
-        body = {"number": str(number), "by": "console"}
-        person = room.who(form)
-        await asyncio.to_thread(room.console.records.ask, command_id(form), "withdraw", person, None, body)
+        appliance = form.get("appliance", "")
+        site = await asyncio.to_thread(
+            take_back, room, appliance, number, form, "console", command_id(form)
+        )
         return RedirectResponse(f"{_back(form, site)}#by-hand", 303)
 
     return routes
+
+
+def take_back(room: Room, appliance_id: str, number: int, said: dict[str, str], how: str, id_: str) -> str:
+    """Ask alerts to leave that reading out; the appliance's site."""
+    site = site_of(room, appliance_id)
+    _of_appliance(room, number, appliance_id)
+    body = {"number": str(number), "by": how}
+    room.console.records.ask(id_, "withdraw", room.who(said), None, body)
+    return site
 
 
 def _of_appliance(room: Room, number: int, appliance_id: str) -> None:

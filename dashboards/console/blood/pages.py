@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -22,12 +23,15 @@ from dashboards.console.words import language
 
 MONTHS = 12
 PDF = "application/pdf"
+PDFS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "PDF/A.", "content": {PDF: {"schema": {"type": "string", "format": "binary"}}}}
+}
 _MONTH, _DAY = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])"), re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]")
 
 
 def router(room: Room) -> APIRouter:
     """For people's browsers."""
-    routes = APIRouter(include_in_schema=False)
+    routes, papers = APIRouter(include_in_schema=False), Papers(room)
 
     @routes.get("/nation")
     async def page(request: Request, days: int = 30) -> Response:
@@ -35,36 +39,60 @@ def router(room: Room) -> APIRouter:
         span_days = days if days in SPANS_DAYS else 30
         return await asyncio.to_thread(_page, room, request, look, span_days)
 
-    @routes.get("/site/{site_id}/day.pdf")
-    def day(site_id: str, day: str) -> Response:
-        if room.console.records.registry().site_by_id.get(site_id) is None:
+    routes.get("/site/{site_id}/day.pdf")(papers.day)
+    routes.get("/nation/review.pdf")(papers.review)
+    routes.get("/alarm/{number}/bags.pdf")(papers.bags)
+    routes.get("/trip/{trip}/sheet.pdf")(papers.trip)
+
+    return routes
+
+
+class Papers:
+    """Reports on paper, at addresses for people and for programs; each in the language of whoever asks."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def day(self, site_id: str, day: str) -> Response:
+        """A day as 2026-10-03."""
+        registry = self._room.console.records.registry()
+        if registry.site_by_id.get(site_id) is None:
             raise Problem(404, "unknown-site", site_id)
-        check_site(site_id, room.console.records.registry())
+        check_site(site_id, registry)
         if not _DAY.fullmatch(day):
             raise Problem(400, "bad-request", "day is written as 2026-10-03")
-        return paper(room, "day", {"site": site_id, "day": day}, f"day-{site_id}-{day}")
+        return paper(self._room, "day", {"site": site_id, "day": day}, f"day-{site_id}-{day}")
 
-    @routes.get("/nation/review.pdf")
-    def review(month: str, as_of: str = "", site: str = "") -> Response:
+    def review(self, month: str, as_of: str = "", site: str = "") -> Response:
+        """A month as 2026-10, as known at an instant; of a site, or of all."""
         if not _MONTH.fullmatch(month):
             raise Problem(400, "bad-request", "month is written as 2026-10")
         if site:
-            check_site(site, room.console.records.registry())
+            check_site(site, self._room.console.records.registry())
         elif scoped():
             raise Problem(403, "not-your-site")
         of = {"month": month} | ({"site": site} if site else {})
-        return paper(room, "month", of, f"review-{site or 'all'}-{month}", as_of)
+        return paper(self._room, "month", of, f"review-{site or 'all'}-{month}", as_of)
 
-    @routes.get("/alarm/{number}/bags.pdf")
-    def bags(number: int, rule: str = "", as_of: str = "") -> Response:
-        room.of_alarm(number)
-        return paper(room, "bags", {"alarm": str(number), "rule": rule}, f"bags-{number}", as_of)
+    def bags(self, number: int, rule: str = "", as_of: str = "") -> Response:
+        """The bags of an alarm, by a rule, as known at an instant."""
+        self._room.of_alarm(number)
+        return paper(self._room, "bags", {"alarm": str(number), "rule": rule}, f"bags-{number}", as_of)
 
-    @routes.get("/trip/{trip}/sheet.pdf")
-    def trip_sheet(trip: str, as_of: str = "") -> Response:
-        room.trip(trip)
-        return paper(room, "trip", {"trip": trip}, f"trip-{trip}", as_of)
+    def trip(self, trip: str, as_of: str = "") -> Response:
+        """A trip, as known at an instant."""
+        self._room.trip(trip)
+        return paper(self._room, "trip", {"trip": trip}, f"trip-{trip}", as_of)
 
+
+def programs(room: Room) -> APIRouter:
+    """The same for programs."""
+    routes = APIRouter(prefix="/api/v1", tags=["reports"], default_response_class=Response)
+    papers = Papers(room)
+    routes.get("/sites/{site_id}/day.pdf", responses=PDFS, summary="A site's day sheet")(papers.day)
+    routes.get("/nation/review.pdf", responses=PDFS, summary="A month's review")(papers.review)
+    routes.get("/alarms/{number}/bags.pdf", responses=PDFS, summary="An alarm's bag sheet")(papers.bags)
+    routes.get("/trips/{trip}/sheet.pdf", responses=PDFS, summary="A trip's sheet")(papers.trip)
     return routes
 
 

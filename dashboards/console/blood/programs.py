@@ -26,6 +26,7 @@ from dashboards.console.blood.shapes import (
     HandIn,
     HandOut,
     HandsOut,
+    In,
     NationOut,
     OneTripOut,
     PlaceOut,
@@ -194,6 +195,12 @@ def _by_hand(routes: APIRouter, room: Room) -> None:
     @routes.post("/appliances/{appliance_id}/by-hand", status_code=202)
     def note(appliance_id: str, said: HandIn, key: Key) -> TakenOut:
         by_hand.take(room, appliance_id, said.said() | {"celsius": f"{said.celsius:.3f}"}, "api", key)
+        return TakenOut(id=key)
+
+    @routes.post("/appliances/{appliance_id}/by-hand/{number}/withdraw", status_code=202)
+    def withdraw(appliance_id: str, number: int, said: In, key: Key) -> TakenOut:
+        """A reading that was none. What was written stays in the audit."""
+        by_hand.take_back(room, appliance_id, number, said.said(), "api", key)
         return TakenOut(id=key)
 
 

@@ -23,5 +23,5 @@ def make_room(console: Console, signing: Signing) -> Room:
 def blood_pages(room: Room) -> list[APIRouter]:
     return [
         findings.router(room), bags.router(room), trips.router(room), by_hand.router(room),
-        pages.router(room), programs.router(room),
+        pages.router(room), pages.programs(room), programs.router(room),
     ]  # fmt: skip

@@ -79,12 +79,7 @@ def _lists(routes: APIRouter, console: Console, bench: Bench) -> None:
 
     @routes.get("/paper/{sha256}")
     def paper(sha256: str) -> Response:
-        found = bench.devices.paper(sha256)
-        if not found:
-            raise Problem(404, "unknown-page")
-        mine = next((one for one in found if bench.may_see(one.serial)), found[0])
-        bench.device(mine.serial)
-        return paper_answer(console, sha256, mine.said.media, mine.said.title)
+        return paper_of(console, bench, sha256)
 
 
 def _one(routes: APIRouter, console: Console, bench: Bench) -> None:
@@ -113,6 +108,16 @@ def _one(routes: APIRouter, console: Console, bench: Bench) -> None:
     async def packet(serial: str) -> Response:
         known = await asyncio.to_thread(bench.device, serial)
         return await asyncio.to_thread(packet_answer, bench, known.serial)
+
+
+def paper_of(console: Console, bench: Bench, sha256: str) -> Response:
+    """A document of a device that whoever asks may see. Problem when there is none."""
+    found = bench.devices.paper(sha256)
+    if not found:
+        raise Problem(404, "unknown-page")
+    mine = next((one for one in found if bench.may_see(one.serial)), found[0])
+    bench.device(mine.serial)
+    return paper_answer(console, sha256, mine.said.media, mine.said.title)
 
 
 def mine(bench: Bench) -> list[WorkOrder]:

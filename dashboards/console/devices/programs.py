@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from coldchain.kernel.instants import rfc3339
@@ -15,7 +15,7 @@ from dashboards.console.accounts.forms import bounded
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.console import Console
 from dashboards.console.devices.asking import NOTES, actor, enter, raise_order, step_order
-from dashboards.console.devices.forms import AROUND, add_paper, make_link, revoke_link
+from dashboards.console.devices.forms import AROUND, add_paper
 from dashboards.console.devices.known import Bench, Known, Line
 from dashboards.console.once import Key
 from dashboards.console.problems import Problem
@@ -169,21 +169,6 @@ class StepIn(In):
     note: Text = ""
 
 
-class LinkIn(In):
-    """With a work order's number it may be started and finished by the link."""
-
-    serial: Annotated[str, Field(max_length=96)] = ""
-    number: Annotated[int, Field(ge=1, lt=2**53)] | None = None
-    days: Annotated[int, Field(ge=1, le=30)] = 7
-
-
-class LinkOut(BaseModel):
-    """`path`: told once; whoever has it may read."""
-
-    path: str
-    until: str
-
-
 class MadeOut(BaseModel):
     id: int
 
@@ -198,7 +183,6 @@ def router(console: Console, bench: Bench) -> APIRouter:
     routes = APIRouter(prefix="/api/v1")
     _devices(routes, console, bench)
     _orders(routes, bench)
-    _links(routes, console, bench)
     return routes
 
 
@@ -309,20 +293,6 @@ def _orders(routes: APIRouter, bench: Bench) -> None:
             fields = {name: value for name, value in said.model_dump().items() if value}
             step_order(bench, key, order, verb, fields, actor(bench, said.person))
         return order_out(bench.order(number))
-
-
-def _links(routes: APIRouter, console: Console, bench: Bench) -> None:
-    @routes.post("/device-links", status_code=201)
-    def make(said: Annotated[LinkIn, Body()], _key: Key) -> LinkOut:
-        """The secret is told once, and again only to the same key by the same token."""
-        fields = {"serial": said.serial, "number": str(said.number or ""), "days": str(said.days)}
-        _, secret, until_ms = make_link(bench, console, fields | {"name": said.person})
-        return LinkOut(path=f"/pass/{secret}", until=rfc3339(until_ms))
-
-    @routes.post("/device-links/{id_}/revoke", status_code=204)
-    def revoke(id_: int, _key: Key) -> None:
-        """Withdrawn twice is withdrawn."""
-        revoke_link(bench, console, id_)
 
 
 def line_out(line: Line) -> DeviceOut:

@@ -78,9 +78,7 @@ def router(office: Office) -> APIRouter:
 
     @routes.get("/admin/backup/{name}.tar")
     def take(name: str) -> StreamingResponse:
-        folder = folder_of(office, name)
-        headers = {"content-disposition": f'attachment; filename="coldchain-{name}.tar"'}
-        return StreamingResponse(tar_of(folder), media_type="application/x-tar", headers=headers)
+        return tar_answer(office, name)
 
     return routes
 
@@ -146,6 +144,12 @@ def make_backup(office: Office) -> str:
     except ColdChainError as bad:
         raise Problem(503, "backup-failed", str(bad)) from bad
     return name
+
+
+def tar_answer(office: Office, name: str) -> StreamingResponse:
+    """A backup to be taken away. Problem when no backup has that name."""
+    headers = {"content-disposition": f'attachment; filename="coldchain-{name}.tar"'}
+    return StreamingResponse(tar_of(folder_of(office, name)), media_type="application/x-tar", headers=headers)
 
 
 def tar_of(folder: Path) -> Iterator[bytes]:

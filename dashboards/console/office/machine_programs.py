@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from coldchain.kernel.errors import ColdChainError
@@ -14,7 +15,7 @@ from coldchain.kernel.instants import rfc3339
 from coldchain.kernel.words import Quantity
 from coldchain.records.registry import Appliance, Person
 from dashboards.console.api import GatewayOut
-from dashboards.console.office.machine import Kept, folder_of, kept, make_backup
+from dashboards.console.office.machine import Kept, channel_lines, folder_of, kept, make_backup, tar_answer
 from dashboards.console.office.people import put_gateway, put_person, set_pin
 from dashboards.console.office.programs import Asked, DoneOut, Word
 from dashboards.console.office.register import adopt_channel, assign_profile
@@ -140,6 +141,19 @@ class GatewayIn(Asked):
     phone: Number | None = None
 
 
+class ChannelOut(BaseModel):
+    """by: a device, a provider or a server, as the settings name it; no secret is told."""
+
+    channel: By
+    by: str
+
+
+class ChannelsOut(BaseModel):
+    """How people can be told; whether it works, /test-messages tries and tells."""
+
+    channels: list[ChannelOut]
+
+
 class BackupOut(BaseModel):
     """bytes: of its files."""
 
@@ -170,6 +184,7 @@ def programs(office: Office) -> APIRouter:
     _profiles(routes, office)
     _discovery(routes, office)
     _gateways(routes, office)
+    _channels(routes, office)
     _backups(routes, office)
     return routes
 
@@ -274,7 +289,26 @@ def _gateways(routes: APIRouter, office: Office) -> None:
         return DoneOut(done=True)
 
 
+def _channels(routes: APIRouter, office: Office) -> None:
+    @routes.get("/channels")
+    def channels() -> ChannelsOut:
+        found = channel_lines(office)
+        return ChannelsOut(channels=[ChannelOut(channel=name, by=by) for name, by in found])  # type: ignore[arg-type]
+
+
+TAR: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Its files as one tar.",
+        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
 def _backups(routes: APIRouter, office: Office) -> None:
+    @routes.get("/backups/{name}.tar", response_class=StreamingResponse, responses=TAR)
+    def take(name: Annotated[str, Path(max_length=40)]) -> StreamingResponse:
+        return tar_answer(office, name)
+
     @routes.get("/backups")
     def backups() -> BackupsOut:
         return BackupsOut(backups=[backup_out(one) for one in kept(office)])

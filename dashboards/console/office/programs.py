@@ -70,6 +70,16 @@ class UndoIn(Asked):
     from_: Annotated[str, Field(alias="from", max_length=40)]
 
 
+class CalendarIn(Asked):
+    rota: Word
+
+
+class CalendarOut(BaseModel):
+    """path: of this console; whoever has it may read the rota's shifts. Told once; the one before ends."""
+
+    path: str
+
+
 class DoneOut(BaseModel):
     done: bool
 
@@ -159,6 +169,12 @@ def _duty(routes: APIRouter, office: Office) -> None:
     def undo(said: UndoIn, _key: Key) -> DoneOut:
         undo_override(office, {"rota": said.rota, "override": f"{said.person}@{_ms(said.from_)}"})
         return DoneOut(done=True)
+
+    @routes.post("/oncall/calendars", status_code=201)
+    def calendar(said: CalendarIn, _key: Key) -> CalendarOut:
+        """A new secret address of a rota's calendar."""
+        rota = find_rota(office.console.records.registry(), said.rota)
+        return CalendarOut(path=office.tools.calendar(rota.id))
 
 
 def _tests(routes: APIRouter, office: Office) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from dashboards.console.office import (
+    audit_programs,
     duty,
+    export_programs,
     exports,
     machine,
     machine_programs,
@@ -25,6 +27,7 @@ def office_pages(office: Office) -> list[APIRouter]:
     return [
         duty.router(office),
         trail.router(office),
+        audit_programs.programs(office),
         trail.programs(office),
         register.router(office),
         people.router(office),
@@ -34,4 +37,6 @@ def office_pages(office: Office) -> list[APIRouter]:
         training.router(office),
         programs.programs(office),
         machine_programs.programs(office),
+        export_programs.programs(office),
+        training.programs(office),
     ]

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from coldchain.kernel.errors import BadData
+from coldchain.kernel.instants import rfc3339
 from coldchain.records.alarms import Alarm, AlarmEvent
 from coldchain.records.signatures import SignedReader
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.office.tools import Office
+from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 
 SCENARIOS = ("power-cut", "door-open", "probe-fault", "slow-compressor")
@@ -51,14 +55,80 @@ def router(office: Office) -> APIRouter:
     @routes.post("/training/reply")
     async def reply(request: Request) -> Response:
         form = await read_form(request)
+        await asyncio.to_thread(reply_from, office, form.get("number", ""), form.get("text", ""))
+        return RedirectResponse("/training", 303)
+
+    return routes
+
+
+def reply_from(office: Office, number: str, text: str) -> None:
+    """A phone of the training answers. Problem where there is no training."""
+    phones = office.given.phones if office.given is not None else None
+    if phones is None:
+        raise Problem(404, "unknown-page")
+    try:
+        phones.reply(number, text)
+    except BadData as bad:
+        raise Problem(422, "unsound", str(bad)) from bad
+
+
+class StepOut(BaseModel):
+    """at: when it was done; null: not yet. late: done, later than it should be."""
+
+    step: str
+    at: str | None
+    late: bool
+
+
+class MessageOut(BaseModel):
+    at: str
+    number: str
+    text: str
+
+
+class TrainingOut(BaseModel):
+    """scenario: null: this is no training."""
+
+    scenario: str | None
+    steps: list[StepOut]
+    received: list[MessageOut]
+
+
+class ReplyIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    number: Annotated[str, Field(max_length=20)]
+    text: Annotated[str, Field(max_length=500)]
+
+
+class RepliedOut(BaseModel):
+    done: bool
+
+
+def programs(office: Office) -> APIRouter:
+    """What programs ask for."""
+    routes = APIRouter(prefix="/api/v1/training", tags=["training"])
+
+    @routes.get("", summary="What the trainee has done, and what came to the phones")
+    def training() -> TrainingOut:
         phones = office.given.phones if office.given is not None else None
         if phones is None:
-            raise Problem(404, "unknown-page")
-        try:
-            await asyncio.to_thread(phones.reply, form.get("number", ""), form.get("text", ""))
-        except BadData as bad:
-            raise Problem(422, "unsound", str(bad)) from bad
-        return RedirectResponse("/training", 303)
+            return TrainingOut(scenario=None, steps=[], received=[])
+        return TrainingOut(
+            scenario=office.console.settings.training,
+            steps=[
+                StepOut(step=s.key, at=None if s.at_ms is None else rfc3339(s.at_ms), late=s.late)
+                for s in steps(office)
+            ],
+            received=[
+                MessageOut(at=rfc3339(at_ms), number=number, text=text)
+                for at_ms, number, text in phones.received()
+            ],
+        )
+
+    @routes.post("/replies", summary="A reply from a phone of the training")
+    def reply(said: ReplyIn, _key: Key) -> RepliedOut:
+        reply_from(office, said.number, said.text)
+        return RepliedOut(done=True)
 
     return routes
 
