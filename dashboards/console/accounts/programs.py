@@ -68,7 +68,7 @@ class AccountIn(In):
     language: Language = "en"
 
 
-class GivenOut(BaseModel):
+class FirstPasswordOut(BaseModel):
     """password: told once, and again only to the same key by the same token."""
 
     name: str
@@ -142,9 +142,9 @@ def _own(routes: APIRouter, accounts: Open) -> None:
 
 
 def _all(routes: APIRouter, everybody: Everybody, accounts: Open) -> None:
-    def sound(deed: Callable[[], str], name: str) -> GivenOut:
+    def sound(deed: Callable[[], str], name: str) -> FirstPasswordOut:
         try:
-            return GivenOut(name=name, password=deed())
+            return FirstPasswordOut(name=name, password=deed())
         except BadData as bad:
             raise Problem(422, "unsound", str(bad)) from bad
 
@@ -154,12 +154,12 @@ def _all(routes: APIRouter, everybody: Everybody, accounts: Open) -> None:
         return AccountsOut(accounts=[account_out(one) for one in found], next=following)
 
     @routes.post("/accounts", status_code=201, summary="A new account, and its first password")
-    def add(said: AccountIn, _key: Key) -> GivenOut:
+    def add(said: AccountIn, _key: Key) -> FirstPasswordOut:
         form = said.model_dump(exclude={"sites"}) | {"sites": ",".join(said.sites)}
         return sound(lambda: everybody.add(form), said.name.strip())
 
     @routes.post("/accounts/{name}/reset", summary="Another password for somebody")
-    def reset(name: str, _key: Key) -> GivenOut:
+    def reset(name: str, _key: Key) -> FirstPasswordOut:
         """To be changed at the first use; browsers and tokens of the account end."""
         return sound(lambda: everybody.reset({"name": name}), name)
 

@@ -72,7 +72,7 @@ def reply_from(office: Office, number: str, text: str) -> None:
         raise Problem(422, "unsound", str(bad)) from bad
 
 
-class StepOut(BaseModel):
+class TrainingStepOut(BaseModel):
     """at: when it was done; null: not yet. late: done, later than it should be."""
 
     step: str
@@ -90,7 +90,7 @@ class TrainingOut(BaseModel):
     """scenario: null: this is no training."""
 
     scenario: str | None
-    steps: list[StepOut]
+    steps: list[TrainingStepOut]
     received: list[MessageOut]
 
 
@@ -116,7 +116,7 @@ def programs(office: Office) -> APIRouter:
         return TrainingOut(
             scenario=office.console.settings.training,
             steps=[
-                StepOut(step=s.key, at=None if s.at_ms is None else rfc3339(s.at_ms), late=s.late)
+                TrainingStepOut(step=s.key, at=None if s.at_ms is None else rfc3339(s.at_ms), late=s.late)
                 for s in steps(office)
             ],
             received=[
