@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 ALARM_WORDS: dict[str, str] = {
+    "alarms.ack_all": "Acknowledge all {n}",
+    "alarms.each": "Each by itself",
     "event.raised": "raised",
     "event.joined": "another sensor shows it too",
     "event.raised_again": "raised again",

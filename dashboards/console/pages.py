@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from hashlib import sha256
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,6 +16,7 @@ from coldchain.records.registry import Appliance
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site, visitor
 from dashboards.console.accounts.sight import audience, scoped, seen
+from dashboards.console.alarms.together import MOST, WAITS, together
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
 from dashboards.console.offline import check_late
@@ -145,9 +147,10 @@ def _desk(routes: APIRouter, console: Console) -> None:
         asked = {c.alarm: c for c in reversed(commands) if c.verb == "acknowledge"}
         registry = console.records.registry()
         sees = visitor().sees
+        theirs = [a for a in open_ if sees(a.site, registry)]
         return console.render(
             request, "alarms.html",
-            open=[a for a in open_ if sees(a.site, registry)],
+            open=theirs, together=together(theirs, asked),
             closed=[a for a in closed if sees(a.site, registry)],
             asked=asked, appliances=registry.appliance_by_id, sites=registry.site_by_id,
             new_id=lambda: uuid.uuid4().hex,
@@ -166,6 +169,16 @@ def _desk(routes: APIRouter, console: Console) -> None:
         if not 1 <= len(name) <= 60 or not name.isprintable():
             raise Problem(422, "name-missing")
         await asyncio.to_thread(_acknowledge, console, alarm, command, name)
+        return RedirectResponse("/alarms", 303)
+
+    @routes.post("/acknowledge-together")
+    async def acknowledge_together(request: Request) -> Response:
+        form = await read_form(request)
+        who = visitor().account
+        name = who.person if who is not None else form.get("name", "").strip()
+        if not 1 <= len(name) <= 60 or not name.isprintable():
+            raise Problem(422, "name-missing")
+        await asyncio.to_thread(_acknowledge_together, console, form, name)
         return RedirectResponse("/alarms", 303)
 
     @routes.get("/waiting")
@@ -198,6 +211,24 @@ def _acknowledge(console: Console, alarm: str, command: str, name: str) -> None:
         raise Problem(422, "action-missing")
     known = command if len(command) == 32 and command.isalnum() else uuid.uuid4().hex
     console.records.acknowledge(known, alarm, name)
+
+
+def _acknowledge_together(console: Console, form: dict[str, str], name: str) -> None:
+    """All or none: what has ended since the page was made needs no answer, what is not theirs is refused."""
+    numbers = [int(n) for n in form.get("alarms", "").split()[: MOST + 1] if n.isascii() and n.isdecimal()]
+    if not 1 <= len(numbers) <= MOST:
+        raise Problem(422, "unknown-alarm")
+    open_, _, _ = console.records.alarms()
+    found = [one for one in open_ if one.number in numbers and one.state in WAITS]
+    registry = console.records.registry()
+    for one in found:
+        check_site(one.site, registry)
+        if one.product:
+            raise Problem(422, "action-missing")
+    tap = form.get("command", "")
+    for one in found:
+        known = sha256(f"{tap}/{one.id}".encode()).hexdigest()[:32]
+        console.records.acknowledge(known, one.id, name)
 
 
 def _small(routes: APIRouter, console: Console) -> None:
