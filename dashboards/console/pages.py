@@ -17,6 +17,7 @@ from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site, visitor
 from dashboards.console.accounts.sight import audience, scoped, seen
 from dashboards.console.alarms.together import MOST, WAITS, together
+from dashboards.console.beats import figures_said
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
 from dashboards.console.offline import check_late
@@ -197,7 +198,7 @@ def _desk(routes: APIRouter, console: Console) -> None:
             console.render, request, "health.html",
             mend=shown(found, look.registry, visitor().sees if scoped() else None),
             look=look, facts=facts(look, now_ms), alive=lambda beat: alive(beat, now_ms),
-            heard=lambda gateway: now_ms - gateway.arrived_ms <= GATEWAY_STALE_MS,
+            heard=lambda gateway: now_ms - gateway.arrived_ms <= GATEWAY_STALE_MS, said=figures_said,
         )  # fmt: skip
 
 
