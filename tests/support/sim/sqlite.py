@@ -112,7 +112,8 @@ class Connection(apsw.Connection):
     def close(self, force: bool = False) -> None:
         if self._owner is not None and self in self._owner.connections and not force:
             self._owner.connections.remove(self)
-        with suppress(apsw.IOError):  # a last reader's checkpoint, who may not write: sqlite3 is silent, too
+        # A last one's checkpoint that may not write, or finds no room: sqlite3 is silent, too.
+        with suppress(apsw.IOError, apsw.FullError):
             super().close(force)
 
 
