@@ -172,13 +172,15 @@ class AlarmsReader:
         sql = "SELECT * FROM upkeep WHERE ended_ms IS NULL OR ended_ms > ? ORDER BY kind, subject, since_ms"
         return self._all(UpkeepRow, sql, (2**62 if after_ms is None else after_ms,))
 
-    def defrosts(self, start_ms: int, end_ms: int, appliance: str | None = None) -> list[DefrostRow]:
+    def defrosts(
+        self, start_ms: int, end_ms: int, appliance: str | None = None, *, taken_back: bool = False
+    ) -> list[DefrostRow]:
         """Those that touch start to before end, in order; of one appliance or of all."""
         sql = (
-            "SELECT * FROM defrost WHERE from_ms < ?2 AND until_ms >= ?1 AND what <> 'none'"
+            "SELECT * FROM defrost WHERE from_ms < ?2 AND until_ms >= ?1 AND (what <> 'none' OR ?4)"
             " AND (?3 IS NULL OR appliance = ?3) ORDER BY from_ms, sensor"
         )
-        return self._all(DefrostRow, sql, (start_ms, end_ms, appliance))
+        return self._all(DefrostRow, sql, (start_ms, end_ms, appliance, taken_back))
 
     def heard(self, start_ms: int, end_ms: int) -> list[tuple[int, str, str, str]]:
         """What telephones sent in that span: (instant, kind: sms or ring, sender, what came of it)."""

@@ -50,7 +50,8 @@ STATE = "state"
 """integer: of ALARM, 2 somebody is called, 1 somebody has it or it is put aside, 0 it wants nobody any more;
 of STATE_15M one of STATES"""
 NUMBER = "number"
-"""integer: the alarm's number, that people reply"""
+"""integer: the alarm's number, that people reply; of a defrost its minutes: 1 of a missing one, 0 of one
+that was taken back"""
 TEXT = "text"
 """string: in English, for a tooltip"""
 ALARM_FIELDS = (STATE, NUMBER, TEXT)
@@ -75,5 +76,5 @@ EVENT = "event"
 UNTIL_MS = "until_ms"
 """integer [ms since epoch]: its end; its beginning where it has none"""
 EVENT_FIELDS = (UNTIL_MS, TEXT, NUMBER)
-EVENT_KINDS = ("alarm", "power", "silence", "maintenance", "drill", "calibration", "assignment")
-"""Doors are readings; `maintenance` is also a work order."""
+EVENT_KINDS = ("alarm", "power", "silence", "maintenance", "drill", "calibration", "assignment", "defrost")
+"""Doors are readings; `maintenance` is also a work order; `defrost` one that has ended, or is missing."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened along a chart's axis, each kind as stretches of time: alarms, open doors, defrosts, absent mains,
-work, calibrations, what was carried. Pure.
+"""What happened along a chart's axis, each kind as stretches of time: alarms, open doors, defrosts, absent
+mains, work, calibrations, what was carried. Pure.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def assigned(appliance: Appliance) -> Iterator[tuple[int, int, str]]:
 def defrost_lane(
     ended: Iterable[DefrostRow], missing: Iterable[UpkeepRow], start_ms: int, end_ms: int
 ) -> Lane:
-    """Those of all probes together: what overlaps is one. Missing ones from when they were due until one came.
+    """Those of all probes together: what overlaps is one. One is missing from when it was due until one came.
 
-    In ranges longer than EXACT_MAX_MS a refrigerator's would be a line: there are those that were too long, and
-    those that were missing.
+    In ranges longer than EXACT_MAX_MS a refrigerator's would be a line: there are those that were too long,
+    and those that were missing.
     """
     told: list[tuple[int, int, str]] = []
     for row in sorted(ended, key=lambda one: (one.from_ms, one.what)):

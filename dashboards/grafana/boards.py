@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from coldchain.kernel.words import Quantity
 from coldchain.records import influx_names as names
 from dashboards.grafana import happenings as hp
 from dashboards.grafana import influxql as ql
+from dashboards.grafana.marks import DEFROST, annotation, beside
 from dashboards.grafana.panels import (
     ALARM,
     BAND,
+    COLUMNS,
     LOW,
     OK,
     SILENT,
@@ -30,25 +31,13 @@ from dashboards.grafana.panels import (
     target,
     timeline,
 )
-from dashboards.grafana.words import CATALOGUES
+from dashboards.grafana.words import Tongue
 
 SCHEMA = 39
 """Grafana 10 and later read it; newer ones upgrade it themselves."""
 KEPT = "${__url_time_range}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tongue:
-    """A language and a time zone; uids of any language but English end in it."""
-
-    language: str = "en"
-    zone: str = "Asia/Vientiane"
-
-    def t(self, key: str) -> str:
-        return CATALOGUES[self.language][key]
-
-    def uid(self, board: str) -> str:
-        return f"coldchain-{board}" + ("" if self.language == "en" else f"-{self.language}")
+OPEN_FOR = "30d"
+"""So far back an alarm may have begun that is open now."""
 
 
 def dashboard(
@@ -130,7 +119,24 @@ def outside_table(tongue: Tongue, *tags: str) -> Json:
     )
     field = "${__value.raw}"
     links = {names.SITE: to_site(tongue, field), names.APPLIANCE: to_appliance(tongue, field)}
-    return table(tongue.t("worst"), ql.table_outside(*tags), columns, sort="outside", links=links)
+    return table(
+        tongue.t("worst"), ql.table_outside(*tags), columns, sort="outside", links=links,
+        description=tongue.t("about.worst"),
+    )  # fmt: skip
+
+
+def open_alarms(tongue: Tongue) -> Json:
+    """Alarms that are not over, however long ago they began."""
+    columns = (
+        (names.NUMBER, tongue.t("col.number"), ""), (names.SITE, tongue.t("var.site"), ""),
+        (names.APPLIANCE, tongue.t("var.appliance"), ""), (names.KIND, tongue.t("col.kind"), ""),
+        (names.TEXT, tongue.t("col.text"), ""),
+    )  # fmt: skip
+    links = {names.APPLIANCE: to_appliance(tongue, "${__value.raw}")}
+    return table(
+        tongue.t("open_alarms"), hp.open_alarms(), columns, sort="Time", links=links, hidden=["newest"],
+        description=tongue.t("about.open"), timeFrom=OPEN_FOR,
+    )  # fmt: skip
 
 
 def states(tongue: Tongue, title: str, by: str, *tags: str) -> Json:
@@ -160,31 +166,6 @@ def alarm_states(tongue: Tongue, title: str, by: str, *tags: str, **values: Any)
     )  # fmt: skip
 
 
-def annotation(tongue: Tongue, word: str, query: str, color: str, *, text: str, end: str = "") -> Json:
-    """Marks on every chart of a board. `text`, `end`: the query's columns."""
-    found = target(query, ref="Anno") | {
-        "fromAnnotations": True, "queryType": "tags", "textColumn": text,
-        "tagsColumn": names.KIND if end else names.SENSOR,
-    }  # fmt: skip
-    return {
-        "name": tongue.t(word), "enable": True, "hide": False, "iconColor": color, "datasource": SOURCE,
-        "target": found | ({"timeEndColumn": end} if end else {}),
-    }  # fmt: skip
-
-
-def beside(tongue: Tongue, *tags: str) -> list[Json]:
-    """Alarms, what was absent, work and words about it, open doors."""
-    kinds = (
-        ("mark.alarm", ("alarm",), ALARM), ("mark.absent", ("power", "silence"), SILENT),
-        ("mark.work", ("maintenance", "calibration", "assignment", "drill"), BAND),
-    )  # fmt: skip
-    found = [
-        annotation(tongue, word, hp.events(some, *tags), color, text=names.TEXT, end=names.UNTIL_MS)
-        for word, some, color in kinds
-    ]
-    return [*found, annotation(tongue, "doors", hp.doors_opened(*tags), "#e69f00", text=names.SENSOR)]
-
-
 def wall(tongue: Tongue) -> Json:
     """The nation on one screen."""
     t = tongue.t
@@ -192,6 +173,10 @@ def wall(tongue: Tongue) -> Json:
     stats = [
         stat(
             t("in_alarm"), hp.how_many_in("alarm"), none=t("none"), bad=ALARM, description=t("about.alarms")
+        ),
+        stat(
+            t("unanswered"), hp.unanswered(), none=t("none"), bad=ALARM, description=t("about.unanswered"),
+            last=OPEN_FOR,
         ),
         stat(t("outside"), ql.how_many(outside), none=t("none"), bad=ALARM, description=t("about.now")),
         stat(t("silent"), ql.how_many(silent), none=t("none"), bad=SILENT, description=t("about.now")),
@@ -201,10 +186,11 @@ def wall(tongue: Tongue) -> Json:
             good_from=-1,
         ),
     ]  # fmt: skip
+    assert len(stats) * 4 == COLUMNS
     rows: list[tuple[int, Sequence[tuple[int, Json]]]] = [
-        (5, [(4, one) if place else (8, one) for place, one in enumerate(stats)]),
-        (11, [(14, alarm_states(tongue, "alarms_by_site", names.SITE)), (10, outside_table(tongue))]),
-        (11, [(24, states(tongue, "by_site", names.SITE))]),
+        (5, [(4, one) for one in stats]),
+        (11, [(14, alarm_states(tongue, "alarms_by_site", names.SITE)), (10, open_alarms(tongue))]),
+        (11, [(14, states(tongue, "by_site", names.SITE)), (10, outside_table(tongue))]),
     ]
     return dashboard(tongue, "wall", rows)
 
@@ -213,9 +199,14 @@ def doors_and_mains(tongue: Tongue, *tags: str) -> list[tuple[int, Json]]:
     t, alias = tongue.t, f"$tag_{names.APPLIANCE}"
     doors = ql.switch(Quantity.DOOR.word, names.MAX, tongue.zone, *tags)
     mains = ql.switch(Quantity.MAINS.word, names.MIN, tongue.zone, *tags)
+    shut, cut = (
+        switch_words((t("closed"), LOW), (t("open"), "#e69f00")),
+        switch_words((t("absent"), ALARM), (t("present"), LOW)),
+    )
+    about = t("about.switch")
     return [
-        (12, timeline(t("doors"), doors, alias, switch_words((t("closed"), LOW), (t("open"), "#e69f00")))),
-        (12, timeline(t("mains"), mains, alias, switch_words((t("absent"), ALARM), (t("present"), LOW)))),
+        (12, timeline(t("doors"), doors, alias, shut, description=about)),
+        (12, timeline(t("mains"), mains, alias, cut, description=about)),
     ]
 
 
@@ -231,7 +222,7 @@ def site(tongue: Tongue) -> Json:
         (9, [(14, chart), (10, outside_table(tongue, tag))]),
         (7, doors_and_mains(tongue, tag)),
     ]
-    return dashboard(tongue, "site", rows, [variable(tongue, tag)], beside(tongue, tag))
+    return dashboard(tongue, "site", rows, [variable(tongue, tag)], beside(tongue, tag, defrosts=False))
 
 
 def appliance(tongue: Tongue) -> Json:
@@ -245,19 +236,27 @@ def appliance(tongue: Tongue) -> Json:
         t("extremes"), ql.extremes(ql.TEMPERATURE, zone, tag, names.SENSOR), "celsius", band=True,
         limits=hp.limits(zone, tag), description=t("about.extremes"),
     )  # fmt: skip
-    outside = bars(t("seconds"), ql.seconds(zone, tag), "$col", "s", colors)
+    outside = bars(t("seconds"), ql.seconds(zone, tag), "$col", "s", colors, description=t("about.seconds"))
     raw = ql.every_reading(ql.TEMPERATURE, zone, tag, names.SENSOR)
     around = (
         ("ambient", Quantity.AMBIENT, "celsius"), ("humidity", Quantity.HUMIDITY, "humidity"),
         ("battery", Quantity.BATTERY, "percent"),
     )  # fmt: skip
+    about = t("about.extremes")
+    beneath = [
+        curves(t(word), ql.extremes(what.word, zone, tag, by=tag), unit, description=about)
+        for word, what, unit in around
+    ]
+    every = curves(
+        t("every"), raw, "celsius", band=True, interval="1m", timeFrom="6h", description=t("about.every")
+    )
     rows: list[tuple[int, Sequence[tuple[int, Json]]]] = [
         (10, [(24, band)]),
         (3, [(24, alarm_states(tongue, "alarms_by_appliance", tag, tag))]),
         (6, [(12, states(tongue, "by_appliance", tag, tag)), (12, outside)]),
         (5, doors_and_mains(tongue, tag)),
-        (8, [(24, curves(t("every"), raw, "celsius", band=True, interval="1m", timeFrom="6h"))]),
-        (7, [(8, curves(t(w), ql.extremes(what.word, zone, tag, by=tag), unit)) for w, what, unit in around]),
+        (8, [(24, every)]),
+        (7, [(8, one) for one in beneath]),
     ]  # fmt: skip
     marks = annotation(tongue, "mark", ql.marks(tag), ALARM, text="outside")
     variables = [
@@ -280,21 +279,36 @@ def device(tongue: Tongue) -> Json:
         t("extremes"), ql.extremes(ql.TEMPERATURE, zone, tag, names.SENSOR), "celsius", band=True,
         limits=hp.limits(zone, tag), description=t("about.extremes"),
     )  # fmt: skip
-    days = bars(t("seconds_by_day"), hp.seconds_by_day(zone, tag), "$col", "s", colors)
-    doors = bars(t("openings"), hp.openings(zone, tag), "$col", "short", [("openings", t("openings"), LOW)])
-    room = curves(t("ambient"), ql.extremes(Quantity.AMBIENT.word, zone, tag, by=tag), "celsius")
+    days = bars(
+        t("seconds_by_day"), hp.seconds_by_day(zone, tag), "$col", "s", colors, description=t("about.seconds")
+    )
+    doors = bars(
+        t("openings"), hp.openings(zone, tag), "$col", "short", [("openings", t("openings"), LOW)],
+        description=t("about.openings"),
+    )  # fmt: skip
+    defrosts = bars(
+        t("defrosts"), hp.defrost_minutes(tag), "$col", "m", [("minutes", t("defrosts"), DEFROST)],
+        description=t("about.defrosts"),
+    )  # fmt: skip
+    room = curves(
+        t("ambient"), ql.extremes(Quantity.AMBIENT.word, zone, tag, by=tag), "celsius",
+        description=t("about.extremes"),
+    )  # fmt: skip
     words = (names.KIND, t("col.kind"), ""), (names.TEXT, t("col.text"), "")
     until = names.UNTIL_MS, t("col.until"), "dateTimeAsIso"
-    happened = table(t("happened"), hp.told(tag), (*words, until), sort="Time", links={})
+    happened = table(
+        t("happened"), hp.told(tag), (*words, until), sort="Time", links={}, description=t("about.happened")
+    )
     changes = table(
         t("alarm_changes"), hp.alarm_changes(tag), ((names.NUMBER, t("col.number"), ""), *words),
-        sort="Time", links={},
+        sort="Time", links={}, description=t("about.changes"),
     )  # fmt: skip
     rows = [
         (3, [(24, alarm_states(tongue, "alarms_by_appliance", tag, tag))]),
         (10, [(24, band)]),
         (9, [(14, happened), (10, changes)]),
-        (7, [(8, days), (8, doors), (8, room)]),
+        (7, [(12, days), (12, defrosts)]),
+        (7, [(12, doors), (12, room)]),
     ]
     variables = [
         variable(tongue, names.SITE, many=True),
@@ -307,10 +321,15 @@ def device(tongue: Tongue) -> Json:
 def system(tongue: Tongue) -> Json:
     """Does data flow, and is it whole?"""
     t, zone = tongue.t, tongue.zone
-    readings = bars(t("readings"), ql.sums(names.COUNT, zone, by=names.SITE), f"$tag_{names.SITE}", "short")
+    alias = f"$tag_{names.SITE}"
+    readings = bars(
+        t("readings"), ql.sums(names.COUNT, zone, by=names.SITE), alias, "short",
+        description=t("about.readings"),
+    )  # fmt: skip
     unknown = bars(
-        t("unknown_by_site"), ql.sums(names.UNKNOWN_S, zone, by=names.SITE), f"$tag_{names.SITE}", "s"
-    )
+        t("unknown_by_site"), ql.sums(names.UNKNOWN_S, zone, by=names.SITE), alias, "s",
+        description=t("about.seconds"),
+    )  # fmt: skip
     failed = table(
         t("failed"), ql.failed(),
         (
@@ -318,6 +337,7 @@ def system(tongue: Tongue) -> Json:
             ("failed", t("col.failed"), "short"),
         ),
         sort="failed", links={names.SITE: to_site(tongue, "${__value.raw}")},
+        description=t("about.failed"),
     )  # fmt: skip
     battery = table(
         t("newest"), ql.newest_battery(),
@@ -326,6 +346,7 @@ def system(tongue: Tongue) -> Json:
             ("lowest", t("col.lowest"), "percent"),
         ),
         sort="lowest", links={names.APPLIANCE: to_appliance(tongue, "${__value.raw}")},
+        description=t("about.newest"),
     )  # fmt: skip
     return dashboard(
         tongue, "system", [(9, [(12, readings), (12, unknown)]), (9, [(12, failed), (12, battery)])]

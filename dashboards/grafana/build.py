@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dashboards.grafana.boards import BOARDS, Tongue
+from dashboards.grafana.boards import BOARDS
 from dashboards.grafana.panels import SOURCE, Json
-from dashboards.grafana.words import CATALOGUES
+from dashboards.grafana.words import CATALOGUES, Tongue
 
 
 def built(zone: str = "Asia/Vientiane", source: str = "") -> dict[str, Json]:

@@ -11,6 +11,8 @@ from coldchain.kernel.words import Quantity
 from coldchain.records import influx_names as names
 from dashboards.grafana.influxql import TEMPERATURE, of, picked, q, zone_clause
 
+CALLED = 2
+"""State of an alarm for which somebody is called: see `names.STATE`."""
 UNWRITTEN = names.STATES["silent"]
 """A window in which nobody wrote a state is silent: whoever writes it is down."""
 
@@ -52,6 +54,27 @@ def events(kinds: tuple[str, ...], *tags: str) -> str:
     )
 
 
+def defrosts(*tags: str) -> str:
+    """For annotations: those that ended, and those that did not come when they were due."""
+    return (
+        f"SELECT {q(names.TEXT)}, {q(names.UNTIL_MS)}, {q(names.KIND)} FROM {q(names.EVENT)} "
+        f"WHERE {_defrost()}{picked(*tags)} AND $timeFilter"
+    )
+
+
+def _defrost() -> str:
+    """One that was taken back has no minutes."""
+    return f"{q(names.KIND)} = 'defrost' AND {q(names.NUMBER)} > 0"
+
+
+def defrost_minutes(*tags: str) -> str:
+    """A bar for each: how long it lasted."""
+    return (
+        f'SELECT {q(names.NUMBER)} AS "minutes" FROM {q(names.EVENT)} '
+        f"WHERE {_defrost()}{picked(*tags)} AND $timeFilter"
+    )
+
+
 def doors_opened(*tags: str) -> str:
     """For annotations: readings that say that the door stands open."""
     return (
@@ -61,11 +84,31 @@ def doors_opened(*tags: str) -> str:
 
 
 def told(*tags: str) -> str:
-    """Everything that happened, as a table."""
+    """Everything that happened, as a table; defrosts would fill it, and have a panel of their own."""
     return (
         f"SELECT {q(names.KIND)}, {q(names.TEXT)}, {q(names.UNTIL_MS)} FROM {q(names.EVENT)} "
-        f"WHERE $timeFilter{picked(*tags)}"
+        f"WHERE {q(names.KIND)} != 'defrost'{picked(*tags)} AND $timeFilter"
     )
+
+
+def _newest_of_alarms() -> str:
+    """Of each appliance and kind, what happened to its alarm last."""
+    return (
+        f'SELECT last({q(names.STATE)}) AS "newest", {q(names.NUMBER)}, {q(names.TEXT)} '
+        f"FROM {q(names.ALARM)} WHERE $timeFilter "
+        f"GROUP BY {q(names.SITE)}, {q(names.APPLIANCE)}, {q(names.KIND)}"
+    )
+
+
+def unanswered() -> str:
+    """Alarms for which people are being called."""
+    return f'SELECT count("newest") FROM ({_newest_of_alarms()}) WHERE "newest" = {CALLED}'
+
+
+def open_alarms() -> str:
+    """One row for each alarm that wants somebody, or that somebody has."""
+    columns = ", ".join(map(q, (names.NUMBER, names.SITE, names.APPLIANCE, names.KIND, names.TEXT)))
+    return f'SELECT {columns}, "newest" FROM ({_newest_of_alarms()}) WHERE "newest" > 0'
 
 
 def alarm_changes(*tags: str) -> str:

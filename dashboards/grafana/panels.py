@@ -55,11 +55,13 @@ def link(title: str, url: str) -> Json:
     return {"title": title, "url": url, "targetBlank": False}
 
 
-def stat(title: str, query: str, *, none: str, bad: str, description: str, good_from: float = 0) -> Json:
+def stat(
+    title: str, query: str, *, none: str, bad: str, description: str, good_from: float = 0, last: str = "40m"
+) -> Json:
     """One large number of the last 40 minutes; in the bad colour above `good_from`, or always if it is -1."""
     colors = steps((None, OK), (1, bad)) if good_from >= 0 else steps((None, bad), (1, OK))
     return panel(
-        "stat", title, [target(query)], description=description, timeFrom="40m", hideTimeOverride=True,
+        "stat", title, [target(query)], description=description, timeFrom=last, hideTimeOverride=True,
         fieldConfig={"defaults": {"noValue": none, "thresholds": colors}, "overrides": []},
         options={
             "colorMode": "background", "graphMode": "none", "textMode": "value", "justifyMode": "center",
@@ -143,13 +145,21 @@ def curves(
         },
         options={
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True,
-                       "calcs": ["min", "max"]},
+                       "calcs": ["lastNotNull", "min", "max"]},
             "tooltip": {"mode": "multi", "sort": "none"},
         },
     ) | values  # fmt: skip
 
 
-def bars(title: str, query: str, alias: str, unit: str, colors: Sequence[tuple[str, str, str]] = ()) -> Json:
+def bars(
+    title: str,
+    query: str,
+    alias: str,
+    unit: str,
+    colors: Sequence[tuple[str, str, str]] = (),
+    *,
+    description: str,
+) -> Json:
     """Stacked bars; `colors`: (field, word, colour)."""
     overrides = [
         _override(f"/^{name}$/", color, {"id": "displayName", "value": word}) for name, word, color in colors
@@ -170,13 +180,25 @@ def bars(title: str, query: str, alias: str, unit: str, colors: Sequence[tuple[s
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": ["sum"]},
             "tooltip": {"mode": "multi", "sort": "none"},
         },
+        description=description,
     )  # fmt: skip
 
 
 def table(
-    title: str, query: str, columns: Sequence[tuple[str, str, str]], *, sort: str, links: dict[str, Json]
+    title: str,
+    query: str,
+    columns: Sequence[tuple[str, str, str]],
+    *,
+    sort: str,
+    links: dict[str, Json],
+    hidden: Sequence[str] = (),
+    **values: Any,
 ) -> Json:
-    """`columns`: (field, word, unit). `links`: field -> data link. Sorted by `sort`, largest first."""
+    """`columns`: (field, word, unit). `links`: field -> data link. Sorted by `sort`, largest first.
+
+    hidden  fields that the query needs and nobody reads
+    """
+    unseen = dict.fromkeys(hidden, True) | {"Time": sort != "Time"}
     overrides = []
     for field, word, unit in columns:
         properties: list[Json] = [{"id": "displayName", "value": word}]
@@ -188,9 +210,10 @@ def table(
         fieldConfig={"defaults": {"custom": {"align": "auto"}}, "overrides": overrides},
         options={"showHeader": True, "cellHeight": "sm"},
         transformations=[
-            {"id": "organize", "options": {"excludeByName": {"Time": sort != "Time"}}},
+            {"id": "organize", "options": {"excludeByName": unseen}},
             {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": sort, "desc": True}]}},
         ],
+        **values,
     )  # fmt: skip
 
 

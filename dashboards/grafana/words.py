@@ -6,6 +6,8 @@ LAO is a draft that NO NATIVE SPEAKER HAS READ yet; its folder says so.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 ENGLISH: dict[str, str] = {
     "folder": "Coldchain",
     "wall": "Cold chain: the nation",
@@ -85,6 +87,26 @@ ENGLISH: dict[str, str] = {
     "about.now": "From the newest quarter of an hour that is over. Appliances silent for more than a day are "
     "not counted here; the console names them.",
     "about.extremes": "Minimum of minima and maximum of maxima: no zoom hides a peak. A gap is a gap.",
+    "unanswered": "Unanswered",
+    "open_alarms": "Open alarms, newest first",
+    "mark.defrost": "defrosts",
+    "defrosts": "Defrosts, minutes of each",
+    "about.open": "Alarms that want somebody, or that somebody has, and what happened to each last. They are "
+    "answered in the console.",
+    "about.unanswered": "Alarms of the last 30 days for which people are still being called.",
+    "about.worst": "Summed over the chosen time, worst first. A name opens its board.",
+    "about.switch": "Open, or absent, at any moment of a step. Where nothing is drawn, nothing was heard.",
+    "about.seconds": "Seconds beyond the limits in force then, and seconds without a reading to go by.",
+    "about.every": "Every reading of the last six hours: lowest and highest of each minute.",
+    "about.happened": "Alarms, maintenance, calibrations, assignments and drills, newest first. Defrosts "
+    "have a panel of their own.",
+    "about.changes": "Each step of each alarm, newest first.",
+    "about.openings": "Readings that found the door open, by day.",
+    "about.defrosts": "A bar for each defrost that has ended, as high as it lasted. A bar of one minute: "
+    "none came when one was due.",
+    "about.readings": "How many readings were recorded in each step. A dip is a site or a link that stopped.",
+    "about.failed": "Readings that a probe failed to give, by sensor.",
+    "about.newest": "The newest battery reading of each appliance that has one.",
 }
 
 LAO: dict[str, str] = {
@@ -163,6 +185,38 @@ LAO: dict[str, str] = {
     "ແມ່ນບໍ່ມີຂໍ້ມູນ. 30 ນາທີຫຼ້າສຸດບໍ່ສະແດງ.",
     "about.now": "ຈາກ 15 ນາທີຫຼ້າສຸດທີ່ຈົບແລ້ວ. ຕູ້ທີ່ບໍ່ມີຂໍ້ມູນເກີນໜຶ່ງມື້ ບໍ່ນັບຢູ່ນີ້.",
     "about.extremes": "ຕ່ຳສຸດ ແລະ ສູງສຸດຈິງ: ບໍ່ມີຈຸດສູງສຸດໃດຖືກເຊື່ອງ.",
+    "unanswered": "ຍັງບໍ່ມີຜູ້ຕອບ",
+    "open_alarms": "ສັນຍານເຕືອນທີ່ຍັງເປີດຢູ່, ໃໝ່ສຸດກ່ອນ",
+    "mark.defrost": "ການລະລາຍນ້ຳກ້ອນ",
+    "defrosts": "ການລະລາຍນ້ຳກ້ອນ, ນາທີຂອງແຕ່ລະເທື່ອ",
+    "about.open": "ສັນຍານເຕືອນທີ່ຍັງຕ້ອງການຄົນ ຫຼື ມີຄົນຮັບແລ້ວ, ແລະ ສິ່ງທີ່ເກີດຂຶ້ນຫຼ້າສຸດ. ຕອບຢູ່ໃນໜ້າຈໍ Coldchain.",
+    "about.unanswered": "ສັນຍານເຕືອນໃນ 30 ມື້ຜ່ານມາ ທີ່ຍັງໂທຫາຄົນຢູ່.",
+    "about.worst": "ລວມຕະຫຼອດເວລາທີ່ເລືອກ, ຮ້າຍແຮງສຸດກ່ອນ. ກົດຊື່ເພື່ອເປີດ.",
+    "about.switch": "ເປີດ ຫຼື ບໍ່ມີໄຟ ໃນຂະນະໃດໜຶ່ງຂອງແຕ່ລະຊ່ວງ. ບ່ອນທີ່ຫວ່າງ ແມ່ນບໍ່ມີຂໍ້ມູນ.",
+    "about.seconds": "ວິນາທີນອກຂອບເຂດທີ່ໃຊ້ໃນເວລານັ້ນ, ແລະ ວິນາທີທີ່ບໍ່ມີການອ່ານ.",
+    "about.every": "ທຸກການອ່ານໃນຫົກຊົ່ວໂມງຫຼ້າສຸດ: ຕ່ຳສຸດ ແລະ ສູງສຸດຂອງແຕ່ລະນາທີ.",
+    "about.happened": "ສັນຍານເຕືອນ, ການບຳລຸງຮັກສາ, ການສອບທຽບ, ການມອບໝາຍ ແລະ ການຝຶກຊ້ອມ, ໃໝ່ສຸດກ່ອນ. "
+    "ການລະລາຍນ້ຳກ້ອນມີຊ່ອງຂອງມັນເອງ.",
+    "about.changes": "ແຕ່ລະຂັ້ນຕອນຂອງແຕ່ລະສັນຍານເຕືອນ, ໃໝ່ສຸດກ່ອນ.",
+    "about.openings": "ການອ່ານທີ່ພົບວ່າປະຕູເປີດ, ແຕ່ລະມື້.",
+    "about.defrosts": "ແຖບໜຶ່ງຕໍ່ການລະລາຍນ້ຳກ້ອນໜຶ່ງເທື່ອ, ສູງຕາມເວລາຂອງມັນ. ແຖບໜຶ່ງນາທີ: ບໍ່ລະລາຍເມື່ອເຖິງເວລາ.",
+    "about.readings": "ຈຳນວນການອ່ານທີ່ບັນທຶກໄວ້. ຖ້າຫຼຸດລົງ ແມ່ນສະຖານທີ່ ຫຼື ການເຊື່ອມຕໍ່ຢຸດ.",
+    "about.failed": "ການອ່ານທີ່ໂພຣບໃຫ້ບໍ່ໄດ້, ແຕ່ລະເຊັນເຊີ.",
+    "about.newest": "ການອ່ານໝໍ້ໄຟຫຼ້າສຸດຂອງແຕ່ລະຕູ້ທີ່ມີ.",
 }
 
 CATALOGUES = {"en": ENGLISH, "lo": LAO}
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """A language and a time zone; uids of any language but English end in it."""
+
+    language: str = "en"
+    zone: str = "Asia/Vientiane"
+
+    def t(self, key: str) -> str:
+        return CATALOGUES[self.language][key]
+
+    def uid(self, board: str) -> str:
+        return f"coldchain-{board}" + ("" if self.language == "en" else f"-{self.language}")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coldchain.records import influx_names as names
-from coldchain.records.alarms import Alarm, AlarmEvent, DrillRow, OutOfService
+from coldchain.records.alarms import Alarm, AlarmEvent, DefrostRow, DrillRow, OutOfService, UpkeepRow
 from coldchain.records.registry import Appliance, Registry
 from coldchain.records.work import WorkOrder
 from coldchain.settings.profile_files import PROFILES
@@ -104,6 +104,28 @@ def drills(rows: Iterable[DrillRow], sites: Mapping[str, str]) -> Iterator[Line]
     for row in rows:
         span = row.from_ms, row.until_ms
         yield _event(row.appliance, sites.get(row.appliance, ""), "drill", span, f"drill by {row.person}", "")
+
+
+def defrosts(
+    rows: Iterable[DefrostRow], missing: Iterable[UpkeepRow], registry: Registry, now_ms: int
+) -> Iterator[Line]:
+    """Those that ended; one taken back is written over with no length. Those that did not come when due."""
+    sites = {appliance.id: appliance.site for appliance in registry.appliances}
+    for row in rows:
+        if row.appliance:
+            minutes = max(1, round((row.until_ms - row.from_ms) / 60_000))
+            long = f": too long, usually {row.usual_ms / 60_000:.0f}" if row.what == "long" else ""
+            gone = row.what == "none"
+            said = f"no defrost of {row.sensor}" if gone else f"defrost of {row.sensor}, {minutes} min{long}"
+            span, number = (row.from_ms, row.from_ms if gone else row.until_ms), 0 if gone else minutes
+            site = sites.get(row.appliance, "")
+            yield _event(row.appliance, site, "defrost", span, said, row.sensor, number)
+    for due in missing:
+        sensor = registry.sensor_by_id.get(due.subject) if due.kind == "defrost" else None
+        if sensor is not None and sensor.appliance:
+            until, site = due.ended_ms or now_ms, sites.get(sensor.appliance, "")
+            said, key = f"no defrost of {sensor.id} when one was due", f"{sensor.id}/missing"
+            yield _event(sensor.appliance, site, "defrost", (due.since_ms, until), said, key, 1)
 
 
 def of_registry(registry: Registry, start_ms: int, end_ms: int) -> Iterator[Line]:

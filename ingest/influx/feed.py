@@ -56,6 +56,8 @@ class Feed:
         alarms = self._alarms.decided_since(start_ms)
         yield from self._alarm_lines(registry, alarms, now_ms)
         yield from self._beside(registry, start_ms, now_ms, now_ms)
+        ended = self._alarms.defrosts_since(start_ms)
+        yield from events.defrosts(ended, self._alarms.upkeep(start_ms), registry, now_ms)
         judged = any(one.name == "alerts" and not one.stale(now_ms) for one in beats(self._folder))
         if judged:  # else nobody would know of an alarm: the windows stay unwritten, and so silent
             yield from self._windows(registry, start_ms - events.WINDOW_MS, now_ms, now_ms)
@@ -64,6 +66,9 @@ class Feed:
         """All that touches start to before end."""
         yield from self._alarm_lines(registry, self._alarms.touching(start_ms, end_ms), now_ms)
         yield from self._beside(registry, start_ms, end_ms, now_ms)
+        ended = self._alarms.defrosts(start_ms, end_ms, taken_back=True)
+        missing = [row for row in self._alarms.upkeep(start_ms) if row.since_ms < end_ms]
+        yield from events.defrosts(ended, missing, registry, now_ms)
         yield from self._windows(registry, start_ms, end_ms, now_ms)
 
     def _alarm_lines(self, registry: Registry, alarms: list[Alarm], now_ms: int) -> Iterator[Line]:

@@ -48,6 +48,21 @@ def test_panels_have_their_own_number_and_place(name: str) -> None:
     assert "null" not in json.dumps({k: board[k] for k in ("time", "templating", "annotations", "links")})
 
 
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_every_panel_says_what_it_shows(name: str) -> None:
+    said = {one["title"]: one.get("description", "") for one in BOARDS[name]["panels"]}
+    assert [title for title, about in said.items() if len(about) < 20] == []
+
+
+def test_a_sites_defrosts_are_marked_only_when_asked_for() -> None:
+    def shown(board: str) -> dict[str, bool]:
+        return {one["name"]: one["enable"] for one in BOARDS[f"en/{board}.json"]["annotations"]["list"]}
+
+    assert shown("site")[ENGLISH["mark.defrost"]] is False
+    assert all(shown("appliance").values())
+    assert all(shown("device").values())
+
+
 def test_uids_are_fixed_and_every_link_leads_to_one() -> None:
     uids = [board["uid"] for board in BOARDS.values()]
     assert sorted(uids) == sorted(

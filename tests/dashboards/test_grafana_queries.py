@@ -16,7 +16,7 @@ from rig.influx import Influx
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records import influx_names as names
-from coldchain.records.alarms import Alarm, AlarmEvent, DrillRow, OutOfService
+from coldchain.records.alarms import Alarm, AlarmEvent, DefrostRow, DrillRow, OutOfService, UpkeepRow
 from coldchain.records.registry import Appliance, Assignment, Registry, Sensor, Site
 from dashboards.grafana import influxql as ql
 from dashboards.grafana.build import built
@@ -109,6 +109,16 @@ ALARMS = [
 ]  # fmt: skip
 
 
+def defrost(number: int, at_ms: int, what: str = "usual") -> DefrostRow:
+    return DefrostRow(
+        f"{PEAKY}/temperature", at_ms, at_ms + (20 + number) * 60_000, what, PEAKY, 0, 20 * 60_000, NOW
+    )
+
+
+DEFROSTS = [defrost(n, PEAK_AT + n * 8 * HOUR) for n in range(5)]
+TAKEN_BACK = PEAK_AT + 50 * HOUR
+
+
 def happenings() -> Iterator[Line]:
     """What alerts and the desk would have told, by the projection's own functions."""
     steps = {a.id: [AlarmEvent(a.number, a.id, a.raised_ms, "raised", a.sensor)] for a in ALARMS}
@@ -120,6 +130,10 @@ def happenings() -> Iterator[Line]:
         PEAKY, PEAK_AT - DAY, PEAK_AT - DAY + HOUR, "p", None, None, None, None, None, None, None
     )
     yield from events.drills([drill], {PEAKY: PEAKY[:3]})
+    rows = [*DEFROSTS, defrost(40, PEAK_AT + 60 * HOUR, "long"), defrost(9, TAKEN_BACK)]
+    due = UpkeepRow("defrost", f"{PEAKY}/temperature", NOW - HOUR, "none for 20 h", None)
+    yield from events.defrosts(rows, [due], REG, NOW)
+    yield from events.defrosts([defrost(9, TAKEN_BACK, "none")], [], REG, NOW)
     yield from events.limit_lines(REG, range(START, NOW, HOUR))
     starts = range(START, NOW // events.WINDOW_MS * events.WINDOW_MS, events.WINDOW_MS)
     yield from events.state_lines(REG, ALARMS, out, starts, NOW)
@@ -189,6 +203,53 @@ def test_variables_and_marks_find_something(engine: Influx) -> None:
                 assert [(row["outside"], row["sensor"]) for row in rows] == [(180.0, f"{PEAKY}/temperature")]
             if "timeEndColumn" in one["target"]:
                 assert all(row[one["target"]["timeEndColumn"]] >= row["time"] for row in rows), one["name"]
+
+
+MARKED = {
+    ENGLISH[word]: marks
+    for word, marks in {
+        "mark.alarm": 1,
+        "mark.work": 2,
+        "mark.absent": 1,
+        "doors": 6,
+        "mark.defrost": 7,
+    }.items()
+}
+"""Of PEAKY: the door's 6 readings of an hour, and 6 defrosts and a missing one; not the one taken back."""
+
+
+@pytest.mark.parametrize("board", ["site", "appliance", "device"])
+def test_alarms_doors_defrosts_and_maintenance_are_marked(engine: Influx, board: str) -> None:
+    annotations = {one["name"]: one for one in BOARDS[f"en/{board}.json"]["annotations"]["list"]}
+    assert MARKED.keys() <= annotations.keys()
+    for name, marks in MARKED.items():
+        query = annotations[name]["target"]["query"]
+        rows = engine.query(expand(query, {}, START, NOW, {"appliance": PEAKY, "site": "vte"}), bucket=BUCKET)
+        mine = [row for row in rows if row.get("sensor", PEAKY).startswith(PEAKY)]
+        assert len(mine) >= marks if board == "site" else len(mine) == marks, name
+    # What was taken back is there, and only the condition keeps it away: the check can fail.
+    query = annotations[ENGLISH["mark.defrost"]]["target"]["query"].replace('"number" > 0', '"number" >= 0')
+    rows = engine.query(expand(query, {}, START, NOW, {"appliance": PEAKY, "site": "vte"}), bucket=BUCKET)
+    assert TAKEN_BACK in [row["time"] for row in rows]
+    assert {row["text"] for row in rows if row["time"] == TAKEN_BACK} == {
+        f"no defrost of {PEAKY}/temperature"
+    }
+
+
+def test_a_defrost_is_a_bar_as_high_as_it_lasted(engine: Influx) -> None:
+    rows = ask(engine, named("device", "Defrosts, minutes of each"), PICKED)
+    assert [row["minutes"] for row in rows] == [20, 21, 22, 23, 24, 60, 1]
+
+
+def test_open_alarms_are_listed_and_counted_with_what_happened_last(engine: Influx) -> None:
+    """ALARMS were raised; that some are over nobody has told: see `happenings`."""
+    rows = ask(engine, named("wall", "Open alarms, newest first"), {})
+    assert {(row["number"], row["appliance"], row["kind"]) for row in rows} == {
+        (1, PEAKY, "high"), (2, WARM, "high"), (3, QUIET, "silence"), (4, PEAKY, "silence")
+    }  # fmt: skip
+    assert all(row["site"] and row["text"].startswith("raised") for row in rows)
+    (one,) = ask(engine, named("wall", "Unanswered"), {})
+    assert one["count"] == 4
 
 
 def named(board: str, title: str) -> dict[str, Any]:
@@ -270,7 +331,7 @@ def test_queries_keep_to_the_portable_subset_and_our_names() -> None:
         *names.ALARM_FIELDS, *names.LIMITS_FIELDS, *names.EVENT_FIELDS, names.ALARM, names.STATE_15M,
         names.LIMITS, names.EVENT,
     }  # fmt: skip
-    ours = {"limit_high", "limit_low", "openings", "score", "state", "worst", "newest"}
+    ours = {"limit_high", "limit_low", "openings", "minutes", "score", "state", "worst", "newest"}
     ours |= {"outside", "unknown", "lowest", "highest", "failed"}
     functions = {"max", "min", "sum", "count", "last", "first", "fill", "time", "tz"}
     for name, board in BOARDS.items():

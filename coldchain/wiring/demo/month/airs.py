@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a month's air teaches: when appliances defrost, and what their cycles are like.
 
-A month judges loads as time passes; the air beside them is recorded only, or it would take twice as long. At its
-end the engine runs through that air once, learns, and its defrosts are written down. Warnings that air would
-have brought are nobody's: nobody was called.
+A month judges loads as time passes; the air beside them is recorded only, or it would take twice as long. At
+its end the engine runs through that air once and learns, and its defrosts are written down. Warnings that air
+would have brought are nobody's: nobody was called.
 """
 
 from __future__ import annotations
