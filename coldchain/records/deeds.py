@@ -8,23 +8,28 @@ for the gate.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from coldchain.kernel.errors import BadData
+from coldchain.records.calibration import ALONE_K, Calibration, calibration
 from coldchain.records.devices import (
     Certificate,
     DeviceReader,
     Devices,
-    Dossier,
     Entry,
     Installed,
     Said,
     serial_of,
     sound,
 )
-from coldchain.records.registry import Appliance, Desk, Offset, Registry, RegistryReader, Sensor
+from coldchain.records.registry import Appliance, Desk, Registry, RegistryReader
 from coldchain.records.work import CANCELLED, FINISHED, SENT, STARTED, Work, WorkOrder, WorkReader
+
+
+class NeedsTwo(BadData):
+    """Another person has to agree first: see `coldchain.records.calibration`."""
 
 
 class Deeds:
@@ -55,7 +60,7 @@ class Deeds:
         if kind == "facts" and corrects is None and (facts := dossier.of("facts")):
             corrects = facts[-1].id
         if kind == "certificate":
-            self._calibrate(dossier, before, made, person)
+            self._calibrate(key, serial, made, corrects, person)
         if kind == "installed":
             self._place(key, serial, made, before, person)
         devices = Devices(self._desk, self._wall_ms)
@@ -64,25 +69,27 @@ class Deeds:
         finally:
             devices.close()
 
-    def _calibrate(self, dossier: Dossier, before: Entry | None, made: Said | None, person: str) -> None:
-        """Put the offset of a certificate to its sensor, and take that of a corrected one away."""
+    def calibration(
+        self, key: str, serial: str, said: Said | Mapping[str, object] | None, corrects: int | None
+    ) -> Calibration:
+        """What a certificate would change. BadData as `enter`."""
+        made = None if said is None else sound("certificate", said)
         assert made is None or isinstance(made, Certificate)
+        return calibration(self.registry(), self._reader.dossier(serial), key, made, corrects)
+
+    def _calibrate(self, key: str, serial: str, made: Said | None, corrects: int | None, person: str) -> None:
+        """Put the offset of a certificate to its sensor, and take that of a corrected one away."""
+        one = self.calibration(key, serial, made, corrects)
+        if not one.alone(self._wall_ms()):
+            raise NeedsTwo(f"an offset beyond {ALONE_K:g} K, or of days gone by, takes two people")
+        said = json.loads(one.body)["said"]
 
         def changed(registry: Registry) -> Registry:
-            told = {e.id: e.said for e in dossier.of("certificate") if before is None or e.id != before.id}
-            if made is not None:
-                if made.sensor not in registry.sensor_by_id:
-                    raise BadData(f"there is no sensor {made.sensor!r}")
-                told[0] = made
-            old = None if before is None else before.said
-            names = {one.sensor for one in (made, old) if one is not None}
-            sensors = tuple(
-                _calibrated(s, list(told.values()), old) if s.id in names else s for s in registry.sensors
-            )
-            return registry.model_copy(update={"sensors": sensors})
+            if registry != one.old:
+                raise BadData("the registry changed meanwhile: enter it again")
+            return one.new
 
-        what = made or (before.said if before else None)
-        self._publish(changed, person, f"calibration of {what.sensor}" if what else "calibration")
+        self._publish(changed, person, f"calibration of {said['sensor']}" if said else "calibration")
 
     def _place(self, key: str, serial: str, made: Said | None, before: Entry | None, person: str) -> None:
         """One device, one place; one appliance, one device: what stood there, or elsewhere, has left."""
@@ -244,20 +251,3 @@ class Deeds:
             desk.command(f"{key}:{verb}", verb, person=person, alarm=None, body=said)
         finally:
             desk.close()
-
-
-def _calibrated(sensor: Sensor, told: list[Certificate], old: Certificate | None) -> Sensor:
-    """The sensor with the offsets of those certificates, and without that of the old one."""
-    mine = [one for one in told if one.sensor == sensor.id]
-    gone = {old.from_ms} if old is not None and old.sensor == sensor.id else set()
-    kept = {o.from_ms: o for o in sensor.offsets if o.from_ms not in gone}
-    for one in mine:
-        kept[one.from_ms] = Offset(from_ms=one.from_ms, offset_k=one.offset_k, expires_ms=one.expires_ms)
-    newest = max(mine, key=lambda one: one.from_ms, default=None)
-    until = sensor.calibrated_until_ms if newest is None and not gone else None
-    return sensor.model_copy(
-        update={
-            "offsets": tuple(kept[at] for at in sorted(kept)),
-            "calibrated_until_ms": newest.expires_ms if newest is not None else until,
-        }
-    )

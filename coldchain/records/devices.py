@@ -245,10 +245,15 @@ class DeviceReader:
         except StoreUnavailable:
             return
         with closing(db):
-            rows = db.execute(f"{_SELECT} {where} ORDER BY id", values).fetchall()
-            first = _firsts(db, [row[0] for row in rows if row[6] is not None])
-        for row in rows:
-            yield _entry(row, first.get(row[0], row[0]))
+            found = entries_of(db, where, values)
+        yield from found
+
+
+def entries_of(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Entry]:
+    """In the caller's transaction, oldest first."""
+    rows = db.execute(f"{_SELECT} {where} ORDER BY id", values).fetchall()
+    first = _firsts(db, [row[0] for row in rows if row[6] is not None])
+    return [_entry(row, first.get(row[0], row[0])) for row in rows]
 
 
 def _firsts(db: sqlite3.Connection, ids: list[int]) -> dict[int, int]:
@@ -291,26 +296,42 @@ class Devices:
         said None withdraws what it corrects. BadData when it is not sound, or when what it corrects is of
         another device or kind, or is corrected already.
         """
-        body = None if said is None else sound(kind, said).model_dump_json()
-        if not 1 <= len(serial) <= 96 or not serial.isprintable():
-            raise BadData(f"{serial!r} is no serial number")
-        if body is None and corrects is None:
-            raise BadData("say which entry is withdrawn")
         with transaction(self._db) as db:
-            row = db.execute("SELECT id FROM device_entry WHERE key = ?", (key,)).fetchone()
-            if row is not None:
-                return int(row[0])
-            if corrects is not None:
-                _may_correct(db, corrects, serial, kind)
-            done = db.execute(
-                "INSERT INTO device_entry (key, serial, kind, body, person, at_ms, corrects)"
-                " VALUES (?,?,?,?,?,?,?)",
-                (key, serial, kind, body or "null", person, self._wall_ms(), corrects),
+            return put_entry(
+                db, key, serial, kind, said, person=person, at_ms=self._wall_ms(), corrects=corrects
             )
-        return int(done.lastrowid or 0)
 
     def close(self) -> None:
         self._db.close()
+
+
+def put_entry(
+    db: sqlite3.Connection,
+    key: str,
+    serial: str,
+    kind: str,
+    said: Said | Mapping[str, object] | None,
+    *,
+    person: str,
+    at_ms: int,
+    corrects: int | None = None,
+) -> int:
+    """As `Devices.add`, in the caller's transaction."""
+    body = None if said is None else sound(kind, said).model_dump_json()
+    if not 1 <= len(serial) <= 96 or not serial.isprintable():
+        raise BadData(f"{serial!r} is no serial number")
+    if body is None and corrects is None:
+        raise BadData("say which entry is withdrawn")
+    row = db.execute("SELECT id FROM device_entry WHERE key = ?", (key,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    if corrects is not None:
+        _may_correct(db, corrects, serial, kind)
+    done = db.execute(
+        "INSERT INTO device_entry (key, serial, kind, body, person, at_ms, corrects) VALUES (?,?,?,?,?,?,?)",
+        (key, serial, kind, body or "null", person, at_ms, corrects),
+    )
+    return int(done.lastrowid or 0)
 
 
 def sound(kind: str, said: Said | Mapping[str, object]) -> Said:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coldchain.kernel.errors import BadData
+from coldchain.records.calibration import enter_agreed
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader, open_writer, transaction
@@ -26,7 +27,7 @@ from coldchain.records.trust import refuse_bound
 STANDS_MS = 72 * 3_600_000
 """A proposal that nobody decides within three days is over: ours; a weekend lies inside."""
 DECIDERS = frozenset({"supervisor", "manager", "admin"})
-Kind = Literal["registry", "profiles"]
+Kind = Literal["registry", "profiles", "calibration"]
 COLUMNS = (
     "id",
     "at_ms",
@@ -55,7 +56,8 @@ class Refused(BadData):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """kind `profiles`: `name` is the file's name in the folder of a site's own; `body` its text.
+    """kind `profiles`: `name` is the file's name in the folder of a site's own; `body` its text. kind
+    `calibration`: `name` is a device's serial number; base and body: `coldchain.records.calibration`.
 
     base     the registry's version, or the SHA-256 of the file (empty: there is none), that it replaces
     state    open, applied, refused, withdrawn; expired is an open one whose time is over
@@ -203,6 +205,9 @@ class Proposals:
                 raise Refused(f"{one.name} has changed since proposal {one.id}; make a new one")
             put_profiles(self._data_dir, one.name, one.body)
             return None
+        if one.kind == "calibration":
+            reason, who = f"{one.reason} (proposal {one.id})", (one.person, person)
+            return enter_agreed(db, one.body, one.base, who, reason, self._wall_ms())
         (newest,) = db.execute("SELECT coalesce(max(version), 0) FROM registry").fetchone()
         if str(newest) != one.base:
             raise Refused(

@@ -181,6 +181,16 @@ def look_back(settings: Settings, one: Candidate, now_ms: int, step: Step | None
     return preview(journal, one.old, one.new, now_ms, step=step)
 
 
+def look_back_between(
+    settings: Settings, old: Registry, new: Registry, now_ms: int
+) -> Mapping[str, Any]:
+    """The same for two registries under the profiles in force, as proposals keep it."""
+    profiles = _in_force(settings)
+    before, after = (Rules(one, profiles, settings.alerts.silent_after) for one in (old, new))
+    one = Candidate("registry", "", "", "", before, after, [])
+    return look_back(settings, one, now_ms).as_dict()
+
+
 def refuse_unsound(one: Candidate) -> None:
     """ConfigError with every fault; what is in force stays so."""
     if one.faults:

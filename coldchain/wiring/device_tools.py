@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import wall_ms as system_wall_ms
+from coldchain.records.registry import Registry
 from coldchain.settings import Settings
 from dashboards.console.devices.known import Tools
 
@@ -19,4 +23,9 @@ def device_tools(settings: Settings, wall_ms: WallClock = system_wall_ms) -> Too
         made, _ = filed_pdf(settings, Wanted("packet", serial, language, wall_ms()), wall_ms)
         return made
 
-    return Tools(RecordInsight(settings, wall_ms), packet)
+    def look(old: Registry, new: Registry) -> Mapping[str, Any]:
+        from coldchain.wiring.changing import look_back_between
+
+        return look_back_between(settings, old, new, wall_ms())
+
+    return Tools(RecordInsight(settings, wall_ms), packet, look)

@@ -201,7 +201,7 @@ class ChangeOut(BaseModel):
     number: int
     at: str
     until: str
-    kind: Literal["registry", "profiles"]
+    kind: Literal["registry", "profiles", "calibration"]
     name: str
     reason: str
     person: str

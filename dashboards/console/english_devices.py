@@ -217,4 +217,8 @@ DEVICE_WORDS: dict[str, str] = {
     "credit that alarms need. If it is urgent, call.",
     "problem.sent-too-often": "It was sent often enough for now: each message costs credit that "
     "alarms need. If it is urgent, call.",
+    "cal.waits": "Waits for a second person: {person} asked for it at {at}. Until then "
+    "readings are judged by the old offset.",
+    "cal.decide": "What it would change, and the decision",
+    "cal.alone_help": "Beyond ±{k} K, or for days gone by, another supervisor or manager has to agree.",
 }

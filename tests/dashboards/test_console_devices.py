@@ -133,7 +133,7 @@ def test_who_may_write_what(client: Client, seed: Seed) -> None:
 
 def test_a_certificate_counts_from_its_day_and_readiness_hears_of_its_end(client: Client, seed: Seed) -> None:
     boss, form = signed_in(seed, client, "admin", "vte-on-call")
-    said = {"serial": SERIAL, "sensor": f"{WARM}/load", "offset_k": "-0,25", "from": "2023-11-01",
+    said = {"serial": SERIAL, "sensor": f"{WARM}/load", "offset_k": "-0,25", "from": "2023-11-14",
             "expires": "2023-11-30", "laboratory": "Lab", "form": form}  # fmt: skip
     answer = client.post("/device-entry/certificate", data=said, headers=boss, follow_redirects=False)
     assert answer.status_code == 303, answer.text[-300:]

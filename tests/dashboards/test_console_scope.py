@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from console_addresses import address
 from console_client import Client
-from console_seed import NOW_MS, Seed
+from console_seed import HOUR, NOW_MS, Seed
 from devices_kit import (
     DAY,
     HERE,
@@ -67,7 +67,7 @@ def test_what_cannot_be_cut_is_not_for_an_account_of_some_sites(
 
 def test_a_certificate_is_for_a_sensor_of_ones_own_sites(client: Client, seed: Seed) -> None:
     mine = token(seed, "boss", "supervisor", "vte", person="vte-on-call")
-    said = {"sensor": f"{OTHER}/load", "offset_k": -5.0, "from_ms": 0, "expires_ms": NOW_MS}
+    said = {"sensor": f"{OTHER}/load", "offset_k": -0.4, "from_ms": NOW_MS - HOUR, "expires_ms": NOW_MS}
     body = {"serial": SERIAL, "kind": "certificate", "said": said}
     assert client.post("/api/v1/devices", json=body, headers=mine).status_code == 403
     # One that somebody of all sites wrote is not taken away by it either, nor by a withdrawal.
@@ -82,7 +82,7 @@ def test_a_certificate_is_for_a_sensor_of_ones_own_sites(client: Client, seed: S
     reader.refresh()
     reader.close()
     kept = reader.registry.sensor_by_id
-    assert [o.offset_k for o in kept[f"{OTHER}/load"].offsets] == [-5.0]
+    assert [o.offset_k for o in kept[f"{OTHER}/load"].offsets] == [-0.4]
     assert [o.offset_k for o in kept[f"{WARM}/load"].offsets] == [-5.0]
 
 

@@ -19,6 +19,9 @@ VERBS = (SENT, STARTED, FINISHED, CANCELLED, NOTED)
 OF_THE_BANK = (SENT, CANCELLED)
 """What contractors do not decide."""
 STEP_FIELDS = ("contractor", "to", "findings", "cause", "cost", "currency", "note")
+UNSEEN = {"same": 0, "gained": 0, "lost": 0, "earlier": 0, "later": 0, "days": 0, "sensors": 0,
+          "readings": 0, "alarms": []}  # fmt: skip
+"""Of a change that nobody can look back for."""
 NOTES = ("done", "part")
 """Kinds of entries that whoever works on a device may write."""
 
@@ -97,6 +100,41 @@ def _check_sensors(bench: Bench, fields: Mapping[str, object] | None, corrects: 
     for sensor in filter(None, (registry.sensor_by_id.get(name) for name in named)):
         place = registry.appliance_by_id.get(sensor.appliance or "")
         bench.check(place.site if place else sensor.site or "")
+
+
+def ask_another(
+    bench: Bench,
+    key: str,
+    serial: str,
+    fields: Mapping[str, object] | None,
+    *,
+    who: str,
+    corrects: int | None = None,
+) -> int | None:
+    """A certificate that one person may not bring into force: the number of the proposal that asks another
+    one, with what it would have changed in the last days; None: it takes one. Problem as `enter`.
+    """
+    bench.check(bench.device(serial).site)
+    _check_sensors(bench, fields, corrects)
+    if bench.devices.entry(key) is not None:
+        return None
+    try:
+        one = bench.deeds.calibration(key, serial, fields, corrects)
+        if one.alone(bench.console.wall_ms()):
+            return None
+        preview = bench.tools.preview
+        return bench.proposals.add(
+            "calibration",
+            serial,
+            one.base,
+            one.body,
+            reason=f"calibration of {', '.join(sorted({span.sensor for span in one.spans}))}",
+            person=who,
+            changes=[span.as_change() for span in one.spans],
+            preview=dict(preview(one.old, one.new) if preview is not None else UNSEEN),
+        )
+    except BadData as bad:
+        raise Problem(422, "not-taken", str(bad)) from bad
 
 
 def enter(

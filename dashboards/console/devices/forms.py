@@ -18,7 +18,7 @@ from coldchain.records.passes import Passes
 from dashboards.console.accounts.forms import bounded, of_this_session, read_form
 from dashboards.console.accounts.gate import check_site
 from dashboards.console.console import Console
-from dashboards.console.devices.asking import NOTES, actor, enter, raise_order, step_order
+from dashboards.console.devices.asking import NOTES, actor, ask_another, enter, raise_order, step_order
 from dashboards.console.devices.fields import entry_fields
 from dashboards.console.devices.known import Bench
 from dashboards.console.devices.pages import path_of
@@ -51,7 +51,11 @@ def _entries(routes: APIRouter, console: Console, bench: Bench) -> None:
                 known = bench.registry.appliance_by_id.get(place)
                 check_site(known.site if known else "", bench.registry)
                 fields["site"] = known.site if known else ""
-        enter(bench, key_of(form), serial, kind, fields, who=who, corrects=corrects)
+        key = key_of(form)
+        asked = kind == "certificate" and ask_another(bench, key, serial, fields, who=who, corrects=corrects)
+        if asked:
+            return RedirectResponse(f"{path_of(serial)}#calibration", 303)
+        enter(bench, key, serial, kind, fields, who=who, corrects=corrects)
         back = form.get("back", "")
         return RedirectResponse("/maintenance" if back == "maintenance" else path_of(serial), 303)
 

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from coldchain.records.alarms import Alarm, Notice, OutOfService
 from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.deeds import Deeds
 from coldchain.records.devices import DeviceReader, Dossier, Due, Entry, Facts, serial_of
 from coldchain.records.passes import Pass, PassReader
+from coldchain.records.proposals import Proposal, Proposals
 from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.records.site import Held, Proving, SiteReader
 from coldchain.records.work import WorkOrder, WorkReader
@@ -23,15 +25,19 @@ from dashboards.console.problems import Problem
 FAULTS_SHOWN, COMPARED_SHOWN, ORDERS_SHOWN = 30, 3, 50
 LEAVE_ASKED_MS = 7 * DAY_MS
 """So long after a repair "may I leave?" is asked."""
+WAITING_LOOKED = 200
 KINDS_OF_SITES = ("rota_gap", "chain", "drill")
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What wiring gives the pages of devices. packet: (serial number, language) -> its PDF."""
+    """What wiring gives the pages of devices. packet: (serial number, language) -> its PDF. preview: what the
+    last days would have been under another registry, as proposals keep it.
+    """
 
     insight: Insight | None = None
     packet: Callable[[str, str], bytes] | None = None
+    preview: Callable[[Registry, Registry], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ class Bench:
         desk = console.settings.desk_db
         self.devices, self.work, self.links = DeviceReader(desk), WorkReader(desk), PassReader(desk)
         self.deeds = Deeds(desk, console.wall_ms)
+        self.proposals = Proposals(console.settings.data_dir, console.wall_ms)
 
     @property
     def registry(self) -> Registry:
@@ -193,6 +200,11 @@ class Bench:
             for one in waiting
             if one.appliance in known and known[one.appliance].site == site
         ]
+
+    def waiting(self, serial: str) -> list[Proposal]:
+        """Certificates of that device that another person has not agreed to yet, newest first."""
+        found = self.proposals.newest(WAITING_LOOKED)
+        return [p for p in found if (p.kind, p.name, p.state) == ("calibration", serial, "open")]
 
     def asked(self, order: WorkOrder) -> list[tuple[Asked, str]]:
         """What was asked of alerts for that order, and what came of it; empty: not taken up yet."""

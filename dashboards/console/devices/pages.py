@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from coldchain.kernel.instants import rfc3339
 from coldchain.records.alarms import Alarm
+from coldchain.records.calibration import ALONE_K
 from coldchain.records.papers import MEDIA, Papers
 from coldchain.records.registry import Appliance, Registry
 from coldchain.records.work import WorkOrder
@@ -155,6 +156,8 @@ def told(console: Console, bench: Bench, known: Known, fault: int, guest: str = 
         "entry_words": entry_words,
         "guest": guest,
         "packet": bench.tools.packet is not None,
+        "alone_k": ALONE_K,
+        "waiting": bench.waiting(known.serial),
         "elsewhere": elsewhere(registry, known.here.id if known.here else "", known.site, guest=bool(guest)),
         "day_of": lambda at_ms: local(at_ms, console.records.zone).strftime("%Y-%m-%d"),
         "last_day": lambda at_ms: local(at_ms - 1, console.records.zone).strftime("%Y-%m-%d"),

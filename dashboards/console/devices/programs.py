@@ -14,7 +14,7 @@ from coldchain.records.work import WorkOrder
 from dashboards.console.accounts.forms import bounded
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.console import Console
-from dashboards.console.devices.asking import NOTES, actor, enter, raise_order, step_order
+from dashboards.console.devices.asking import NOTES, actor, ask_another, enter, raise_order, step_order
 from dashboards.console.devices.forms import AROUND, add_paper
 from dashboards.console.devices.known import Bench, Known, Line
 from dashboards.console.once import Key
@@ -170,7 +170,10 @@ class StepIn(In):
 
 
 class MadeOut(BaseModel):
-    id: int
+    """`id` null: another person is asked first, by the `proposal` of that number (see /changes)."""
+
+    id: int | None
+    proposal: int | None = None
 
 
 class PaperOut(BaseModel):
@@ -220,6 +223,11 @@ def _devices(routes: APIRouter, console: Console, bench: Bench) -> None:
             place = bench.registry.appliance_by_id.get(str(fields.get("appliance")))
             bench.check(place.site if place else "")
             fields["site"] = place.site if place else ""
+        if said.kind == "certificate" and (
+            asked := ask_another(bench, key, said.serial, fields, who=who, corrects=said.corrects)
+        ):
+            response.status_code = 202
+            return MadeOut(id=None, proposal=asked)
         made = enter(bench, key, said.serial, said.kind, fields, who=who, corrects=said.corrects)
         return MadeOut(id=made)
 
