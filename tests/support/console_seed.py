@@ -32,6 +32,13 @@ from ingest.status import StatusWord
 
 NOW_MS = 1_700_000_000_000
 Ticks = npt.NDArray[np.int64]
+GATEWAY_FIGURES = {
+    "bytes": 17_408, "full": False, "oldest_ms": None, "anchors": {"alarms": f"17:{'c5' * 32}"},
+    "lines": {
+        "/dev/ttyUSB0": {"name": "/dev/ttyUSB0", "state": "up", "events": 45},
+        "/dev/ttyUSB1": {"name": "/dev/ttyUSB1", "state": "down", "events": 0, "why": "unplugged?"},
+    },
+}  # fmt: skip
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 
@@ -161,6 +168,16 @@ class Seed:
         rows["seq"] = np.arange(n) + 1
         self._send(rows, at_ms, [(node, 1)])
 
+    def take_up(self, registry: Registry) -> None:
+        """As ingest does when a version comes into force: channels wired anew, what waited readmitted."""
+        self._journal.rewire(registry)
+        while self._journal.readmit(self.now_ms).more:
+            pass
+
+    def letters(self) -> list[tuple[str, int]]:
+        """(reason, readings) of the dead letters."""
+        return self._journal.db.execute("SELECT reason, readings FROM dead_letter ORDER BY id").fetchall()
+
     def _send(self, rows: Rows, arrived_ms: int, nodes: list[tuple[str, int]] | None = None) -> None:
         low, self._link = self._link + 1, self._link + len(rows)
         batch = Batch("gw-1", "e1", [(low, self._link)], nodes or [(n, 1) for n in self._nodes], rows)
@@ -270,7 +287,7 @@ class Seed:
 
     def beats(self) -> None:
         for name, figures in (
-            ("gateway", {"accepted": 5210, "pending": 0, "lost": 0}),
+            ("gateway", {"accepted": 5210, "pending": 0, "lost": 0, **GATEWAY_FIGURES}),
             ("ingest", {"recorded": 5210, "influx": {"state": "up", "points": 5180, "behind": 30}}),
             ("alerts", {"judged": 5210, "alarms_open": 2}),
         ):

@@ -111,7 +111,7 @@
         { label: box.dataset.high, stroke: ink("band"), width: 1.5, points: { show: false }, value: show },
         { label: box.dataset.low, stroke: ink("band"), width: 1.5, points: { show: false }, value: show }],
       bands: [{ series: [1, 2], fill: ink("band") }],
-      hooks: { drawClear: [under], draw: [over, lanes] },
+      hooks: { drawClear: [under], draw: [over, lanes], setCursor: [(u) => u.root.classList.toggle("picked", (u.cursor.idx ?? null) !== null)] },
     };
     if (plot) plot.destroy();
     box.replaceChildren();
