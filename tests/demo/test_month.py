@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ def test_every_panel_returns_rows_over_it(month: tuple[Path, Settings], influx: 
     # Nothing is without mains at the end of the month, nothing failed there, nothing was calibrated.
     influx.drop_database(BUCKET)
     assert set(empty) <= {"en/wall.json: Outside limits", "en/wall.json: Silent", "en/wall.json: In alarm",
+                          "en/wall.json: Unanswered", "en/wall.json: Open alarms, newest first",
                           "en/wall.json: Without mains", "en/system.json: Failed readings, by sensor",
                           "en/site.json: power, silence", "en/appliance.json: power, silence",
                           "en/device.json: power, silence"}, empty  # fmt: skip
@@ -230,3 +232,16 @@ def test_its_log_lines_are_in_a_file(tmp_path: Path, capfd: pytest.CaptureFixtur
 
 def test_and_so_are_those_of_the_seeding(month: tuple[Path, Settings]) -> None:
     assert '"command"' in (month[0] / "log" / "month.log").read_text()
+
+
+def test_its_defrosts_are_on_the_chart(month: tuple[Path, Settings]) -> None:
+    """Freezers defrost about every 40 hours of the physics, refrigerators every six; the rest never do."""
+    registry = registry_of(month[1])
+    kinds = {one.id: one.kind for one in registry.appliances}
+    rows = AlarmsReader(month[1].alarms_db).defrosts(0, 2**62)
+    by_kind = Counter(kinds[row.appliance] for row in rows)
+    freezers = {row.appliance for row in rows if kinds[row.appliance] == "plasma-freezer"}
+    assert freezers == {name for name, kind in kinds.items() if kind == "plasma-freezer"}
+    assert len(freezers) * 3 <= by_kind["plasma-freezer"] <= len(freezers) * DAYS
+    assert by_kind["blood-refrigerator"] > by_kind["plasma-freezer"]
+    assert all(row.sensor.endswith(("/air", "/load")) and row.until_ms <= NOW for row in rows)
