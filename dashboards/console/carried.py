@@ -10,7 +10,7 @@ import asyncio
 import os
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
@@ -108,6 +108,12 @@ class CarriedOut(BaseModel):
     receipt: str | None = None
 
 
+class CarriedListOut(BaseModel):
+    """The newest only: an answer is looked up by its bundle's name."""
+
+    bundles: list[CarriedOut]
+
+
 def programs(carried: Carried) -> APIRouter:
     """The same for programs."""
     routes = APIRouter(prefix="/api/v1", tags=["carry"])
@@ -123,6 +129,11 @@ def programs(carried: Carried) -> APIRouter:
         raw = await bounded(request, BUNDLE_MAX)
         name = await asyncio.to_thread(carried.put, raw)
         return _out(name, *carried.answer(name))
+
+    @routes.get("/carry", summary="Bundles that wait, and the newest answers")
+    def answers(limit: Annotated[int, Query(ge=1, le=200)] = SHOWN) -> CarriedListOut:
+        found = carried.box.answers(limit)
+        return CarriedListOut(bundles=[_out(name, answer, _read(answer)) for name, answer in found])
 
     @routes.get("/carry/{name}", summary="What came of a bundle, and the receipt to carry back")
     def answer(name: Name) -> CarriedOut:

@@ -46,7 +46,7 @@ def test_an_alarm_is_marked_once_it_is_over_and_corrected_later(bank: Bank) -> N
     assert "True: somebody had to act" in page
     assert "before: nuisance" in page
     assert "was ajar" in page
-    found = bank.api("/api/v1/alarms/1/findings")
+    found = bank.api("/api/v1/alarms/1/findings")["findings"]
     assert [one["verdict"] for one in found] == ["true", "nuisance"]
     told = bank.api("/api/v1/quality")
     assert (told["all"]["precision"], told["sites"]["vte"]["true"]) == (1.0, 1)

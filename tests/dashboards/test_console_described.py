@@ -179,6 +179,52 @@ def test_every_change_takes_an_idempotency_key_and_every_address_tells_its_refus
                 assert named.get("Idempotency-Key", {}).get("required"), path
 
 
+BOUNDED = {
+    "/api/v1/test-messages": "the newest twelve",
+    "/api/v1/carry": "the newest; an answer is looked up by its bundle's name",
+    "/api/v1/appliances/{appliance_id}": "the sensors and assignments of one appliance",
+    "/api/v1/appliances/{appliance_id}/by-hand": "the last two days of one appliance",
+    "/api/v1/appliances/{appliance_id}/series": "at most 2,000 points, as asked",
+    "/api/v1/sites/{site_id}": "what stands at one site",
+    "/api/v1/alarms/{number}": "one alarm",
+    "/api/v1/alarms/{number}/bags": "at most 500 bags",
+    "/api/v1/trips/{trip}/bags": "at most 500 bags",
+    "/api/v1/trips/{trip}": "the legs of one trip",
+    "/api/v1/work-orders/{number}": "one order",
+    "/api/v1/devices/{serial}": "one device",
+    "/api/v1/signatures/{paper}": "one paper",
+    "/api/v1/nation": "provinces, and the worst ten",
+    "/api/v1/health": "processes and gateways, as the page has them",
+    "/api/v1/channels": "as the settings say",
+    "/api/v1/account": "one account",
+    "/api/v1/account/sessions": "one's own browsers",
+    "/api/v1/account/tokens": "one's own programs",
+    "/api/v1/training": "one training, gone tomorrow",
+}
+"""Lists that do not grow -> why."""
+
+
+def test_every_list_that_can_grow_is_paged() -> None:
+    """It takes `limit` and a cursor, and tells `next`; no answer is a bare list."""
+    told, paged = description(), set()
+    for path, some in told["paths"].items():
+        answer = some.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        schema = answer.get("application/json", {}).get("schema", {})
+        assert schema.get("type") != "array", f"{path}: a bare list cannot say that it goes on"
+        named = told["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+        lists = {name for name, one in named.get("properties", {}).items() if one.get("type") == "array"}
+        if "next" in named.get("properties", {}):
+            names = {one["name"] for one in some["get"]["parameters"]}
+            assert "limit" in names, path
+            assert names & {"before", "after"}, path
+            paged.add(path)
+        elif lists:
+            assert path in BOUNDED, f"{path}: {lists}"
+    assert len(paged) > 15
+    assert not paged & BOUNDED.keys()
+    assert BOUNDED.keys() <= told["paths"].keys()
+
+
 def test_who_has_it_already_is_not_sent_it_again(described: Described, session: asgi.ASGIClient) -> None:
     headers = described.headers("admin")
     for path in ("/api/v1/alarms", "/api/v1/appliances", "/api/v1/alarms/1", "/api/v1/openapi.json"):

@@ -195,5 +195,5 @@ def test_test_messages_to_people_of_other_sites_are_not_told(client: Client, see
     desk.close()
     for sites, told in (((), 3), (("vte",), 2), (("skt",), 1)):
         who = token(seed, f"told-{told}", "on-call", *sites)
-        found = client.get("/api/v1/test-messages", headers=who).json()
+        found = client.get("/api/v1/test-messages", headers=who).json()["tests"]
         assert len(found) == told, (sites, found)

@@ -56,7 +56,7 @@ def program(seed: Seed) -> Iterator[Program]:
 
 
 def test_duty_is_read_changed_and_taken_back(program: Program, seed: Seed) -> None:
-    (rota,) = program.get("/api/v1/oncall")
+    (rota,) = program.get("/api/v1/oncall")["rotas"]
     assert (rota["id"], rota["now"], rota["shifts"][1]["person"]) == ("first", "noy", "keo")
     span = {"from": rfc3339(NOW_MS + HOUR), "until": rfc3339(NOW_MS + 5 * HOUR)}
     assert program.post("/api/v1/oncall/overrides", rota="first", person="keo", **span).status_code == 200
@@ -73,7 +73,7 @@ def test_a_test_message_once_for_each_key(program: Program, seed: Seed) -> None:
         asked = program.post("/api/v1/test-messages", "program-1:0001", person="noy", channel="sms")
         assert asked.status_code == 202
     assert len(AskedReader(seed.settings.desk_db).of_verb("test_sms", 9)) == 1
-    assert program.get("/api/v1/test-messages")[0]["person"] == "noy"
+    assert program.get("/api/v1/test-messages")["tests"][0]["person"] == "noy"
     assert program.post("/api/v1/test-messages", person="mallory").status_code == 422
 
 
@@ -92,7 +92,7 @@ def test_a_table_is_looked_at_and_then_applied(program: Program, seed: Seed) -> 
 def test_schedules(program: Program, seed: Seed) -> None:
     said = {"kind": "month", "language": "lo", "at": "07:30", "who": ["a@x.la"]}
     assert program.post("/api/v1/schedules", **said).status_code == 200
-    (one,) = program.get("/api/v1/schedules")
+    (one,) = program.get("/api/v1/schedules")["schedules"]
     assert one == said | {"site": "", "id": 1}
     assert program.post("/api/v1/schedules", **said | {"at": "7"}).status_code == 422
     assert program.post("/api/v1/schedules/1/end").status_code == 200

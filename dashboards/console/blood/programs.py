@@ -23,6 +23,7 @@ from dashboards.console.blood.shapes import (
     BagsOut,
     FindingIn,
     FindingOut,
+    FindingsOut,
     HandIn,
     HandOut,
     HandsOut,
@@ -64,15 +65,19 @@ def router(room: Room) -> APIRouter:
 
 def _findings(routes: APIRouter, room: Room) -> None:
     @routes.get("/alarms/{number}/findings")
-    def found(number: int) -> list[FindingOut]:
+    def found(number: int, before: Before = "", limit: Limit = 50) -> FindingsOut:
         """Newest first: the first one counts."""
         told = alarm_told(room.console, number)
-        return [
+        some, following = page_of(
+            findings.of(room, told.alarm.id), lambda f: (f.at_ms, f"{f.id:012d}"), before, limit
+        )
+        marks = [
             FindingOut(
                 verdict=f.verdict, cause=f.cause, person=f.person, reason=f.reason, at=rfc3339(f.at_ms)
             )
-            for f in findings.of(room, told.alarm.id)
+            for f in some
         ]
+        return FindingsOut(findings=marks, next=following)
 
     @routes.post("/alarms/{number}/finding", status_code=202)
     def mark(number: int, said: FindingIn, key: Key) -> TakenOut:

@@ -189,6 +189,13 @@ class StepIn(In):
     at: str = ""
 
 
+class FindingsOut(BaseModel):
+    """`next`: `before` of the next page."""
+
+    findings: list[FindingOut]
+    next: str | None = None
+
+
 class HandIn(In):
     """celsius: as the thermometer shows; at: when it was read (RFC 3339), default now."""
 

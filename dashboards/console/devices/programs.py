@@ -18,6 +18,7 @@ from dashboards.console.devices.asking import NOTES, actor, ask_another, enter, 
 from dashboards.console.devices.forms import AROUND, add_paper
 from dashboards.console.devices.known import Bench, Known, Line
 from dashboards.console.once import Key
+from dashboards.console.paging import After, Limit, page_after
 from dashboards.console.problems import Problem
 
 Text = Annotated[str, Field(max_length=1000)]
@@ -128,7 +129,10 @@ class OrdersOut(BaseModel):
 
 
 class MaintenanceOut(BaseModel):
+    """The most overdue first. `next`: `after` of the next page."""
+
     due: list[DueOut]
+    next: str | None = None
 
 
 class In(BaseModel):
@@ -248,10 +252,13 @@ def _devices(routes: APIRouter, console: Console, bench: Bench) -> None:
         return PaperOut(id=id_, sha256=digest)
 
     @routes.get("/maintenance")
-    def maintenance() -> MaintenanceOut:
+    def maintenance(after: After = "", limit: Limit = 200) -> MaintenanceOut:
         """Every task of every plan, the most overdue first."""
         now = console.wall_ms()
-        return MaintenanceOut(due=[due_out(line.serial, due, now) for line, due in bench.due()])
+        found, following = page_after(
+            bench.due(), lambda one: f"{one[1].due_ms:015d}.{one[1].plan.first}", after, limit
+        )
+        return MaintenanceOut(due=[due_out(line.serial, due, now) for line, due in found], next=following)
 
 
 FILE_BODY: dict[str, Any] = {

@@ -21,6 +21,7 @@ from dashboards.console.office.programs import Asked, DoneOut, Word
 from dashboards.console.office.register import adopt_channel, assign_profile
 from dashboards.console.office.tools import Office
 from dashboards.console.once import Key
+from dashboards.console.paging import After, Before, Limit, page_after, page_of
 from dashboards.console.strip import heard
 
 By = Literal["sms", "call", "email", "http"]
@@ -61,7 +62,10 @@ class PersonOut(BaseModel):
 
 
 class PeopleOut(BaseModel):
+    """By id. `next`: `after` of the next page."""
+
     people: list[PersonOut]
+    next: str | None = None
 
 
 class PublishedOut(BaseModel):
@@ -88,8 +92,11 @@ class AssignedOut(BaseModel):
 
 
 class ProfilesOut(BaseModel):
+    """All profiles, and a page of the appliances by id. `next`: `after` of the next page."""
+
     profiles: list[ProfileOut]
     appliances: list[AssignedOut]
+    next: str | None = None
 
 
 class AssignIn(Asked):
@@ -108,7 +115,10 @@ class WaitingOut(BaseModel):
 
 
 class DiscoveryOut(BaseModel):
+    """By node and channel. `next`: `after` of the next page."""
+
     waiting: list[WaitingOut]
+    next: str | None = None
 
 
 class AdoptIn(Asked):
@@ -132,7 +142,10 @@ class PlacedOut(BaseModel):
 
 
 class GatewaysOut(BaseModel):
+    """By id. `next`: `after` of the next page."""
+
     gateways: list[PlacedOut]
+    next: str | None = None
 
 
 class GatewayIn(Asked):
@@ -164,9 +177,10 @@ class BackupOut(BaseModel):
 
 
 class BackupsOut(BaseModel):
-    """Newest first."""
+    """Newest first. `next`: `before` of the next page."""
 
     backups: list[BackupOut]
+    next: str | None = None
 
 
 class RehearsedOut(BaseModel):
@@ -191,8 +205,10 @@ def programs(office: Office) -> APIRouter:
 
 def _people(routes: APIRouter, office: Office) -> None:
     @routes.get("/people")
-    def people() -> PeopleOut:
-        return PeopleOut(people=[person_out(one) for one in office.console.records.registry().people])
+    def people(after: After = "", limit: Limit = 200) -> PeopleOut:
+        everybody = office.console.records.registry().people
+        found, following = page_after(everybody, lambda one: one.id, after, limit)
+        return PeopleOut(people=[person_out(one) for one in found], next=following)
 
     @routes.post("/people")
     def put(said: PersonIn, _key: Key) -> PublishedOut:
@@ -219,19 +235,22 @@ def person_out(one: Person) -> PersonOut:
 
 def _profiles(routes: APIRouter, office: Office) -> None:
     @routes.get("/profiles")
-    def profiles() -> ProfilesOut:
+    def profiles(after: After = "", limit: Limit = 200) -> ProfilesOut:
         """Those that there are, and which appliance carries which now."""
         now_ms = office.console.wall_ms()
 
         def assigned(one: Appliance) -> AssignedOut:
             return AssignedOut(appliance=one.id, carries=one.carries(now_ms))
 
+        appliances = office.console.records.registry().appliances
+        found, following = page_after(appliances, lambda one: one.id, after, limit)
         return ProfilesOut(
+            next=following,
             profiles=[
                 ProfileOut(label=label, use=use, sources=list(sources))
                 for label, use, sources in office.tools.profiles()
             ],
-            appliances=[assigned(one) for one in office.console.records.registry().appliances],
+            appliances=[assigned(one) for one in found],
         )
 
     @routes.post("/appliances/{appliance_id}/profile")
@@ -243,9 +262,13 @@ def _profiles(routes: APIRouter, office: Office) -> None:
 
 def _discovery(routes: APIRouter, office: Office) -> None:
     @routes.get("/discovery")
-    def waiting() -> DiscoveryOut:
-        found = office.console.records.waiting()
+    def waiting(after: After = "", limit: Limit = 200) -> DiscoveryOut:
+        """What reports and has no name yet."""
+        found, following = page_after(
+            office.console.records.waiting(), lambda one: f"{one[0]}/{one[1]:05d}/{one[2]}", after, limit
+        )
         return DiscoveryOut(
+            next=following,
             waiting=[
                 WaitingOut(node=node, channel=channel, quantity=Quantity(code).word, readings=n)
                 for node, channel, code, n in found
@@ -261,7 +284,7 @@ def _discovery(routes: APIRouter, office: Office) -> None:
 
 def _gateways(routes: APIRouter, office: Office) -> None:
     @routes.get("/gateways")
-    async def gateways() -> GatewaysOut:
+    async def gateways(after: After = "", limit: Limit = 200) -> GatewaysOut:
         look = await office.console.hub.look()
         now_ms = look.fleet.now_ms
         reports = {
@@ -273,14 +296,15 @@ def _gateways(routes: APIRouter, office: Office) -> None:
         }  # fmt: skip
         registry = await asyncio.to_thread(office.console.records.registry)
         entries = {g.id: g for g in registry.gateways}
+        names, following = page_after({*entries, *reports}, str, after, limit)
         found = [
             PlacedOut(
                 id=id_, site=entries[id_].site if id_ in entries else None,
                 phone=entries[id_].phone if id_ in entries else None, report=reports.get(id_),
             )
-            for id_ in sorted({*entries, *reports})
+            for id_ in names
         ]  # fmt: skip
-        return GatewaysOut(gateways=found)
+        return GatewaysOut(gateways=found, next=following)
 
     @routes.post("/gateways")
     def put(said: GatewayIn, _key: Key) -> DoneOut:
@@ -310,8 +334,9 @@ def _backups(routes: APIRouter, office: Office) -> None:
         return tar_answer(office, name)
 
     @routes.get("/backups")
-    def backups() -> BackupsOut:
-        return BackupsOut(backups=[backup_out(one) for one in kept(office)])
+    def backups(before: Before = "", limit: Limit = 100) -> BackupsOut:
+        found, following = page_of(kept(office), lambda one: (one.made_ms, one.name), before, limit)
+        return BackupsOut(backups=[backup_out(one) for one in found], next=following)
 
     @routes.post("/backups", status_code=201)
     def make(_key: Key) -> BackupOut:

@@ -26,6 +26,7 @@ from dashboards.console.office.register import apply_table, planned
 from dashboards.console.office.schedules import add_schedule, end_schedule
 from dashboards.console.office.tools import Office, Shift
 from dashboards.console.once import Key
+from dashboards.console.paging import After, Before, Limit, page_after, page_of
 from dashboards.console.problems import Problem
 
 Word = Annotated[str, Field(max_length=80)]
@@ -51,6 +52,13 @@ class RotaOut(BaseModel):
     now: str | None
     shifts: list[ShiftOut]
     gaps: list[tuple[str, str]]
+
+
+class OnCallOut(BaseModel):
+    """By id. `next`: `after` of the next page."""
+
+    rotas: list[RotaOut]
+    next: str | None = None
 
 
 class OverrideIn(Asked):
@@ -99,6 +107,12 @@ class TestOut(BaseModel):
     delivered: str | None
 
 
+class TestsOut(BaseModel):
+    """The newest only: a try is for now."""
+
+    tests: list[TestOut]
+
+
 class TableIn(Asked):
     """csv: as the console takes it. base: of a plan that was looked at; only with it anything changes."""
 
@@ -138,6 +152,13 @@ class ScheduleOut(ScheduleIn):
     id: int
 
 
+class SchedulesOut(BaseModel):
+    """Newest first. `next`: `before` of the next page."""
+
+    schedules: list[ScheduleOut]
+    next: str | None = None
+
+
 def programs(office: Office) -> APIRouter:
     """What programs ask for."""
     routes = APIRouter(prefix="/api/v1")
@@ -150,10 +171,11 @@ def programs(office: Office) -> APIRouter:
 
 def _duty(routes: APIRouter, office: Office) -> None:
     @routes.get("/oncall")
-    def oncall() -> list[RotaOut]:
+    def oncall(after: After = "", limit: Limit = 100) -> OnCallOut:
         """The rotas: who now, the next shifts, where nobody is within 30 days."""
-        registry = office.console.records.registry()
-        return [_rota_out(view) for view in views(office, registry, office.console.wall_ms())]
+        told = views(office, office.console.records.registry(), office.console.wall_ms())
+        found, following = page_after(told, lambda view: view.rota.id, after, limit)
+        return OnCallOut(rotas=[_rota_out(view) for view in found], next=following)
 
     @routes.post("/oncall/overrides")
     def override(said: OverrideIn, _key: Key) -> DoneOut:
@@ -179,15 +201,16 @@ def _duty(routes: APIRouter, office: Office) -> None:
 
 def _tests(routes: APIRouter, office: Office) -> None:
     @routes.get("/test-messages")
-    def tests() -> list[TestOut]:
+    def tests() -> TestsOut:
         """The newest test messages and what became of them."""
-        return [
+        found = [
             TestOut(
                 at=rfc3339(one.at_ms), person=one.person, channel=one.channel, state=one.state,
                 delivered=rfc3339(one.delivered_ms) if one.delivered_ms else None,
             )
             for one in tried(office)
         ]  # fmt: skip
+        return TestsOut(tests=found)
 
     @routes.post("/test-messages", status_code=202)
     def test(said: TestIn, key: Key) -> DoneOut:
@@ -219,15 +242,18 @@ def _registry(routes: APIRouter, office: Office) -> None:
 
 def _schedules(routes: APIRouter, office: Office) -> None:
     @routes.get("/schedules")
-    def schedules() -> list[ScheduleOut]:
+    def schedules(before: Before = "", limit: Limit = 100) -> SchedulesOut:
         """Reports that are mailed."""
-        return [
+        all_ = FiledReader(office.console.settings.desk_db).schedules()
+        some, following = page_of(all_, lambda one: (one.id, ""), before, limit)
+        found = [
             ScheduleOut(
                 id=one.id, kind=one.kind, site=one.subject, language=one.language, at=one.at_clock,  # type: ignore[arg-type]
                 who=list(one.who),
             )
-            for one in FiledReader(office.console.settings.desk_db).schedules()
+            for one in some
         ]  # fmt: skip
+        return SchedulesOut(schedules=found, next=following)
 
     @routes.post("/schedules")
     def add(said: ScheduleIn, _key: Key) -> DoneOut:

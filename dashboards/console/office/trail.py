@@ -28,6 +28,7 @@ from coldchain.records.sql import open_reader
 from dashboards.console.accounts.roles import ENDPOINTS, ROLES, WHOLE
 from dashboards.console.office.tools import Held, Office
 from dashboards.console.office.uploads import read_upload
+from dashboards.console.paging import After, Limit, page_after
 from dashboards.console.problems import Problem
 from dashboards.console.site import masked
 
@@ -263,26 +264,35 @@ class AccessOut(BaseModel):
     given: list[GivenOut]
 
 
+class AccessesOut(BaseModel):
+    """By account. `next`: `after` of the next page."""
+
+    accounts: list[AccessOut]
+    next: str | None = None
+
+
 def programs(office: Office) -> APIRouter:
     """What programs ask for."""
     routes = APIRouter(prefix="/api/v1/audit")
 
     @routes.get("/access")
-    def access(at: str = "") -> list[AccessOut]:
+    def access(at: str = "", after: After = "", limit: Limit = 100) -> AccessesOut:
         """Who had access at an instant (RFC 3339; default: now)."""
         try:
             moment = parse_instant(at) if at else office.console.wall_ms()
         except (ValueError, OverflowError) as bad:
             raise Problem(400, "bad-request", str(bad)) from bad
-        return [
+        some, following = page_after(who_could(office, moment), lambda one: one.name, after, limit)
+        found = [
             AccessOut(
                 account=one.name, person=one.person, role=one.role, sites=list(one.sites),
                 tokens=[label for label, _ in one.tokens],
                 may=opened(one.role, whole=not one.sites),
                 given=[GivenOut(by=g.by, at=rfc3339(g.at_ms), how=g.how) for g in one.given],
             )
-            for one in who_could(office, moment)
+            for one in some
         ]  # fmt: skip
+        return AccessesOut(accounts=found, next=following)
 
     @routes.get("/{chain}")
     def trail(
