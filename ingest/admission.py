@@ -42,6 +42,7 @@ class Reason(StrEnum):
     CODE = "code"  # a quantity or status that no version of ours has
     INSTANT = "instant"  # further from 1970 than any clock can be
     WAITING_FULL = "waiting-full"  # unknown channel, and the waiting list is full
+    BEFORE = "before"  # of a probe that took another's place, from before it did
     MALFORMED = "malformed"
     OVERSIZE = "oversize"
     RETAINED = "retained"

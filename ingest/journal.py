@@ -154,7 +154,7 @@ class SqliteJournal(JournalWriter):
             for appliance in registry.appliances
         }
         wiring = {
-            channel: Wired(s.id, int(s.code), tests.get(s.appliance or "", ()))
+            channel: Wired(s.id, int(s.code), tests.get(s.appliance or "", ()), s.wired_ms)
             for channel, s in registry.by_channel.items()
         }
         self.known.rewire(wiring)
@@ -294,6 +294,12 @@ class SqliteJournal(JournalWriter):
                 self._count("dead_lettered", len(rows))
                 detail = f"{node}/{channel} waited as quantity {quantity}, adopted as another"
                 letter = Letter(arrived_ms, Reason.QUANTITY, detail, pack_rows(rows), readings=len(rows))
+                keep_letter(self.db, letter)
+            for node, channel, _, rows in done.before:
+                self._count("waiting", -len(rows))
+                self._count("dead_lettered", len(rows))
+                detail = f"{node}/{channel}: sent before it took another probe's place"
+                letter = Letter(arrived_ms, Reason.BEFORE, detail, pack_rows(rows), readings=len(rows))
                 keep_letter(self.db, letter)
             self._keep()
         return done

@@ -32,6 +32,8 @@ class Wired:
     quantity: int
     tests: tuple[tuple[int, int], ...] = ()
     """Spans (from, until) [ms] in which what it says is part of a test."""
+    from_ms: int = 0
+    """A probe that took another's place: what it sent before then, on a bench, is not of this place."""
 
 
 @dataclass(frozen=True, slots=True)

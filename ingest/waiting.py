@@ -23,10 +23,11 @@ Waiting = tuple[str, int, int, Rows]
 
 @dataclass(frozen=True, slots=True)
 class Readmitted:
-    """What no longer waits: (link, rows) for the log, and what the registry contradicts."""
+    """What no longer waits: (link, rows) for the log, what the registry contradicts, what is from before."""
 
     batches: list[tuple[int, Rows]]
     refused: list[Waiting]
+    before: list[Waiting]
     more: bool
 
     @property
@@ -53,6 +54,7 @@ def take_adopted(db: sqlite3.Connection, known: Known, limit: int) -> Readmitted
     """
     batches: list[tuple[int, Rows]] = []
     refused: list[Waiting] = []
+    before: list[Waiting] = []
     left = limit
     for node, channel, quantity in db.execute(
         "SELECT DISTINCT node, channel, quantity FROM waiting"
@@ -71,13 +73,18 @@ def take_adopted(db: sqlite3.Connection, known: Known, limit: int) -> Readmitted
             if series < 0:
                 refused.append((node, channel, quantity, rows))
                 continue
-            rows["series"] = series
-            rows["flags"] |= int(Flag.READMITTED)
-            batches.append((link, rows))
+            early = rows["at_ms"] < known.wiring[node, channel].from_ms
+            if early.any():
+                before.append((node, channel, quantity, rows[early]))
+                rows = rows[~early]
+            if len(rows):
+                rows["series"] = series
+                rows["flags"] |= int(Flag.READMITTED)
+                batches.append((link, rows))
         left -= len(found)
         if left <= 0:
-            return Readmitted(_joined(batches), refused, more=True)
-    return Readmitted(_joined(batches), refused, more=False)
+            return Readmitted(_joined(batches), refused, before, more=True)
+    return Readmitted(_joined(batches), refused, before, more=False)
 
 
 def _joined(batches: list[tuple[int, Rows]]) -> list[tuple[int, Rows]]:

@@ -117,6 +117,7 @@ class Sensor(Part):
     paces    what every_s was before, oldest first
     offsets  by date, oldest first; raw values stay as they are
     calibrated_until_ms  the day its certificate ends
+    wired_ms  what the channel sent before it was put in here does not belong to it
     """
 
     id: SensorName
@@ -130,11 +131,11 @@ class Sensor(Part):
     paces: tuple[Pace, ...] = ()
     offsets: tuple[Offset, ...] = ()
     calibrated_until_ms: int | None = None
+    wired_ms: int = 0
 
     @model_validator(mode="after")
     def _offsets_in_order(self) -> Self:
-        dates = [offset.from_ms for offset in self.offsets]
-        if dates != sorted(set(dates)):
+        if (dates := [offset.from_ms for offset in self.offsets]) != sorted(set(dates)):
             raise ValueError(f"sensor {self.id}: offsets go by date, oldest first, one for each date")
         return self
 

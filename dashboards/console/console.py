@@ -109,6 +109,7 @@ class Console:
         env.globals |= {
             "t": t,
             "word": word,
+            "months": lambda: "|".join(t(f"month.{n}") for n in range(1, 13)),
             "offline_words": offline_words,
             "outcome_said": outcome_said,
             "evidence_said": evidence_said,

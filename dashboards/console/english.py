@@ -11,6 +11,7 @@ from dashboards.console.english_devices import DEVICE_WORDS
 from dashboards.console.english_happened import HAPPENED_WORDS
 from dashboards.console.english_office import OFFICE_WORDS
 from dashboards.console.english_outcomes import OUTCOME_WORDS
+from dashboards.console.english_place import PLACE_WORDS
 from dashboards.console.english_screens import SCREEN_WORDS
 
 ENGLISH: dict[str, str] = {
@@ -23,6 +24,7 @@ ENGLISH: dict[str, str] = {
     **SCREEN_WORDS,
     **DEVICE_WORDS,
     **HAPPENED_WORDS,
+    **PLACE_WORDS,
     # states of an appliance
     "state.alarm": "Alarm",
     "state.silent": "Silent",
@@ -113,7 +115,6 @@ ENGLISH: dict[str, str] = {
     "status.3": "no answer",
     "status.4": "out of range",
     "status.5": "not a number",
-    # limits
     "limits.both": "{low} to {high} °C",
     "limits.high": "at most {high} °C",
     "limits.low": "at least {low} °C",
@@ -303,7 +304,6 @@ ENGLISH: dict[str, str] = {
     "alarms.name": "Your name",
     "alarms.asked": "Asked: {name}, {at}. It counts once the alarm engine has taken it up.",
     "alarms.remote": "Sign in to acknowledge here, or answer the message you got.",
-    # waiting
     "waiting.none": "Everything that reports is known.",
     "waiting.intro": "These channels report and belong to no sensor yet. Their readings are kept. "
     "Give each a name; what it has sent so far is then taken up.",

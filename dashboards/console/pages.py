@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -82,7 +83,13 @@ def _fleet(routes: APIRouter, console: Console) -> None:
 
 def _appliance(routes: APIRouter, console: Console) -> None:
     @routes.get("/appliance/{appliance_id}")
-    async def appliance(request: Request, appliance_id: str, range: str = "24h") -> Response:  # noqa: A002 -- the address says so
+    async def appliance(
+        request: Request,
+        appliance_id: str,
+        range: str = "24h",  # noqa: A002 -- the address says so
+        asked: int = 0,
+        done: str = "",
+    ) -> Response:
         look = await console.hub.look()
         found = look.registry.appliance_by_id.get(appliance_id)
         if found is None:
@@ -90,11 +97,12 @@ def _appliance(routes: APIRouter, console: Console) -> None:
         check_site(found.site, look.registry)
         row = next(row for row in look.fleet.rows if row.id == appliance_id)
         name = range if range in RANGES_MS else "24h"
-        return await asyncio.to_thread(_appliance_page, console, request, found, row, name)
+        told = {"asked": asked, "done": done if done in ("probe", "carries") else ""}
+        return await asyncio.to_thread(_appliance_page, console, request, found, row, name, told)
 
 
 def _appliance_page(
-    console: Console, request: Request, appliance: Appliance, row: Row, name: str
+    console: Console, request: Request, appliance: Appliance, row: Row, name: str, told: Mapping[str, Any]
 ) -> Response:
     now_ms = console.wall_ms()
     start_ms = now_ms - RANGES_MS[name]
@@ -121,7 +129,7 @@ def _appliance_page(
     return console.render(
         request, "appliance.html",
         appliance=appliance, row=row, main=main, lines=lines, history=history, range=name, start_ms=start_ms,
-        **values,
+        **values, **told,
     )  # fmt: skip
 
 
