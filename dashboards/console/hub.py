@@ -19,7 +19,8 @@ import structlog
 from coldchain.records.health import Heart
 from dashboards.console.accounts.sight import Audience, cut
 from dashboards.console.live import changes
-from dashboards.console.source import Look, Records, Watch
+from dashboards.console.source import Look, Records
+from dashboards.console.stirring import Watch
 from dashboards.console.views import Row
 from dashboards.console.words import speaking
 

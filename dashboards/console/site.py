@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from coldchain.kernel.words import Health
 from coldchain.records.registry import Person, Registry, Site
-from dashboards.console.source import Gateway, Look
+from dashboards.console.followed import Gateway
+from dashboards.console.source import Look
 from dashboards.console.views import ORDER, LastReading, Row
 
 OnDuty = Callable[[Registry, str, int, int], list[str]]

@@ -14,10 +14,10 @@ from dashboards.console.accounts.gate import check_site
 from dashboards.console.accounts.sight import seen
 from dashboards.console.api import UNITS, ApplianceOut, GatewayOut, appliance_out, celsius_of
 from dashboards.console.console import Console
+from dashboards.console.followed import Gateway
 from dashboards.console.paging import After, Limit, page_after
 from dashboards.console.problems import Problem
 from dashboards.console.site import SitePage, site_page
-from dashboards.console.source import Gateway
 from dashboards.console.strip import heard
 from dashboards.console.views import LastReading
 from dashboards.console.wall import Tile, wall_of

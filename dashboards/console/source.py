@@ -6,18 +6,14 @@ Files that are not there yet, or are busy, are told as troubles; the last good s
 
 from __future__ import annotations
 
-import ctypes
-import json
 import sqlite3
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,36 +24,23 @@ from coldchain.kernel.words import NO_VALUE
 from coldchain.records.alarms import Alarm, Excursion, Listed, Notice, OutOfService
 from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.health import Beat, beats
-from coldchain.records.journal import JournalReader, Latest, merge_latest
+from coldchain.records.journal import Latest
 from coldchain.records.registry import Command, Desk, Registry, RegistryReader, Sensor
 from coldchain.records.site import Blind, SiteReader
 from coldchain.settings import Settings
 from dashboards.console.alarms.marks import Marks, marked, marks
 from dashboards.console.alarms.told import Told, read
+from dashboards.console.followed import FollowedJournal, Gateway, give_back_memory
 from dashboards.console.series import Series, series_of, steps
 from dashboards.console.times import clock, zone_named
 from dashboards.console.views import LOST_PROBE, Fleet, fleet_view
 from dashboards.console.words import Text, said
 
-FOLLOW_MAX = 500
-"""So many batches are followed one by one; further behind, the newest readings are asked for as a whole."""
 ALARMS_SHOWN = 50
 MIXED_MAX = 20
 """So many steps of a chart that mix temperatures and error codes are looked into."""
 STORE_FAULTS = (ColdChainError, sqlite3.Error, OSError, ValueError, struct.error, zlib.error)
 """Not there, busy, damaged, of another version: told, and tried again at the next look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """A gateway's last word, and when ingest got it [ms]."""
-
-    id: str
-    arrived_ms: int
-    pending: int = 0
-    oldest_ms: int | None = None
-    lost: int = 0
-    lines: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +81,7 @@ class Records:
         self._lock = threading.Lock()
         self._desk = RegistryReader(settings.desk_db)
         self._alarms = SiteReader(settings.alarms_db)
-        self._journal = _Journal(settings.readings_db)
+        self._journal = FollowedJournal(settings.readings_db)
         self._open: tuple[Alarm, ...] = ()
         self._marks = Marks()
         self._troubles: dict[str, str] = {}
@@ -280,78 +263,6 @@ class Records:
             self._troubles.pop(what, None)
 
 
-class _Journal:
-    """`readings.db`, followed batch by batch, so that a look costs what is new and no more."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._reader: JournalReader | None = None
-        self._inode = 0
-        self._position = 0
-        self._known: dict[int, Latest] = {}
-        self._names: dict[int, tuple[str, int]] = {}
-        self.latest: dict[str, Latest] = {}
-        self.gateways: tuple[Gateway, ...] = ()
-        self.counters: dict[str, int] = {}
-
-    def reader(self) -> JournalReader:
-        """The reader of the file that is there now; a file that was replaced is opened anew."""
-        inode = self._path.stat().st_ino if self._path.exists() else 0
-        if self._reader is None or inode != self._inode:
-            self.close()
-            self._reader, self._inode = JournalReader(self._path), inode
-        return self._reader
-
-    def follow(self) -> None:
-        reader = self.reader()
-        self.counters = reader.counters()
-        newest = self.counters.get("position", reader.last_position())
-        if newest != self._position:
-            self._take(reader, newest)
-        self.gateways = tuple(_gateway(g.gateway, g.arrived_ms, g.status) for g in reader.gateways())
-
-    def _take(self, reader: JournalReader, newest: int) -> None:
-        """`latest` becomes true up to `newest` at least."""
-        batches = reader.batches_after(self._position, FOLLOW_MAX) if self._position else []
-        whole = bool(batches) and batches[0].position == self._position + 1
-        if not whole or batches[-1].position < newest:
-            # `newest` was read before: what comes in between is merged once more, which changes nothing.
-            self._names = reader.series()
-            latest = reader.latest()
-            self._known = {n: latest[s] for n, (s, _) in self._names.items() if s in latest}
-            self.latest, self._position = latest, newest
-            return
-        for batch in batches:
-            merge_latest(self._known, batch.rows)
-        if not self._known.keys() <= self._names.keys():
-            self._names = reader.series()
-        self.latest = {self._names[n][0]: last for n, last in self._known.items() if n in self._names}
-        self._position = batches[-1].position
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-        self._reader, self._position = None, 0
-
-
-def _gateway(id_: str, arrived_ms: int, text: str) -> Gateway:
-    """What is written of a status; another version's words are left out, never an error."""
-    try:
-        status: Any = json.loads(text)
-        spool, lines = status.get("spool", {}), status.get("lines", [])
-        named = tuple((str(line.get("name")), str(line.get("state"))) for line in lines)
-        pending, lost = int(spool.get("pending") or 0), int(spool.get("lost") or 0)
-        return Gateway(id_, arrived_ms, pending, spool.get("oldest_ms") or None, lost, named)
-    except (ValueError, AttributeError, TypeError):
-        return Gateway(id_, arrived_ms)
-
-
-def give_back_memory() -> None:
-    """Decoding the log takes a few large arrays; glibc would keep their space for the life of the process."""
-    with suppress(OSError, AttributeError):  # another libc
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 class Unavailable(Exception):
     """The record cannot be read just now."""
 
@@ -363,37 +274,3 @@ def _plain_errors() -> Iterator[None]:
         yield
     except STORE_FAULTS as bad:
         raise Unavailable(str(bad)) from bad
-
-
-class Watch:
-    """Has anything been committed? One pragma a file, no read transaction: cheap enough for each second."""
-
-    def __init__(
-        self, paths: tuple[Path, ...], connect: Callable[..., sqlite3.Connection] = sqlite3.connect
-    ) -> None:
-        self._paths, self._connect = paths, connect
-        self._open: dict[Path, tuple[int, sqlite3.Connection]] = {}
-
-    def token(self) -> tuple[tuple[int, int], ...]:
-        """Changes whenever one of the files does; a file that is not there is (0, 0)."""
-        return tuple(self._version(path) for path in self._paths)
-
-    def _version(self, path: Path) -> tuple[int, int]:
-        try:
-            inode = path.stat().st_ino
-            held = self._open.get(path)
-            if held is None or held[0] != inode:
-                if held is not None:
-                    held[1].close()
-                db = self._connect(
-                    f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-                )
-                held = self._open[path] = (inode, db)
-            return inode, int(held[1].execute("PRAGMA data_version").fetchone()[0])
-        except (OSError, sqlite3.Error):
-            return 0, 0
-
-    def close(self) -> None:
-        for _, db in self._open.values():
-            db.close()
-        self._open.clear()

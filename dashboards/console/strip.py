@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coldchain.records.health import Beat
-from dashboards.console.source import Gateway, Look
+from dashboards.console.followed import Gateway
+from dashboards.console.source import Look
 from dashboards.console.times import age, span
 from dashboards.console.words import t
 
