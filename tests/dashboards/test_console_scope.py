@@ -83,7 +83,7 @@ def test_a_certificate_is_for_a_sensor_of_ones_own_sites(client: Client, seed: S
     reader.close()
     kept = reader.registry.sensor_by_id
     assert [o.offset_k for o in kept[f"{OTHER}/load"].offsets] == [-0.4]
-    assert [o.offset_k for o in kept[f"{WARM}/load"].offsets] == [-5.0]
+    assert [o.offset_k for o in kept[f"{WARM}/load"].offsets] == [-0.4]
 
 
 def test_one_id_is_one_step_of_one_order(seed: Seed) -> None:
