@@ -152,14 +152,14 @@ def _site(routes: APIRouter, console: Console) -> None:
 def _desk(routes: APIRouter, console: Console) -> None:
     @routes.get("/alarms")
     def alarms(request: Request) -> Response:
-        open_, closed, commands = console.records.alarms()
+        look, (open_, closed, commands) = console.hub.seen, console.records.alarms()
         asked = {c.alarm: c for c in reversed(commands) if c.verb == "acknowledge"}
         registry = console.records.registry()
         sees = visitor().sees
         theirs = [a for a in open_ if sees(a.site, registry)]
         return console.render(
             request, "alarms.html",
-            open=theirs, together=together(theirs, asked),
+            open=theirs, together=together(theirs, asked), troubles=look.troubles if look else None,
             closed=[a for a in closed if sees(a.site, registry)],
             asked=asked, appliances=registry.appliance_by_id, sites=registry.site_by_id,
             new_id=lambda: uuid.uuid4().hex,
