@@ -133,7 +133,7 @@ def test_programs_do_what_people_do(client: Client, seed: Seed) -> None:
     one = client.get("/api/v1/devices/DOM/MB%201-77").json()
     assert [entry["kind"] for entry in one["entries"]] == ["part", "paper"]
     assert [fault["number"] for fault in one["faults"]] == [1, 2]
-    assert client.get("/api/v1/maintenance").json() == {"due": []}
+    assert client.get("/api/v1/maintenance").json() == {"due": [], "next": None}
     assert client.post("/api/v1/device-links", json={"serial": SERIAL}).status_code == 401
 
 

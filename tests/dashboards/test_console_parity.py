@@ -136,6 +136,7 @@ ONLY_PEOPLE: dict[str, str] = {
 """Address -> why it is for people alone."""
 WIDER = {
     "POST /device-entry/{kind}": "POST /api/v1/devices asks for the kind's own right inside",
+    "POST /admin/profiles": "the page of one appliance gives its profile to whoever may change it",
     "GET /admin/discovery": "GET /waiting tells readers the same",
 }
 """Where the address for programs opens to more people than the page: what keeps them apart instead."""

@@ -95,9 +95,9 @@ def test_a_profile_is_given_and_a_wider_one_asks_a_second_person(program: Progra
     assert carried.keys() == {one.id for one in registry_of(seed).appliances}
     assert any("2004/33/EC" in line for one in told["profiles"] for line in one["sources"])
     address = f"/api/v1/appliances/{WARM}/profile"
-    assert refused(program.post("prof", address, profile="nonsense")) == (422, "unsound")
+    assert refused(program.post("prof", address, profile="nonsense")) == (422, "carries-missing")
     unknown = program.post("prof", "/api/v1/appliances/x/profile", profile="red-cells@eu")
-    assert refused(unknown) == (422, "target-missing")
+    assert refused(unknown) == (404, "unknown-appliance")
     asked = program.post("empty", address, profile="empty").json()
     assert isinstance(asked["proposal"], int), "without limits nothing alarms: another person decides"
     assert registry_of(seed).appliance_by_id[WARM].carries(NOW_MS) == carried[WARM]
@@ -129,7 +129,7 @@ def test_gateways_where_they_stand_and_what_they_said(program: Program, seed: Se
 
 
 def test_a_backup_is_made_once_and_rehearsed(program: Program, seed: Seed) -> None:
-    assert program.get("/api/v1/backups") == {"backups": []}
+    assert program.get("/api/v1/backups") == {"backups": [], "next": None}
     made = [program.post("backup", "/api/v1/backups") for _ in range(2)]
     assert [one.status_code for one in made] == [201, 201]
     assert program.post("another", "/api/v1/backups").json() == made[0].json(), "within one second"

@@ -148,7 +148,7 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/api/v1/people"): May.ADMIN,
     ("POST", "/api/v1/people/{name}/pin"): May.ADMIN,
     ("GET", "/api/v1/profiles"): May.ADMIN,
-    ("POST", "/api/v1/appliances/{appliance_id}/profile"): May.ADMIN,
+    ("POST", "/api/v1/appliances/{appliance_id}/profile"): May.DEVICES,
     ("GET", "/api/v1/discovery"): May.READ,
     ("POST", "/api/v1/discovery"): May.ADMIN,
     ("GET", "/api/v1/gateways"): May.ADMIN,

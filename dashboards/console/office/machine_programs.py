@@ -18,7 +18,7 @@ from dashboards.console.api import GatewayOut
 from dashboards.console.office.machine import Kept, channel_lines, folder_of, kept, make_backup, tar_answer
 from dashboards.console.office.people import put_gateway, put_person, set_pin
 from dashboards.console.office.programs import Asked, DoneOut, Word
-from dashboards.console.office.register import adopt_channel, assign_profile
+from dashboards.console.office.register import adopt_channel
 from dashboards.console.office.tools import Office
 from dashboards.console.once import Key
 from dashboards.console.paging import After, Before, Limit, page_after, page_of
@@ -103,6 +103,7 @@ class AssignIn(Asked):
     """profile: its name, or `loading`, or `empty`; from now on."""
 
     profile: Word
+    reason: Annotated[str, Field(max_length=200)] = ""
 
 
 class WaitingOut(BaseModel):
@@ -252,12 +253,6 @@ def _profiles(routes: APIRouter, office: Office) -> None:
             ],
             appliances=[assigned(one) for one in found],
         )
-
-    @routes.post("/appliances/{appliance_id}/profile")
-    def assign(appliance_id: str, said: AssignIn, _key: Key) -> PublishedOut:
-        """What alarms later or more seldom then is asked of a second person."""
-        form = {"appliance": appliance_id, "profile": said.profile}
-        return PublishedOut(proposal=assign_profile(office, form) or None)
 
 
 def _discovery(routes: APIRouter, office: Office) -> None:

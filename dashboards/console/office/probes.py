@@ -22,7 +22,7 @@ from coldchain.records.registry_csv import remade
 from coldchain.settings.profile_files import PROFILES
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site
-from dashboards.console.office.machine_programs import PublishedOut
+from dashboards.console.office.machine_programs import AssignIn, PublishedOut
 from dashboards.console.office.tools import Office, sentence
 from dashboards.console.once import Key
 from dashboards.console.problems import Problem
@@ -83,6 +83,11 @@ def programs(office: Office) -> APIRouter:
         """Another probe in a sensor's place; its curve goes on. proposal: another person has to agree."""
         asked = replace_probe(office, appliance_id, said.sensor, said.node, said.channel, said.reason)
         return PublishedOut(proposal=asked or None)
+
+    @routes.post("/appliances/{appliance_id}/profile")
+    def profile(appliance_id: str, said: AssignIn, _key: Key) -> PublishedOut:
+        """What alarms later or more seldom then is asked of a second person."""
+        return PublishedOut(proposal=assign(office, appliance_id, said.model_dump()) or None)
 
     return routes
 
