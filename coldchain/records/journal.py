@@ -208,12 +208,18 @@ class JournalReader(JournalView):
                 np.concatenate([at for at, _ in parts]), np.concatenate([value for _, value in parts])
             )
 
-    def hourly_mean(self, sensor: str, start_ms: int, end_ms: int) -> tuple[float, int]:
-        """(mean in thousandths, hours) of what remains of readings whose time is up; no hours: nothing."""
+    def hourly_mean(
+        self, sensor: str, start_ms: int, end_ms: int, between: tuple[int, int]
+    ) -> tuple[float, int]:
+        """(mean in thousandths, hours) of what remains of readings whose time is up; no hours: nothing.
+
+        between  only hours whose lowest and highest lie between these [thousandths]
+        """
         total, n, hours = self._db.execute(
             "SELECT coalesce(sum(h.vsum), 0), coalesce(sum(h.n), 0), count(*) FROM hourly h"
-            " JOIN series s ON s.id = h.series WHERE s.sensor = ? AND h.start_ms >= ? AND h.start_ms < ?",
-            (sensor, start_ms, end_ms),
+            " JOIN series s ON s.id = h.series WHERE s.sensor = ? AND h.start_ms >= ? AND h.start_ms < ?"
+            " AND h.vmin > ? AND h.vmax < ?",
+            (sensor, start_ms, end_ms, *between),
         ).fetchone()
         return (total / n, hours) if n else (0.0, 0)
 

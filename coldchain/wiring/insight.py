@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alerts.insight import cycles, slots
+from alerts.insight import cycles, slots, validity
 from alerts.insight.scan import Readings
 from alerts.rules.flat import Ints
 from coldchain.kernel.errors import ColdChainError, StoreUnavailable
@@ -95,11 +95,20 @@ def _course(known: Known, sensor: Sensor, start_ms: int, end_ms: int) -> tuple[I
     return at, rows["value"][first].astype(np.int64)
 
 
+def _temperatures(known: Known, sensor: Sensor, start_ms: int, end_ms: int) -> tuple[Ints, Ints]:
+    """As `_course`, without the codes that a probe or its driver sends instead of a temperature."""
+    at, milli = _course(known, sensor, start_ms, end_ms)
+    if not len(at):
+        return at, milli
+    code = validity.advance(validity.blank(1), Readings.of(np.zeros(len(at), np.int64), at, milli)).code
+    return at[~code], milli[~code]
+
+
 def _figures(known: Known, sensors: dict[str, Sensor], blank: Figures) -> Figures:
     start, end = blank.from_ms, blank.until_ms
     if "load" not in sensors or end <= start:
         return blank
-    at, milli = _course(known, sensors["load"], start, end)
+    at, milli = _temperatures(known, sensors["load"], start, end)
     if not len(at):
         return _of_hours(known, sensors["load"], blank)
     step = np.minimum(np.diff(at, append=at[-1:]), 2_000 * sensors["load"].every_s)
@@ -115,7 +124,7 @@ def _figures(known: Known, sensors: dict[str, Sensor], blank: Figures) -> Figure
 
 def _cycled(known: Known, air: Sensor, found: Figures) -> Figures:
     """By the cycles of its air: a compressor needs no sensor of its own."""
-    at, milli = _course(known, air, found.from_ms - WARM_UP_MS, found.until_ms)
+    at, milli = _temperatures(known, air, found.from_ms - WARM_UP_MS, found.until_ms)
     if not len(at):
         return found
     table, slot = cycles.blank(1), slots.blank(1)
@@ -183,6 +192,7 @@ def _warming(known: Known, mains: Sensor, start_ms: int, end_ms: int, at: Ints, 
 
 
 def _of_hours(known: Known, sensor: Sensor, blank: Figures) -> Figures:
-    """Of readings whose time is up there are hourly figures."""
-    mean, hours = known.journal.hourly_mean(sensor.id, blank.from_ms, blank.until_ms)
+    """Of readings whose time is up there are hourly figures; an hour with a code in it is left out."""
+    between = (validity.COLDEST, validity.WARMEST)
+    mean, hours = known.journal.hourly_mean(sensor.id, blank.from_ms, blank.until_ms, between)
     return replace(blank, mean_c=mean / 1000.0, known_ms=hours * 3_600_000) if hours else blank
