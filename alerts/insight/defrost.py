@@ -245,7 +245,8 @@ def _what(
     due = learnt & (began_s - before["began"] >= EARLY * before["every"])
     high = height <= TOO_HIGH * before["height"] + TOO_HIGH_K
     high &= height >= np.minimum(before["height"] / ALIKE, before["height"] - ALIKE_K)
-    long = due & high & left & (before["seen"] >= ESTABLISHED) & (lasts > TOO_LONG * before["lasts"])
+    long = due & high & left & (before["seen"] >= ESTABLISHED)
+    long &= (lasts > TOO_LONG * before["lasts"]) & (lasts <= LONGEST_S)
     what = np.where(long, LONG, np.where(due & is_one, A_DEFROST, NO_DEFROST))
     return what, np.where(learnt, before["lasts"], 0.0)
 

@@ -144,6 +144,15 @@ def test_what_is_longer_than_it_may_is_told_so_and_a_warm_spell_is_no_defrost(bu
     assert [one for _, _, one, _ in more] == ([] if what is None else [what])
 
 
+@pytest.mark.parametrize(("lasts", "what"), [(120, [defrost.LONG]), (400, [])])
+def test_a_compressor_that_does_not_cool_for_hours_is_no_defrost(lasts, what):
+    """It cycles no more, so that the usual range does not follow; as high as a defrost it is all the same."""
+    columns = days([(k * 360 + 200, 24, 7.0) for k in range(9)], 3900)
+    span = slice(3440, 3440 + lasts)
+    columns[2][span] = np.rint(4600 + 6800 * np.sin(np.pi * (np.arange(lasts) + 0.5) / lasts))
+    assert [one for _, _, one, _ in ended(columns)[6:]] == what
+
+
 def test_random_openings_are_never_learnt():
     rng = np.random.default_rng(9)
     starts = np.sort(rng.choice(np.arange(60, 14_000, 20), 60, replace=False))
