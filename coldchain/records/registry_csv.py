@@ -190,4 +190,6 @@ def _sentence(bad: ValidationError) -> str:
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
     place = ".".join(str(one) for one in fault["loc"])
+    if fault["type"] == "missing":
+        return f"{place} is missing"
     return f"{place} {fault['input']!r}: {fault['msg']}" if place else str(fault["msg"])

@@ -10,13 +10,18 @@ from coldchain.records.accounts import Accounts
 from coldchain.settings import Settings
 
 
-def first_admin(settings: Settings) -> str | None:
-    """The password of `admin`, told on standard error, only now; None when there are accounts."""
+def make_admin(settings: Settings) -> str | None:
+    """The password of `admin`, made now; None when there are accounts."""
     accounts = Accounts(settings.desk_db, wall_ms)
     try:
-        password = accounts.first()
+        return accounts.first()
     finally:
         accounts.close()
+
+
+def first_admin(settings: Settings) -> str | None:
+    """As `make_admin`, told on standard error, only now."""
+    password = make_admin(settings)
     if password is not None:
         sys.stderr.write(
             f"first start: sign in as admin with the password {password} (told only this once)\n"

@@ -50,7 +50,7 @@ from dashboards.console.site import OnDuty, masked, nobody
 from dashboards.console.source import Look, Records
 from dashboards.console.sparks import SPARK_KEEP_MS, Sparks
 from dashboards.console.strip import facts
-from dashboards.console.times import age, clock, full, left, offset_text, span
+from dashboards.console.times import age, clock, full, left, offset_text, span, zoned
 from dashboards.console.values import celsius, figure, reading_text
 from dashboards.console.views import ORDER, Row
 from dashboards.console.wall import wall_of
@@ -129,6 +129,7 @@ class Console:
             "training": self.settings.training,
             "named": named,
             "full": lambda at_ms: full(at_ms, zone),
+            "zoned": lambda text: zoned(str(text), zone),
             "ranges": list(RANGES_MS),
         }
         return env

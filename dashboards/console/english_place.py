@@ -24,4 +24,7 @@ PLACE_WORDS: dict[str, str] = {
     "place.probe_help": "The new probe takes the old one's place: the curve, the limits and the alarms go "
     "on under the same name. The old calibration ends; enter the new probe's certificate on the device's "
     "page.",
+    "health.lines_up": "{up} of {all} lines work",
+    "signin.changed": "Your password is changed. Sign in with the new one.",
+    "alarm.moved_past": "more than the {allowed} allowed was used up",
 }

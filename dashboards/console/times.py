@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,6 +60,26 @@ def full(at_ms: int, zone: tzinfo) -> str:
     return local(at_ms, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+_UTC = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
+def zoned(text: str, zone: tzinfo) -> str:
+    """A text of a program's, its instants in the zone and with its offset.
+
+    >>> zoned("excursion 60, 2026-11-22T07:25:51.682Z", zone_named("Asia/Vientiane"))
+    'excursion 60, 2026-11-22 14:25:51 +07:00'
+    """
+
+    def here(found: re.Match[str]) -> str:
+        try:
+            at = datetime.fromisoformat(found[0]).astimezone(zone)
+        except (ValueError, OverflowError):
+            return found[0]
+        return f"{at:%Y-%m-%d %H:%M:%S} {offset_text(round(at.timestamp() * 1000), zone).removeprefix('UTC')}"
+
+    return _UTC.sub(here, text)
+
+
 def span(ms: int) -> str:
     """How long, in at most two units.
 
@@ -104,4 +125,5 @@ __all__ = [
     "offset_text",
     "span",
     "zone_named",
+    "zoned",
 ]

@@ -16,6 +16,7 @@ from coldchain.ports.clock import wall_ms
 from coldchain.records.health import beats
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
+from coldchain.wiring.accounts import make_admin
 from coldchain.wiring.demo.account import Books, keep_books, pending
 from coldchain.wiring.demo.files import NODE, ReplaySensor, replay_sensors
 from coldchain.wiring.demo.month.begin import Bar, no_bar, seed_month
@@ -115,6 +116,7 @@ class Demo:
                 f"http://127.0.0.1:{page}/",
                 self.start_ms,
                 len(self.registry.appliances),
+                make_admin(self.settings),
             )
         )
         show = Show(self.plan.directory, self.plan.inbox, self._say)

@@ -56,12 +56,16 @@ class Show:
         )
 
 
-def greeting(directory: Path, console: str, gateway_page: str, start_ms: int, appliances: int) -> str:
-    """The first thing a person reads."""
+def greeting(
+    directory: Path, console: str, gateway_page: str, start_ms: int, appliances: int, password: str | None
+) -> str:
+    """The first thing a person reads. `password` of `admin`, told only when the folder is new."""
+    sign_in = f"  sign in as     admin, password {password} (told only now)\n" if password else ""
     return (
         f"Coldchain demo: {appliances} appliances, simulated from {rfc3339(start_ms)} on; "
         "nothing leaves this machine.\n"
         f"  console        {console}\n"
+        f"{sign_in}"
         f"  gateway page   {gateway_page}\n"
         f"  data and logs  {directory}\n"
         f"  look closer    coldchain doctor --dir {directory}   |   coldchain export --dir {directory}\n"

@@ -37,8 +37,10 @@ def router(console: Console, accounts: Open) -> APIRouter:
 
 def _sign_in(routes: APIRouter, console: Console, accounts: Open) -> None:
     @routes.get("/signin")
-    def page(request: Request, next: str = "/") -> Response:  # noqa: A002 -- the address says so
-        return console.render(request, "signin.html", wrong="", next=_inside(next), name="")
+    def page(request: Request, next: str = "/", changed: int = 0) -> Response:  # noqa: A002 -- the address says so
+        return console.render(
+            request, "signin.html", wrong="", next=_inside(next), name="", changed=bool(changed)
+        )
 
     @routes.post("/signin")
     async def sign_in(request: Request) -> Response:
@@ -56,7 +58,9 @@ def _sign_in(routes: APIRouter, console: Console, accounts: Open) -> None:
         except Refused as bad:
             wrong = t("signin.wait", n=-(-bad.wait_ms // 1000)) if bad.wait_ms else t("signin.wrong")
             status = 429 if bad.wait_ms else 401
-            return console.render(request, "signin.html", status, wrong=wrong, next=goal, name=name)
+            return console.render(
+                request, "signin.html", status, wrong=wrong, next=goal, name=name, changed=False
+            )
         answer, https = RedirectResponse(goal, 303), request.url.scheme == "https"
         for cookie, value, lasts_ms in ((COOKIE, word, WHOLE_MS), (KNOWN_BROWSER, held, KNOWN_MS)):
             answer.set_cookie(
@@ -95,7 +99,7 @@ def _own(routes: APIRouter, console: Console, accounts: Open) -> None:
             await asyncio.to_thread(change)
         except BadData as bad:
             return shown(request, 422, wrong=t("signin.wrong") if isinstance(bad, Refused) else str(bad))
-        return RedirectResponse("/signin", 303)
+        return RedirectResponse("/signin?changed=1", 303)
 
     @routes.post("/account/language")
     async def language(request: Request) -> Response:

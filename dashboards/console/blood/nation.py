@@ -168,7 +168,7 @@ def _worst(
     found = [
         Bad(row, out.get(id_, (0, 0))[1], out.get(id_, (0, 0))[0], alarms[id_])
         for id_, row in known.items()
-        if id_ in out or alarms[id_]
+        if out.get(id_, (0, 0))[1]
     ]
     found.sort(key=lambda bad: (-bad.out_ms, -bad.alarms, bad.row.id))
     return tuple(found[:WORST])
