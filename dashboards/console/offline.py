@@ -20,7 +20,10 @@ SHELL = ("console.css", "console.js", "offline.js", "icon.svg", "vendor/htmx.min
 """What every page needs; fonts and charts are kept as they are used."""
 ANSWER_OLD_MS = 30 * 60_000
 """An answer that stops escalation is a fresh one: as long as an acknowledgement lasts where nothing bends."""
-WORDS = ("waiting", "refused", "already-closed", "answer-too-old", "sign-in", "other", "seen")
+WORDS = (
+    "waiting", "refused", "already-closed", "answer-too-old", "sign-in", "other", "seen", "other-account",
+    "theirs", "nobody", "keep", "discard",
+)  # fmt: skip
 
 
 def router(assets: Mapping[str, Asset]) -> APIRouter:
@@ -41,7 +44,7 @@ def router(assets: Mapping[str, Asset]) -> APIRouter:
 
 def offline_words() -> str:
     """What offline.js says, as JSON; the page's language."""
-    told = {key: t(f"offline.{key}", n="{n}", at="{at}") for key in WORDS}
+    told = {key: t(f"offline.{key}", n="{n}", at="{at}", who="{who}") for key in WORDS}
     told |= {"unknown-alarm": told["already-closed"], "stale-form": told["sign-in"]}
     return json.dumps(told, ensure_ascii=False)
 

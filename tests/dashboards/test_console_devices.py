@@ -102,7 +102,7 @@ def test_who_may_write_what(client: Client, seed: Seed) -> None:
     done = client.post("/device-entry/plan", data=plan | {"form": form}, headers=boss, follow_redirects=False)
     assert (done.status_code, done.headers["location"]) == (303, PAGE)
     text = words(client, "/maintenance")
-    assert "1 tasks are overdue" in text
+    assert "Overdue tasks: 1" in text
     assert "Clean" in text
     fixer, own = signed_in(seed, client, "contractor", "fixer")
     assert client.post("/device-entry/plan", data=plan | {"form": own}, headers=fixer).status_code == 403

@@ -3,11 +3,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from console_seed import MINUTE
 from playwright.sync_api import Browser, Page
-from screens import Served, chromium, complaints, visit, wait
+from screens import PASSWORD, Served, chromium, complaints, visit, wait
 
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.asked import Asked, AskedReader
@@ -153,3 +154,82 @@ def test_only_a_fresh_answer_counts() -> None:
             check_late({"ago_ms": bad}, wanted=True)
     with pytest.raises(Problem, match="already-closed"):
         check_late({"ago_ms": "0"}, wanted=False)
+
+
+# --- somebody else signs in meanwhile
+
+
+def enter(page: Page, name: str) -> None:
+    """The session has ended; somebody signs in anew."""
+    page.context.clear_cookies()
+    page.goto("/signin")
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.locator("main form[action='/signin'] button").click()
+    page.wait_for_url(lambda url: not url.endswith("/signin"))
+    wait(page, CONTROLLED)
+
+
+def test_an_answer_is_sent_under_the_name_of_who_gave_it_and_no_other(
+    browser: Browser, served: Served
+) -> None:
+    context = visit(browser, served, "en", **TOUCH)
+    page = context.new_page()
+    kept_here(page, "/alarm/1")
+    served.stop()
+    page.goto("/alarm/1")
+    page.locator("#do-acknowledge button").tap()
+    wait(page, "!document.querySelector('#unsent').hidden")
+    context.clear_cookies()
+    served.start()
+    enter(page, "fr")
+    page.goto("/alarms")
+    page.wait_for_selector("#unsent .note")
+    text = page.locator("#unsent").inner_text()
+    assert "Elle n’est pas envoyée sous votre nom" in text
+    assert "quand en se connectera ici" in text
+    assert asked(served) == [], "another's answer waits for its own"
+    page.get_by_text("La garder pour en").tap()
+    wait(page, "document.querySelector('#unsent').hidden")
+    enter(page, "en")
+    wait(page, "document.querySelector('#unsent').hidden")
+    page.goto("/alarm/1")
+    wait(page, "document.body.innerText.includes('Acknowledge: asked by')")
+    (one,) = asked(served)
+    assert (one.verb, one.person) == ("acknowledge", "Noy en"), "in a new session of the same account"
+    context.close()
+
+
+def test_an_answer_of_another_is_discarded_only_when_one_says_so(browser: Browser, served: Served) -> None:
+    context = visit(browser, served, "en", **TOUCH)
+    page = context.new_page()
+    kept_here(page, "/alarm/1")
+    served.stop()
+    page.goto("/alarm/1")
+    page.locator("#do-acknowledge button").tap()
+    wait(page, "!document.querySelector('#unsent').hidden")
+    context.clear_cookies()
+    served.start()
+    enter(page, "vi")
+    page.wait_for_selector("#unsent .note")
+    page.get_by_text("Bỏ đi").tap()
+    wait(page, "document.querySelector('#unsent').hidden")
+    enter(page, "en")
+    page.goto("/alarm/1")
+    wait(page, CONTROLLED)
+    assert page.locator("#unsent").is_hidden()
+    assert asked(served) == []
+    context.close()
+
+
+def test_the_server_takes_no_answer_under_another_name(served: Served) -> None:
+    with served.client() as client:
+        form = client.get("/whoami").json()
+        assert (form["who"], form["may"]) == ("en", True)
+        for given_by, status in (("fr", 409), ("no account", 409), ("en", 303)):
+            body = {"alarm": served.alarm, "command": uuid4().hex, "form": form["form"], "given_by": given_by}
+            answer = client.post("/acknowledge", data=body)
+            assert answer.status_code == status, given_by
+            if status == 409:
+                assert answer.headers["x-problem"] == "other-account"
+    assert [one.person for one in asked(served)] == ["Noy en"]

@@ -44,7 +44,7 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Seed:
     said = {
         "sensor": f"{WARM}/load",
         "offset_k": 0.25,
-        "from_ms": NOW_MS - 300 * DAY,
+        "from_ms": NOW_MS - 3 * DAY,
         "expires_ms": NOW_MS + DAY,
     }
     deeds.enter("c1", "SN-0", "certificate", said, person="vte-on-call")

@@ -39,6 +39,8 @@ from dashboards.console.words import LANGUAGES
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 PHONE: ViewportSize = {"width": 360, "height": 780}
 DESK: ViewportSize = {"width": 1440, "height": 900}
+LONG = "ຕູ້ເຢັນເກັບຮັກສາເລືອດແດງ ຫ້ອງທະນາຄານເລືອດ ຊັ້ນສອງ ໂຮງໝໍເມືອງໄກສອນ"
+"""What somebody called an appliance: a line of Lao, which writes no spaces between words."""
 PASSWORD = "a long sentence of words"
 quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -49,6 +51,7 @@ class Served:
     def __init__(self, folder: Path, appliances: int = 12, hours: float = 6) -> None:
         plain = registry(appliances)
         first = plain.appliances[0].model_copy(update={"model": "MB 1"})
+        long = plain.appliances[2].model_copy(update={"name": LONG})
         person = Person(id="keo", name="Dr Keo", phone="+8562055501003")
         fixer = Person(id="fix", name="Khamla, Cooling Works", phone="+8562055501004", role="contractor")
         readers = [
@@ -59,7 +62,7 @@ class Served:
         ]
         reg = plain.model_copy(
             update={
-                "appliances": (first, *plain.appliances[1:]),
+                "appliances": (first, plain.appliances[1], long, *plain.appliances[3:]),
                 "people": (*plain.people, person, fixer, *readers),
             }
         )
@@ -166,7 +169,7 @@ def history_of(seed: Seed, appliance: str) -> None:
     deeds.enter("k1", appliance, "facts", {"maker": "Dometic", "model": "MB 3000"}, person=who)
     plan = {"task": "Condenser", "every_days": 30, "first_ms": at}
     deeds.enter("k2", appliance, "plan", plan, person=who)
-    ends = {"offset_k": -0.1, "from_ms": at, "expires_ms": NOW_MS + 25 * 86_400_000}
+    ends = {"offset_k": -0.1, "from_ms": NOW_MS - 86_400_000, "expires_ms": NOW_MS + 25 * 86_400_000}
     deeds.enter("k3", appliance, "certificate", {"sensor": f"{appliance}/load", **ends}, person=who)
     mapped = {"mapped_ms": at, "points": 9, "coldest_c": 2.5, "warmest_c": 5.2, "hold_min": 190}
     deeds.enter("k4", appliance, "mapping", mapped, person=who)

@@ -34,7 +34,12 @@ async def bounded(request: Request, most: int) -> bytes:
 
 
 def of_this_session(form: Mapping[str, str]) -> None:
-    """Problem when the form is of a page of another session."""
+    """Problem when the form is of a page of another session, or was filled in by another account.
+
+    `given_by`: the service worker's word of who gave an answer that comes later
+    """
+    if (by := form.get("given_by")) is not None and by != visitor().called:
+        raise Problem(409, "other-account")
     mine = visitor().form
     if mine and not hmac.compare_digest(form.get("form", "").encode(), mine.encode()):
         raise Problem(403, "stale-form")

@@ -29,6 +29,8 @@ from dashboards.console.words import choose, preferred
 
 COOKIE, KNOWN_BROWSER = "coldchain", "coldchain-known"
 """A session; and what a browser keeps by which it is known after the session's end."""
+NO_ACCOUNT = "no account"
+"""Stands for nobody where an account's name is told: it has a space, and no account's name has."""
 SAFE = frozenset({"GET", "HEAD"})
 PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers by which a proxy says that it is one."""
@@ -53,6 +55,11 @@ class Visitor:
     form: str = ""
     local: bool = False
     browser: str = ""
+
+    @property
+    def called(self) -> str:
+        """The account's name, or words that no account is called."""
+        return NO_ACCOUNT if self.account is None else self.account.name
 
     @property
     def rights(self) -> frozenset[May]:

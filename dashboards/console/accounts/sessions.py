@@ -66,8 +66,7 @@ def router(accounts: Open) -> APIRouter:
     def whoami() -> Response:
         """For the service worker: under whose name an answer would go now, and by which form."""
         who = visitor()
-        account = who.account.name if who.account is not None else ""
-        return JSONResponse({"who": account, "form": who.form, "local": who.local})
+        return JSONResponse({"who": who.called, "form": who.form, "may": who.may("acknowledge")})
 
     return routes
 

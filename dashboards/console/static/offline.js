@@ -3,7 +3,7 @@
 // and which answers are not yet sent. worker.js does the work.
 (() => {
   "use strict";
-  const { zone, kept } = document.body.dataset, box = document.getElementById("unsent");
+  const { zone, kept, who: me } = document.body.dataset, box = document.getElementById("unsent");
   const words = JSON.parse(box.dataset.words);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const clock = (ms) => {
@@ -19,28 +19,45 @@
     addEventListener("online", again);
   }
 
-  const show = (answers) => {
-    box.replaceChildren(...answers.map(({ id, number, at, refused }) => {
-      const line = document.createElement("p"), values = { n: number || "?", at: clock(at) };
+  const button = (text, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    made.addEventListener("click", act);
+    return made;
+  };
+  const left = new Set(); // answers of others that this page was told to leave alone
+  const isMine = ({ who }) => who === undefined || who === me;
+  const show = (all) => {
+    const answers = all.filter((one) => isMine(one) || !left.has(one.id));
+    box.replaceChildren(...answers.map((one) => {
+      const { id, number, at, refused, who } = one, named = who && !who.includes(" ") ? who : words.nobody;
+      const line = document.createElement("p"), values = { n: number || "?", at: clock(at), who: named };
+      const gone = () => tell({ what: "seen", id });
       line.className = refused ? "trouble" : "note";
-      line.textContent = refused ? `${fill(words.refused, values)} ${words[refused] || words.other}` : fill(words.waiting, values);
-      if (refused) {
-        const seen = document.createElement("button");
-        seen.type = "button";
-        seen.textContent = words.seen;
-        seen.addEventListener("click", () => tell({ what: "seen", id }));
-        line.append(" ", seen);
-      }
+      if (!isMine(one)) {
+        line.textContent = fill(words.theirs, values);
+        line.append(" ", button(fill(words.keep, values), () => { left.add(id); show(all); }), " ", button(words.discard, gone));
+      } else if (refused) {
+        line.textContent = `${fill(words.refused, values)} ${words[refused] || words.other}`;
+        line.append(" ", button(words.seen, gone));
+      } else line.textContent = fill(words.waiting, values);
       return line;
     }));
     box.hidden = !answers.length;
-    const waiting = new Set(answers.filter((one) => !one.refused).map((one) => one.id));
+    const waiting = new Set(answers.filter((one) => isMine(one) && !one.refused).map((one) => one.id));
     for (const held of document.querySelectorAll("form input[name=command]"))
       for (const button of held.form.querySelectorAll("button")) button.disabled = waiting.has(held.value);
   };
 
   const { serviceWorker } = navigator;
   if (!serviceWorker) return; // plain HTTP: nothing is kept
+  document.addEventListener("submit", ({ target }) => { // who gives it, for when it is sent later
+    if (!target.elements.command || target.elements.given_by) return;
+    const by = document.createElement("input");
+    Object.assign(by, { type: "hidden", name: "given_by", value: me });
+    target.append(by);
+  }, true);
   let held = Date.now();
   serviceWorker.addEventListener("message", (event) => event.data.answers && show(event.data.answers));
   if (!serviceWorker.controller)

@@ -30,16 +30,22 @@ const store = (mode, use) => new Promise((done, failed) => {
 });
 const queued = () => store("readonly", (s) => s.getAll()).catch(() => []);
 const tell = async () => {
-  const answers = (await queued()).map(({ id, path, number, at, refused }) => ({ id, path, number, at, refused }));
+  const answers = (await queued()).map(({ id, path, number, at, refused, who }) => ({ id, path, number, at, refused, who }));
   for (const client of await clients.matchAll({ includeUncontrolled: true })) client.postMessage({ answers });
 };
+
+// Under whose name would it go now, and by which form? Null: nobody can say. An answer is sent under the name of
+// who gave it, and waits for them: somebody else may have signed in meanwhile.
+const whoami = () => fetch("/whoami", { cache: "no-store", credentials: "same-origin" }).then((got) => (got.ok ? got.json() : null), () => null);
 
 // Sent again under the same id it is the same answer: the server takes each id once.
 let sending = null;
 const send = () => (sending ||= (async () => {
-  for (const one of await queued()) {
-    if (one.refused) continue;
+  const waiting = (await queued()).filter((one) => !one.refused), me = waiting.length ? await whoami() : null;
+  for (const one of me && me.may ? waiting : []) {
+    if (one.who !== undefined && one.who !== me.who) continue;
     const body = new URLSearchParams(one.body);
+    if (one.who !== undefined) body.set("form", me.form); // the session may be a new one of the same account
     body.set("ago_ms", Math.max(0, Date.now() - one.at)); // how long ago: our clock may be wrong
     let answer;
     try {
@@ -60,7 +66,7 @@ const answer = async (request) => {
     const number = (path.match(/\d+/) || [said.get("number") || ""])[0];
     const id = said.get("command");
     if (!id) return Response.error();
-    await store("readwrite", (s) => s.put({ id, path, number, body, at: Date.now() }));
+    await store("readwrite", (s) => s.put({ id, path, number, body, who: said.get("given_by") ?? undefined, at: Date.now() }));
     registration.sync?.register("answers").catch(() => 0);
     await tell();
     return Response.redirect(new URL(path === "/acknowledge" ? "/alarms" : "/alarm/" + number, location.href), 303);
@@ -68,10 +74,8 @@ const answer = async (request) => {
 };
 
 // --- pages: the network's word first, the last one kept where it does not come
-const forget = async () => {
-  await caches.delete(STATE_CACHE);
-  await store("readwrite", (s) => s.clear()).catch(() => 0);
-};
+// Pages belong to who is signed in; answers that wait belong to who gave them, and stay until those send them.
+const forget = () => caches.delete(STATE_CACHE);
 const keep = async (path, got) => {
   // Only who is not signed in any more is led elsewhere: what was theirs is kept no longer.
   if (got.type === "opaqueredirect" || got.redirected) { await caches.delete(STATE_CACHE); return; }
