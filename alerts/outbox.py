@@ -23,11 +23,12 @@ from alerts.budget import Budget
 from alerts.bundle import UNWANTED, Due, bundle, let_go, told_in
 from alerts.errands import HEAR_S, Errand, Errands, Hangs
 from alerts.hanging import SHARED, hanging
+from alerts.heard import keep_heard
 from alerts.lease import Lease
 from alerts.senders import Done, Senders
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import steady_s
-from coldchain.ports.notifier import Delivery, Heard, Kind, Listener, Notifier, Sent
+from coldchain.ports.notifier import Delivery, Listener, Notifier, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer, transaction
 
@@ -46,8 +47,6 @@ TURN_S = 45.0
 HOUR_MS = 3_600_000
 BUSY_MS = 30_000
 """How long the outcome of a try may wait for the judge to finish writing."""
-REPORT_MAX_MS = 3 * 86_400_000
-"""A delivery report is matched with a message no older than this: references wrap at 256."""
 
 Persona = Callable[[str, str], tuple[str, str]]
 """(person, site) -> (their language, the site's name)"""
@@ -306,7 +305,7 @@ class Outbox:
         if errand.works:
             self._works_again(errand.channel)
         if errand.heard:
-            self._keep(errand.heard)
+            keep_heard(self._db, errand.heard, self._wall_ms())
             errands.forget(errand)  # heard again, it is known by its name
 
     def _listeners(self) -> list[Listener]:
@@ -325,46 +324,12 @@ class Outbox:
                 continue
             if heard:
                 any_ = True
-                self._keep(heard)
+                keep_heard(self._db, heard, self._wall_ms())
                 try:
                     listener.forget(heard)  # heard again, it is known by its name
                 except Exception:
                     log.exception("listener_broke")
         return any_
-
-    def _keep(self, heard: list[Heard]) -> None:
-        now = self._wall_ms()
-        with transaction(self._db) as db:
-            for one in heard:
-                if one.kind is Kind.REPORT:
-                    self._reported(db, one, now)
-                else:
-                    db.execute(
-                        "INSERT OR IGNORE INTO incoming (id, at_ms, kind, sender, text) VALUES (?,?,?,?,?)",
-                        (one.id, now, one.kind.value, one.sender, one.text),
-                    )
-
-    def _reported(self, db: sqlite3.Connection, report: Heard, now: int) -> None:
-        """Tie a delivery report to the newest message of that reference to that telephone."""
-        row = db.execute(
-            "SELECT n.id FROM notice n JOIN delivery d ON d.notice = n.id WHERE n.sent_ms > ?"
-            " AND ',' || d.refs || ',' LIKE ? AND substr(n.address, -8) = substr(?, -8)"
-            " AND d.delivered_ms IS NULL ORDER BY n.sent_ms DESC LIMIT 1",
-            (now - REPORT_MAX_MS, f"%,{report.reference},%", report.sender),
-        ).fetchone()
-        if row is None:
-            log.info("report_of_nothing", reference=report.reference)
-        elif report.delivered:
-            db.execute(
-                "UPDATE delivery SET delivered_ms = ?, fate = 'delivered', receipt_due_ms = NULL"
-                " WHERE notice = ?",
-                (now, row[0]),
-            )
-        else:
-            db.execute(
-                "UPDATE delivery SET fate = 'failed', receipt_due_ms = ? WHERE notice = ? AND chased = 0",
-                (now, row[0]),
-            )
 
 
 def _still_due(db: sqlite3.Connection, notice: int) -> bool:

@@ -11,6 +11,7 @@ from night import BOSS, SECOND, code_in, events, night_ward, state, warm
 from ward import Ward, instant
 
 from alerts.answers.codes import WRONG_MAX
+from alerts.heard import keep_heard
 from coldchain.ports.notifier import Kind
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_reader
@@ -188,7 +189,7 @@ def test_the_same_sms_read_twice_counts_once(ward: Ward) -> None:
     code = code_in(warm(ward))
     ward.phone("technician").replies(f"ok {code}")
     heard = ward.phones.hear(0.0)
-    ward.outbox._keep(heard)
+    keep_heard(ward.outbox._db, heard, ward.now_ms)
     ward.restart_alerts()
     ward.run_until("09:07")
     ward.phone("technician").expect_sms("is yours")

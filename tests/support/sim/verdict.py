@@ -30,7 +30,7 @@ class Verdict:
     lost     acknowledged to a node and not recorded
     altered  recorded with another value or instant
     missed   an excursion that is not in the book
-    untold   in the book, arrived in time, and nobody got a message
+    untold   in the book, arrived in time, and nobody got a message; whatever the modem said of it
     unheard  notices that were given up and reached no phone
     extra    messages sent again beyond one for each death and each silence of the modem
     """
@@ -130,6 +130,9 @@ def _judge_alarms(sim: Simulation, verdict: Verdict, rows: Any, series: dict[str
         "SELECT alarm, coalesce(sent_ms, -1), state FROM notice WHERE about <> 'returned' ORDER BY id"
     ).fetchall()
     given_up = db.execute("SELECT text FROM notice WHERE state = 'given_up'").fetchall()
+    lost = db.execute(
+        "SELECT alarm, text FROM notice WHERE state = 'given_up' AND about <> 'returned'"
+    ).fetchall()
     db.close()
     digest.update(repr((found, alarms, notices)).encode())
     last_ms = (
@@ -149,6 +152,8 @@ def _judge_alarms(sim: Simulation, verdict: Verdict, rows: Any, series: dict[str
     for alarm, sent_ms, state in notices:
         if sent_ms >= 0 and state in ("sent", "bundled"):
             sent.setdefault(alarm, []).append(sent_ms)
+    for alarm, text in lost:  # a modem that never said so: the telephone knows better
+        sent.setdefault(alarm, []).extend(at for at, said in sim.modem.sent if said == text)
     for sensor, start, raised_ms, end, alarm in found:
         _judge_telling(
             verdict, rows[rows["series"] == series[sensor]], (start, raised_ms, end), sent.get(alarm)
