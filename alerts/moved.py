@@ -97,8 +97,10 @@ class Clocks:
         exposure: str | None,
     ) -> None:
         self._store.db.execute(
-            "UPDATE moved SET before_ms = ?, out_ms = ?, allowed_ms = ?, looked_ms = ?, ended_ms = ?,"
-            " exposure = ? WHERE id = ?",
+            "UPDATE moved SET before_ms = ?1, out_ms = ?2, allowed_ms = ?3, looked_ms = ?4, ended_ms = ?5,"
+            " exposure = ?6, most_ms = max(most_ms, ?2),"
+            " within_ms = CASE WHEN ?6 IS NOT NULL AND ?2 < ?3 THEN coalesce(within_ms, ?4) END"
+            " WHERE id = ?7",
             (before_ms, out_ms, allowed_ms, now_ms, ended_ms, exposure, id_),
         )
 

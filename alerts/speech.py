@@ -77,7 +77,7 @@ class Speech:
             severity=alarm.severity,
             bound=bound_of(alarm),
             target=moved.target if moved else "",
-            out_ms=moved.out_ms if moved else None,
+            out_ms=moved.worst_ms if moved else None,
             allowed_ms=moved.allowed_ms if moved else None,
             link=self._link(alarm.appliance) if alarm.kind == CHAIN else "",
         )

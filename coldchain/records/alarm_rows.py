@@ -214,6 +214,8 @@ class Moved:
     before_ms   at the source and before; out_ms in all, as of looked_ms (0: not yet)
     allowed_ms  the budget of the profile that the source carried; None: it has none
     exposure    the alarm when that was used up; ended_ms None: the clock runs
+    most_ms     the most that it has shown: as a day passes, the clock slides and shows less
+    within_ms   when it was first seen below its budget again; None: it is not, or nobody saw when
     """
 
     id: int
@@ -228,6 +230,19 @@ class Moved:
     looked_ms: int
     exposure: str | None
     ended_ms: int | None
+    most_ms: int = 0
+    within_ms: int | None = None
+
+    @property
+    def slid(self) -> bool:
+        """Its budget was used up, and of the last day less counts now."""
+        return self.exposure is not None and self.allowed_ms is not None and self.out_ms < self.allowed_ms
+
+    @property
+    def worst_ms(self) -> int:
+        """What its blood has had within a day, at its worst."""
+        used_up = self.allowed_ms if self.exposure is not None and self.allowed_ms is not None else 0
+        return max(self.most_ms, self.out_ms, used_up)
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,14 @@ CREATE INDEX defrost_appliance ON defrost (appliance, from_ms);
 CREATE INDEX defrost_decided ON defrost (decided_ms);
 """
 
+EXPOSED = """
+-- The clock of moved blood counts one day back, and slides. `most_ms`: the most that it has shown; `within_ms`: once its
+-- budget was used up, when it was first seen below it again (null: it is not, or nobody saw when).
+ALTER TABLE moved ADD COLUMN most_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE moved ADD COLUMN within_ms INTEGER;
+UPDATE moved SET most_ms = max(out_ms, CASE WHEN exposure IS NULL THEN 0 ELSE coalesce(allowed_ms, 0) END);
+"""
+
 ALARMS_MIGRATIONS = (
     FIRST,
     ON_CALL,
@@ -305,4 +313,5 @@ ALARMS_MIGRATIONS = (
     FORETOLD,
     HOLDS + HOLD_AUDIT,
     DEFROSTS,
+    EXPOSED,
 )

@@ -55,8 +55,14 @@ def told_of(moved: Moved) -> str:
 
     >>> told_of(Moved(1, "a", "br-3", "br-4", "ana", 0, 720_000, 960_000, 1_800_000, 1, None, None))
     'blood of br-3 in br-4 since 1970-01-01T00:00:00Z, by ana: 16 min out of limits (12 before), of 30; runs'
+    >>> slid = Moved(1, "a", "br-3", "br-4", "ana", 0, 0, 0, 1_800_000, 1, "x", None, 2_400_000, 60_000)
+    >>> told_of(slid)[-94:]
+    '0 min out of limits (0 before), of 30; 40 at the most, within since 1970-01-01T00:01:00Z; runs'
     """
     allowed = "no budget" if moved.allowed_ms is None else f"of {moved.allowed_ms // 60_000}"
+    if moved.slid:
+        since = f" since {rfc3339(moved.within_ms)}" if moved.within_ms is not None else ""
+        allowed += f"; {moved.worst_ms // 60_000} at the most, within{since}"
     ends = "runs" if moved.ended_ms is None else f"ended {rfc3339(moved.ended_ms)}"
     return (
         f"blood of {moved.source} in {moved.target} since {rfc3339(moved.at_ms)}, by {moved.person}: "

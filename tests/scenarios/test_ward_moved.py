@@ -114,6 +114,7 @@ def test_the_exposure_of_moved_blood_is_the_sum_over_its_places(ward: Ward) -> N
     ward.phone("technician").replies(f"ok {code_in(told[0])}")
     ward.run_until("09:54")
     assert ward.alarms.alarm(alarm.number).state in ("closed", "disposition_due"), "to be told is all it asks"
+    assert (clock.slid, clock.within_ms, clock.worst_ms) == (False, None, clock.out_ms)
 
 
 def test_what_was_in_the_source_before_counts_with_the_worse_of_both(ward: Ward) -> None:
