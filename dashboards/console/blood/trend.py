@@ -62,5 +62,7 @@ def trend_of(series: Series, limit: Limit, value: int | None) -> Trend | None:
     if abs(k_h) < STEADY_K_H or bound is None:
         return Trend(k_h, None)
     gap = (bound - value) if k_h > 0 else (value - bound)
-    left_min = round(max(0, gap) / 1000 / abs(k_h) * 60)
+    if gap <= 0:  # beyond it already: how long that lasts is told elsewhere
+        return Trend(k_h, None)
+    left_min = round(gap / 1000 / abs(k_h) * 60)
     return Trend(k_h, left_min if left_min <= FAR_MIN else None)
