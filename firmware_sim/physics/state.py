@@ -125,38 +125,70 @@ def plates_c(s: State, c: Constants, k: Coefficients) -> FloatArray:
 
 def exchange_heat(s: State, c: Constants, k: Coefficients, drive: Drive) -> None:
     """Move heat for one step, air implicitly, the slower nodes by explicit Euler with the new air."""
+    values = c.values
+    wall_w = values["wall_w_per_k"]
     blown = drive.powered & (s.mode == NORMAL)
-    evaporator_w = c["evaporator_w_per_k"] * np.where(blown, 1.0, c["still_fraction"])
-    door_w = c["door_w_per_k"] * drive.gap
+    evaporator_w = values["evaporator_w_per_k"] * np.where(blown, 1.0, values["still_fraction"])
+    door_w = values["door_w_per_k"] * drive.gap
     plate_c = plates_c(s, c, k)
-    plate_w = c["plates_w_per_k"]
-    flows = (
-        c["load_w_per_k"] * s.load_c
-        + c["wall_w_per_k"] * s.wall_c
-        + evaporator_w * s.evaporator_c
-        + door_w * drive.ambient_c
-        + plate_w * plate_c
-        + c["fan_w"] * drive.powered
-        + c["heater_w"] * s.warming
-    )
-    paths = k.fixed_paths + evaporator_w + door_w
-    air = (s.air_c + k.air_k * flows) / (1.0 + k.air_k * paths)
-    lift = np.minimum(np.maximum(s.evaporator_c - c["cooling_floor_c"], 0.0), k.lift_most_k)
-    removed = k.cooling_slope * lift * drive.condenser * drive.charge * s.cooling
-    into_evaporator = evaporator_w * (air - s.evaporator_c) - removed
-    into_wall = c["wall_w_per_k"] * (air - s.wall_c) + c["outside_w_per_k"] * (drive.ambient_c - s.wall_c)
+    plate_w = values["plates_w_per_k"]
+    # In place, term by term: it is the longest line of the world's day, and memory is half of its cost.
+    flows = values["load_w_per_k"] * s.load_c
+    flows += wall_w * s.wall_c
+    flows += evaporator_w * s.evaporator_c
+    flows += door_w * drive.ambient_c
+    flows += plate_w * plate_c
+    flows += values["fan_w"] * drive.powered
+    flows += values["heater_w"] * s.warming
+    paths = k.fixed_paths + evaporator_w
+    paths += door_w
+    paths *= k.air_k
+    paths += 1.0
+    flows *= k.air_k
+    flows += s.air_c
+    flows /= paths
+    air = flows
+    into_evaporator = air - s.evaporator_c
+    into_evaporator *= evaporator_w
+    into_evaporator -= _removed_w(s, c, k, drive)
+    into_wall = air - s.wall_c
+    into_wall *= wall_w
+    into_wall += values["outside_w_per_k"] * (drive.ambient_c - s.wall_c)
     if (s.mode == HEATING).any():
         hot = (s.mode == HEATING) & drive.powered
         into_evaporator += k.defrost_in * hot
         into_wall += k.defrost_wall * hot
-    s.evaporator_c = s.evaporator_c + k.evaporator_k * into_evaporator
-    s.load_c = s.load_c + k.load_k * (air - s.load_c)
-    s.wall_c = s.wall_c + k.wall_k * into_wall
+    into_evaporator *= k.evaporator_k
+    into_evaporator += s.evaporator_c
+    into_wall *= k.wall_k
+    into_wall += s.wall_c
+    s.evaporator_c, s.wall_c = into_evaporator, into_wall
+    s.load_c = _towards(air, s.load_c, k.load_k)
     s.plates_j = s.plates_j + k.dt_s * plate_w * (air - plate_c)
     s.air_c = air
-    s.load_probe_c = s.load_probe_c + k.load_a * (s.load_c - s.load_probe_c)
-    s.air_probe_c = s.air_probe_c + k.air_a * (air - s.air_probe_c)
-    s.control_c = s.control_c + k.control_a * (air - s.control_c)
+    s.load_probe_c = _towards(s.load_c, s.load_probe_c, k.load_a)
+    s.air_probe_c = _towards(air, s.air_probe_c, k.air_a)
+    s.control_c = _towards(air, s.control_c, k.control_a)
+
+
+def _removed_w(s: State, c: Constants, k: Coefficients, drive: Drive) -> FloatArray:
+    """What the compressor takes out of the evaporator [W]."""
+    lift = s.evaporator_c - c.values["cooling_floor_c"]
+    np.maximum(lift, 0.0, out=lift)
+    np.minimum(lift, k.lift_most_k, out=lift)
+    lift *= k.cooling_slope
+    lift *= drive.condenser
+    lift *= drive.charge
+    lift *= s.cooling
+    return lift
+
+
+def _towards(goal: FloatArray, now: FloatArray, part: FloatArray) -> FloatArray:
+    """That part of the way from now to the goal."""
+    then = goal - now
+    then *= part
+    then += now
+    return then
 
 
 def condenser_part(ambient_c: FloatArray) -> FloatArray:
@@ -166,11 +198,10 @@ def condenser_part(ambient_c: FloatArray) -> FloatArray:
 
 def control(s: State, c: Constants, k: Coefficients, drive: Drive, t_s: float) -> None:
     """Thermostat with dead band and rest, heater of an incubator, and the defrost that interrupts both."""
-    heating = s.mode == HEATING
     defrosting = s.mode != NORMAL
     if defrosting.any():
         age = t_s - s.mode_since_s
-        hot = heating & (
+        hot = (s.mode == HEATING) & (
             (s.evaporator_c >= c["defrost_end_c"]) | (age >= c["defrost_max_s"]) | ~drive.powered
         )
         dry = (s.mode == DRIPPING) & (age >= c["drip_s"])
@@ -178,12 +209,20 @@ def control(s: State, c: Constants, k: Coefficients, drive: Drive, t_s: float) -
         s.mode_since_s = np.where(hot | dry, t_s, s.mode_since_s)
         defrosting = s.mode != NORMAL
     above = s.control_c - c["set_point_c"]
+    band_k = c["band_k"]
     rested = t_s - s.rested_at_s >= c["min_off_s"]
-    wants = np.where(s.cooling, above > -c["band_k"], (above > c["band_k"]) & rested)
-    cooling = wants & drive.able & ~defrosting
-    s.rested_at_s = np.where(s.cooling & ~cooling, t_s, s.rested_at_s)
+    rested &= above > band_k
+    cooling = np.where(s.cooling, above > -band_k, rested)
+    cooling &= drive.able
+    cooling &= ~defrosting
+    ends = s.cooling > cooling
+    if ends.any():
+        s.rested_at_s = np.where(ends, t_s, s.rested_at_s)
     s.cooling = cooling
     # The heater works below the cooling band, so that the two never fight.
-    s.warming = k.heats & drive.powered & (above < np.where(s.warming, -1.0, -2.0) * c["band_k"])
+    warming = above < np.where(s.warming, -1.0, -2.0) * band_k
+    warming &= k.heats
+    warming &= drive.powered
+    s.warming = warming
     # Damp air brings frost: an open door counts tenfold.
     s.run_s = s.run_s + k.dt_s * (cooling + 10.0 * (drive.gap > 0))

@@ -79,13 +79,15 @@ class Strikes:
         self._edges = sorted(
             {edge for s in strikes for edge in (s.fault.start_s, s.fault.end_s) if math.isfinite(edge)}
         )
-        self._gradual = any(
-            s.fault.kind in (FaultKind.REFRIGERANT_LOSS, FaultKind.PROBE_DRIFT) for s in strikes
-        )
+        self._gradual = [
+            (s.fault.start_s, s.fault.end_s)
+            for s in strikes
+            if s.fault.kind in (FaultKind.REFRIGERANT_LOSS, FaultKind.PROBE_DRIFT)
+        ]
 
     def due(self, before_s: float, now_s: float, *, minute: bool) -> bool:
         """Whether something begins or ends in (before, now], or creeps and a minute has passed."""
-        if minute and self._gradual:
+        if minute and any(start_s <= now_s < end_s for start_s, end_s in self._gradual):
             return True
         return bisect_right(self._edges, now_s) > bisect_right(self._edges, before_s)
 

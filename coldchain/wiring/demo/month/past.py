@@ -114,20 +114,24 @@ class _Contacts:
     def __init__(self, world: World, told: npt.NDArray[np.bool_]) -> None:
         self._world = world
         self._before = np.full((len(CONTACTS), len(world.ids)), -1, np.int8)
+        self._now = np.empty_like(self._before)
+        self._codes = np.array([int(quantity) for quantity in CONTACTS])
         self._offered = world.offered()[:, list(CONTACTS)].T.copy()
         self._offered[CONTACTS.index(Quantity.COMPRESSOR)] &= told
         self._found: list[Ints] = []
 
     def look(self, at_ms: int, *, beat: bool) -> None:
-        _, mains, door = self._world.surroundings()
-        now = np.stack([door, mains, self._world.state.cooling]).astype(np.int8)
-        told = self._offered & ((now != self._before) | beat)
-        self._before = now
-        if told.any():
-            which, row = np.nonzero(told)
-            codes = np.array([int(quantity) for quantity in CONTACTS])[which]
-            value = now[which, row].astype(np.int64) * 1000
-            self._found.append(np.column_stack([np.full(len(row), at_ms), row, codes, value]))
+        now = self._now
+        _, now[1], now[0] = self._world.surroundings()
+        now[2] = self._world.state.cooling
+        told = self._offered if beat else self._offered & (now != self._before)
+        self._before, self._now = now, self._before
+        which, row = np.nonzero(told)
+        if len(row):
+            found = np.empty((len(row), 4), np.int64)
+            found[:, 0], found[:, 1], found[:, 2] = at_ms, row, self._codes[which]
+            found[:, 3] = now[which, row].astype(np.int64) * 1000
+            self._found.append(found)
 
     def taken(self) -> Ints:
         found, self._found = self._found, []

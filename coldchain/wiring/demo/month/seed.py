@@ -44,7 +44,7 @@ NODE = "demo-month"
 TICK_MS = EVERY_S * 1000
 AFTER_MS = 60_000
 """All that was measured within a tick has arrived so long after its end [ms]."""
-CALM, KNOWN = 36, 9
+CALM, KNOWN = 36, 18
 """Ticks of a step, at most: all is well; something stands, and nobody is about to answer."""
 SOON_MS = 60_000
 """A step ends so long after its last temperatures: people hear of them then, not ten minutes later."""
@@ -52,8 +52,10 @@ BEGINS_S = 1800
 """For so long after its beginning a fault is looked at tick by tick."""
 LOOKS_BACK = 6
 """What was outside its limits within so many ticks is no news."""
-FLUSH_MS = 86_400_000
-"""So much stays in the log, whose reader keeps it decoded. Loads then go into chunks."""
+FLUSH_MS = 5 * 86_400_000
+"""So much stays in the log, whose reader keeps it decoded. Loads then go into chunks of 720 readings."""
+JUDGED_MS = 86_400_000
+"""Once a day people say what closed alarms turned out to be."""
 LATE_MS = 600_000
 STEP_S = 1.0
 LASTS = 2
@@ -127,7 +129,7 @@ class Month:
         self._logged: list[Rows] = []
         self._rare: list[Rows] = []
         self._held: list[Rows] = []
-        self._flushed_ms = self._start_ms
+        self._flushed_ms = self._judged_ms = self._start_ms
 
     def run(
         self, before: Registry, after: Callable[[Registry], Registry], step: Callable[[int, int], None]
@@ -256,10 +258,12 @@ class Month:
                 break
             self._clock.leap(max(self._clock.now_ms + 1, answer_ms))
             self._settle()
+        if end_ms - self._judged_ms >= JUDGED_MS:
+            self._judged_ms = end_ms
+            self._people.judge(self._faults(), self._clock.now_ms)
         if end_ms - self._flushed_ms >= FLUSH_MS:
             self._flushed_ms = end_ms
             self._flush()
-            self._people.judge(self._faults(), self._clock.now_ms)
 
     def _settle(self) -> None:
         """Alerts does all that there is to do at this moment."""
