@@ -64,7 +64,7 @@ grafana-types: setup ## type-check the dashboards against Grafana's own schema, 
 	@$(PY) -m pytest -m npm tests/dashboards
 
 screens: setup servers ## every page, four languages, phone and desk, light and dark, axe; pictures in build/screens
-	@COLDCHAIN_SCREENS=build/screens $(PY) -m pytest -n 0 --timeout 1800 tests/dashboards/test_console_screens.py $(ARGS)
+	@COLDCHAIN_SCREENS=build/screens $(PY) -m pytest -n 2 --timeout 3600 tests/dashboards/test_console_screens.py $(ARGS)
 
 EXAMPLES ?= 300
 
