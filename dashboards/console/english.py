@@ -9,6 +9,7 @@ from dashboards.console.english_blood import BLOOD_WORDS
 from dashboards.console.english_changes import CHANGES_WORDS
 from dashboards.console.english_devices import DEVICE_WORDS
 from dashboards.console.english_happened import HAPPENED_WORDS
+from dashboards.console.english_mending import MENDING_WORDS
 from dashboards.console.english_office import OFFICE_WORDS
 from dashboards.console.english_outcomes import OUTCOME_WORDS
 from dashboards.console.english_place import PLACE_WORDS
@@ -25,6 +26,7 @@ ENGLISH: dict[str, str] = {
     **DEVICE_WORDS,
     **HAPPENED_WORDS,
     **PLACE_WORDS,
+    **MENDING_WORDS,
     # states of an appliance
     "state.alarm": "Alarm",
     "state.silent": "Silent",
@@ -309,13 +311,11 @@ ENGLISH: dict[str, str] = {
     "Give each a name; what it has sent so far is then taken up.",
     "waiting.readings": "Readings kept",
     "waiting.command": "Command",
-    # what is to be mended
     "health.mend": "To be mended",
     "mend.nothing": "Nothing is to be mended.",
     "mend.when": "When",
     "mend.what": "What",
     "mend.where": "Of what",
-    "mend.how": "In words, and what to do (English)",
     "mend.now": "now",
     "mend.soon": "soon",
     "mend.note": "note",

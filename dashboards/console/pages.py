@@ -21,6 +21,7 @@ from dashboards.console.alarms.together import MOST, WAITS, together
 from dashboards.console.beats import figures_said
 from dashboards.console.console import Console
 from dashboards.console.detail import sensor_lines, table
+from dashboards.console.mending import mend_said
 from dashboards.console.offline import check_late
 from dashboards.console.problems import Problem
 from dashboards.console.ready import shown
@@ -202,9 +203,10 @@ def _desk(routes: APIRouter, console: Console) -> None:
         look = await console.hub.look()
         now_ms = look.fleet.now_ms
         found = await asyncio.to_thread(console.mending.look, now_ms)
+        mine = shown(found, look.registry, visitor().sees if scoped() else None)
         return await asyncio.to_thread(
             console.render, request, "health.html",
-            mend=shown(found, look.registry, visitor().sees if scoped() else None),
+            mend=None if mine is None else [mend_said(one, look.registry) for one in mine],
             look=look, facts=facts(look, now_ms), alive=lambda beat: alive(beat, now_ms),
             heard=lambda gateway: now_ms - gateway.arrived_ms <= GATEWAY_STALE_MS, said=figures_said,
         )  # fmt: skip

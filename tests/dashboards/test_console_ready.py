@@ -28,8 +28,8 @@ def test_the_list_is_on_the_health_page(tmp_path: Path) -> None:
     text = page(tmp_path, lambda _now_ms: [SILENT, UNPROVEN])
     for told in (
         "To be mended",
-        "vte-br-000 is silent since noon",
-        "look at its node",
+        "Nothing heard since noon.",
+        "Look at its board",
         "telephone not proven",
     ):
         assert told in text
