@@ -14,6 +14,7 @@ from coldchain.cli.grafana import FOLDER
 from coldchain.records.influx_names import STATES
 from dashboards.grafana import influxql as ql
 from dashboards.grafana.build import as_text, built, write
+from dashboards.grafana.panels import SOURCE
 from dashboards.grafana.words import CATALOGUES, ENGLISH
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,15 @@ def test_each_language_is_provisioned_from_its_folder() -> None:
         language: words["folder"] for language, words in CATALOGUES.items()
     }
     assert all(p["allowUiUpdates"] is False and p["disableDeletion"] is False for p in providers)
+
+
+def test_the_data_source_is_one_that_every_influxdb_serves_and_cuts_no_fleet_short() -> None:
+    (source,) = yaml("datasources/coldchain.yml")["datasources"]
+    assert source["uid"] == SOURCE["uid"]
+    told = source["jsonData"]
+    assert (told["version"], told["dbName"], told["timeInterval"]) == ("InfluxQL", "coldchain", "60s")
+    assert "database" not in source, "Grafana 10 and later read `jsonData.dbName`"
+    assert told["maxSeries"] >= 10 * 1_000
 
 
 def test_the_dead_man_asks_what_the_code_asks_and_rings_without_an_answer() -> None:
