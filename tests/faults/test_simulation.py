@@ -13,6 +13,7 @@ from sim.simulation import simulated
 from sim.verdict import Verdict, judge
 
 from coldchain.records import sql
+from coldchain.records.reserve import Reserve
 from gateway.spool import Spool
 from ingest.known import Known
 from ingest.service import IngestService
@@ -32,6 +33,24 @@ def test_without_faults_the_truth_is_found() -> None:
     assert verdict.messages >= 3
     assert max(verdict.latency_ms) <= 10_000
     assert max(verdict.watchdog_ms) <= 120_000
+
+
+FULL = Plan(3, 12, 3, 1, channels=3, faults={"hub disk full": 0.04, "partition": 0.08})
+
+
+def test_silence_is_told_while_the_disk_is_full() -> None:
+    """By the room that is kept for alarms: each gateway that falls silent meanwhile, within 120 s."""
+    verdict, struck = run_plan(FULL)
+    assert bad(verdict) == {}, verdict.told
+    assert struck["hub disk full"] >= 2
+    assert verdict.watchdog_ms
+    assert max(verdict.watchdog_ms) <= 120_000
+
+
+def test_without_that_room_it_is_seen_to_come_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reserve, "let_go", lambda _: None)
+    verdict, _ = run_plan(FULL)
+    assert max(verdict.watchdog_ms) > 600_000
 
 
 @pytest.mark.parametrize("seed", range(1, 3))

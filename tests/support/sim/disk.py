@@ -50,6 +50,7 @@ class Disk:
     fail_at  the number of the call (write, sync, truncation) that fails with an I/O error; each counts
     full     hosts whose disks take no more
     mute     hosts whose next sync fails
+    spared   has this process room of its own on a full disk (the reserve for alarms)?
     """
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
@@ -60,6 +61,7 @@ class Disk:
         self.calls, self.fail_at = 0, 0
         self.full: set[str] = set()
         self.mute: set[str] = set()
+        self.spared: Callable[[Handle], bool] = lambda _handle: False
         self.failed: list[str] = []
         self.lost_writes = self.torn = 0
         self._unsynced: dict[str, list[_Write]] = {}
@@ -97,7 +99,7 @@ class Disk:
         if self.calls == self.fail_at:
             self.failed.append(f"{what} {Path(path).name}")
             raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC if what == "sync" else apsw.SQLITE_IOERR_WRITE)
-        if self.full and what == "write" and owner.host in self.full:
+        if self.full and what == "write" and owner.host in self.full and not self.spared(owner):
             raise apsw.exception_for(apsw.SQLITE_FULL)
         if self.mute and what == "sync" and owner.host in self.mute:
             self.mute.discard(owner.host)

@@ -13,17 +13,18 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import structlog
 
 from coldchain.kernel.errors import StoreUnavailable
-from coldchain.records.duty import Policy, Step
-from coldchain.records.registry import Appliance, Assignment, Desk, GatewayEntry, Person, Registry, Site
-from coldchain.records.registry import Sensor as Probe
+from coldchain.records.registry import Desk
+from coldchain.records.reserve import Reserve
 from coldchain.settings import IngestSettings, Settings
 from gateway.codecs.frames import Report
 from sim.agenda import Agenda
 from sim.disk import Died, Disk
+from sim.estate import registry_of
 from sim.evil import MINUTE_MS, Evil
 from sim.gateway import Gateway
 from sim.hub import Alerts, Broker, Ingest, Modem
@@ -34,16 +35,13 @@ SILENT_MS = 2 * TICK_MS
 """A sensor is silent two of its intervals after its last live reading."""
 SMS_MS = 4_000
 """The modem is busy with a message for so long."""
-ONCE = tuple(
-    Policy(id=severity, severity=severity, steps=(Step(after_s=0, tell=("duty:1",)),), repeat_s=0)
-    for severity in ("critical", "warning")
-)
-PEOPLE = (Person(id="ana", name="Ana", phone="+8562000000001", role="technician"),)
 DUTIES_TICKS = 6
 """Ingest seals and removes once in so many ticks; the real one does every ten seconds."""
 BACK_MS, BACK_MOST_MS = 2_000, 300_000
 """A process is started anew after so long; after longer and longer when it dies again and again."""
 SETTLE_MS = 12 * 3_600_000
+ROOM_MS = 5_000
+"""On a full disk ingest asks for room so often."""
 LAST_TICKS, LAST_EVERY_MS = 14, 60_000
 """When all has come, alerts has so many rounds more: late readings are judged again at leisure."""
 
@@ -72,47 +70,19 @@ class Simulation(Agenda):
         self.gateways = {g.name: g for g in (Gateway(self, number) for number in range(plan.gateways))}
         for place in ("hub", *self.gateways):
             (folder / place).mkdir(parents=True, exist_ok=True)
-        self.registry = self._registry()
+        self.registry = registry_of(self.gateways.values(), plan.channels)
         desk = Desk(self.settings.desk_db, lambda: START_MS)
         desk.publish(self.registry, author="sim", reason="sim")
         desk.close()
         disk.effect = self.effect
         disk.burn = self.evil.burn
+        self.reserve = Reserve(self.settings.data_dir)
+        disk.spared = lambda handle: handle.name == "alerts" and self.reserve.spent
         self.ingest: Ingest | None = None
         self.alerts: Alerts | None = None
         self._given: set[int] = set()
         self.lives_of_alerts = 0
         self.end_ms = START_MS
-
-    def _registry(self) -> Registry:
-        places = [
-            (g.name, node, c)
-            for g in self.gateways.values()
-            for node in g.nodes
-            for c in range(self.plan.channels)
-        ]
-        always = (Assignment(carries="red-cells@eu", from_ms=-(2**62)),)
-        return Registry(
-            sites=tuple(Site(id=f"s-{name}", name=name) for name in self.gateways),
-            gateways=tuple(GatewayEntry(id=name, site=f"s-{name}") for name in self.gateways),
-            people=PEOPLE,
-            policies=ONCE,
-            appliances=tuple(
-                Appliance(id=appliance_of(node.sensors[c]), name="F", site=f"s-{g}", assignments=always)
-                for g, node, c in places
-            ),
-            sensors=tuple(
-                Probe(
-                    id=f"{appliance_of(node.sensors[c])}/load",
-                    appliance=appliance_of(node.sensors[c]),
-                    probe="load",
-                    node=node.name,
-                    channel=c,
-                    every_s=TICK_MS // 1000,
-                )
-                for _, node, c in places
-            ),
-        )
 
     # --- evil
 
@@ -200,6 +170,7 @@ class Simulation(Agenda):
     def _start_alerts(self) -> None:
         self.alerts = None
         self.lives_of_alerts += 1
+        self.reserve.look()  # as `run_process` does, before anything is written
         self.alerts = Alerts(self)
 
     # --- the network
@@ -249,6 +220,10 @@ class Simulation(Agenda):
         ingest = self.ingest
         if ingest is None:
             return
+        if self.reserve.spent:  # what room there is is for alarms: readings wait, unacknowledged
+            self.wake("ingest", ROOM_MS, self._turn_ingest)
+            self.wake("alerts", 200, self._turn_alerts)
+            return
         waiting = [(mid, *what) for mid, what in self.broker.unacknowledged.items() if mid not in self._given]
         for first in range(0, len(waiting), 64):
             group = waiting[first : first + 64]
@@ -260,7 +235,7 @@ class Simulation(Agenda):
         self.wake("alerts", self.dice.randrange(100, 250), self._turn_alerts)
 
     def _duties(self) -> None:
-        if self.ingest is not None:
+        if self.ingest is not None and not self.reserve.spent:
             self._within("ingest", self.ingest.duties)
 
     def _turn_alerts(self) -> None:
@@ -368,10 +343,6 @@ class Simulation(Agenda):
             self._bury(name)
 
 
-def appliance_of(sensor: int) -> str:
-    return f"a-{sensor:03d}"
-
-
 @contextmanager
 def simulated(
     folder: Path, plan: Plan, prepare: Callable[[Simulation], None] | None = None
@@ -379,8 +350,10 @@ def simulated(
     """A run that is over, its files still there."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    disk = Disk(folder, random.Random(plan.seed + 1))
+    free = patch.object(Reserve, "_free", lambda self: 0 if self._directory.name in disk.full else 2**40)
     try:
-        with mounted(Disk(folder, random.Random(plan.seed + 1))) as disk:
+        with mounted(disk), free:
             simulation = Simulation(folder, plan, disk)
             if prepare is not None:
                 prepare(simulation)

@@ -14,8 +14,9 @@ from coldchain.kernel.link import Pairs
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.readings_schema import READINGS_MIGRATIONS
 from coldchain.records.sql import open_reader
+from sim.estate import appliance_of
 from sim.plan import TICK_MS, excursions
-from sim.simulation import SILENT_MS, Simulation, appliance_of
+from sim.simulation import SILENT_MS, Simulation
 
 LATE_MS = 600_000
 """Older on arrival is late: it opens a quiet excursion, unless it is still true."""
