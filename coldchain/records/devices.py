@@ -11,122 +11,62 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from coldchain.kernel.errors import BadData, StoreUnavailable
 from coldchain.records.desk_schema import DESK_MIGRATIONS
+from coldchain.records.device_kinds import (
+    DAY_MS,
+    KINDS,
+    LATEST_MS,
+    MODEL,
+    Certificate,
+    Done,
+    Facts,
+    Installed,
+    Mapped,
+    ModelPlan,
+    Paper,
+    PartUsed,
+    Plan,
+    PlanOther,
+    Said,
+    of_model,
+)
 from coldchain.records.registry import Appliance
 from coldchain.records.sql import open_reader, open_writer, transaction
 
-DAY_MS = 86_400_000
-Short = Annotated[str, Field(max_length=120)]
-Long = Annotated[str, Field(max_length=1000)]
-Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
-LATEST_MS = 7_400_000_000_000
-"""In the year 2204: what is due some years later still has a date."""
-Instant = Annotated[int, Field(ge=0, lt=LATEST_MS)]
-Celsius = Annotated[float, Field(ge=-120, le=80, allow_inf_nan=False)]
-
-
-class Said(BaseModel):
-    """What an entry says; an unknown key is an error. Instants in ms since epoch."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Facts(Said):
-    """The device itself. `reason`: why its status is what it is."""
-
-    maker: Short = ""
-    model: Short = ""
-    warranty_until_ms: Instant | None = None
-    status: Literal["in_use", "spare", "in_repair", "retired", "lost"] = "in_use"
-    reason: Long = ""
-
-
-class Installed(Said):
-    """It stood there as that appliance; until_ms None: it still does."""
-
-    appliance: Annotated[str, Field(min_length=1, max_length=48)]
-    site: Short = ""
-    from_ms: Instant
-    until_ms: Instant | None = None
-    note: Long = ""
-
-
-class Plan(Said):
-    """Preventive maintenance: a task, how often, and when it is due for the first time."""
-
-    task: Annotated[str, Field(min_length=1, max_length=120)]
-    every_days: Annotated[int, Field(ge=1, le=3660)]
-    first_ms: Instant
-    note: Long = ""
-
-
-class Done(Said):
-    """A task of a plan (the id of its first entry) was done then."""
-
-    plan: int
-    done_ms: Instant
-    note: Long = ""
-    order: int | None = None
-
-
-class PartUsed(Said):
-    """A part that was put in: its number, its name, how many."""
-
-    number: Annotated[str, Field(min_length=1, max_length=60)]
-    name: Short = ""
-    count: Annotated[int, Field(ge=1, le=1000)] = 1
-    used_ms: Instant
-    order: int | None = None
-
-
-class Paper(Said):
-    """A document or photo, kept under the hash of its contents beside the desk."""
-
-    title: Annotated[str, Field(min_length=1, max_length=120)]
-    sort: Literal["photo", "manual", "certificate", "report", "other"] = "other"
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    media: Short
-    size: Annotated[int, Field(ge=0)]
-    order: int | None = None
-
-
-class Certificate(Said):
-    """A calibration: from from_ms on, offset_k is added to what the sensor says [K], until it expires."""
-
-    sensor: Annotated[str, Field(min_length=1, max_length=96)]
-    offset_k: Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False)]
-    from_ms: Instant
-    expires_ms: Instant
-    laboratory: Short = ""
-    number: Short = ""
-    paper: Hash = ""
-
-
-class Mapped(Said):
-    """Temperatures measured at many points inside, empty or loaded; hold_min: how long without power."""
-
-    mapped_ms: Instant
-    load: Literal["empty", "loaded"] = "empty"
-    points: Annotated[int, Field(ge=1, le=200)]
-    coldest_c: Celsius
-    warmest_c: Celsius
-    hold_min: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    by: Short = ""
-    note: Long = ""
-    paper: Hash = ""
-
-
-KINDS: dict[str, type[Said]] = {
-    "facts": Facts, "installed": Installed, "plan": Plan, "done": Done, "part": PartUsed, "paper": Paper,
-    "certificate": Certificate, "mapping": Mapped,
-}  # fmt: skip
+__all__ = [
+    "DAY_MS",
+    "KINDS",
+    "LATEST_MS",
+    "MODEL",
+    "Certificate",
+    "DeviceReader",
+    "Devices",
+    "Done",
+    "Dossier",
+    "Due",
+    "Entry",
+    "Facts",
+    "Installed",
+    "Mapped",
+    "ModelPlan",
+    "Paper",
+    "PartUsed",
+    "Plan",
+    "PlanOther",
+    "Said",
+    "entries_of",
+    "of_model",
+    "put_entry",
+    "serial_of",
+    "sound",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +98,13 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """All entries about one device, oldest first, with those that were corrected or withdrawn."""
+    """All entries about one device, oldest first, with those that were corrected or withdrawn. models: plans
+    that stand for whole models, its own among them.
+    """
 
     serial: str
     entries: tuple[Entry, ...]
+    models: tuple[Entry, ...] = ()
 
     @property
     def standing(self) -> tuple[Entry, ...]:
@@ -185,18 +128,33 @@ class Dossier:
         """By when it came there."""
         return sorted(self.of("installed"), key=lambda entry: entry.said.from_ms)
 
-    def due(self) -> list[Due]:
-        """Tasks of its plans, the next to be done first; none for a device that is retired or lost."""
+    def due(self, model: str = "") -> list[Due]:
+        """Tasks of its plans and of its model's, the next to be done first; none for a device that is retired
+        or lost. model: what the registry calls it, where its facts do not say.
+        """
         if self.facts.status in ("retired", "lost"):
             return []
         done = self.of("done")
         found = []
-        for plan in self.of("plan"):
+        for plan in [*self.of("plan"), *self._of_model(self.facts.model or model)]:
             mine = [entry.said.done_ms for entry in done if entry.said.plan == plan.first]
             last = max(mine, default=None)
             due = plan.said.first_ms if last is None else last + plan.said.every_days * DAY_MS
             found.append(Due(plan, last, due))
-        return sorted(found, key=lambda one: one.due_ms)
+        return sorted(found, key=lambda one: (one.due_ms, one.plan.first))
+
+    def _of_model(self, model: str) -> list[Entry]:
+        """Its model's plans, with what is otherwise for this device."""
+        others = {entry.said.plan: entry.said for entry in self.of("plan_other")}
+        found = []
+        for plan in self.models if model.strip() else ():
+            other = others.get(plan.first)
+            if plan.serial != of_model(model) or (other is not None and other.off):
+                continue
+            given = {} if other is None else {"every_days": other.every_days, "first_ms": other.first_ms}
+            update = {name: value for name, value in given.items() if value is not None}
+            found.append(replace(plan, said=plan.said.model_copy(update=update)))
+        return found
 
 
 _SELECT = "SELECT id, serial, kind, body, person, at_ms, corrects FROM device_entry"
@@ -214,14 +172,19 @@ class DeviceReader:
         self._path = desk
 
     def dossier(self, serial: str) -> Dossier:
-        return Dossier(serial, tuple(self._entries("WHERE serial = ?", (serial,))))
+        return Dossier(serial, tuple(self._entries("WHERE serial = ?", (serial,))), self.models())
+
+    def models(self) -> tuple[Entry, ...]:
+        """Plans for whole models that stand, by when they were first written."""
+        return Dossier("", tuple(self._entries("WHERE kind = 'model_plan'", ()))).standing
 
     def all(self) -> dict[str, Dossier]:
         """Every device of which something is written."""
         found: dict[str, list[Entry]] = {}
-        for entry in self._entries("", ()):
+        for entry in self._entries("WHERE kind <> 'model_plan'", ()):
             found.setdefault(entry.serial, []).append(entry)
-        return {serial: Dossier(serial, tuple(entries)) for serial, entries in found.items()}
+        models = self.models()
+        return {serial: Dossier(serial, tuple(entries), models) for serial, entries in found.items()}
 
     def entry(self, id_or_key: int | str) -> Entry | None:
         """One entry by its id, or by the key it was asked under."""
@@ -322,6 +285,8 @@ def put_entry(
         raise BadData(f"{serial!r} is no serial number")
     if body is None and corrects is None:
         raise BadData("say which entry is withdrawn")
+    if serial.startswith(MODEL) != (kind == "model_plan"):
+        raise BadData(f"{serial!r} is no serial number: plans for a model are kept so")
     row = db.execute("SELECT id FROM device_entry WHERE key = ?", (key,)).fetchone()
     if row is not None:
         return int(row[0])

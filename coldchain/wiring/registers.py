@@ -63,9 +63,9 @@ def registry_of(settings: Settings) -> Registry:
 def _dossiers(settings: Settings, asked: Asked) -> Iterator[tuple[str, str, str, Dossier]]:
     """(serial, appliance, site, dossier) of every device that is known, by its serial number."""
     here = {serial_of(a): a for a in registry_of(settings).appliances}
-    told = DeviceReader(settings.desk_db).all()
+    told, models = (reader := DeviceReader(settings.desk_db)).all(), reader.models()
     for serial in sorted({*here, *told}):
-        dossier = told.get(serial, Dossier(serial, ()))
+        dossier = told.get(serial, Dossier(serial, (), models))
         last = dossier.installed[-1].said if dossier.installed else None
         site = here[serial].site if serial in here else last.site if last is not None else ""
         if asked.sees(site):
@@ -79,7 +79,8 @@ def _devices(settings: Settings, asked: Asked) -> Iterator[Line]:
         if order.live:
             live.setdefault(order.serial, []).append(str(order.number))
     for serial, appliance, site, dossier in _dossiers(settings, asked):
-        facts, one, due = dossier.facts, known.get(appliance), dossier.due()
+        facts, one = dossier.facts, known.get(appliance)
+        due = dossier.due(one.model if one else "")
         since = dossier.installed[-1].said.from_ms if dossier.installed else None
         yield (
             serial, facts.maker, facts.model or (one.model if one else ""), one.kind if one else "",
@@ -111,8 +112,10 @@ def _calibrations(settings: Settings, asked: Asked) -> Iterator[Line]:
 
 
 def _maintenance(settings: Settings, asked: Asked) -> Iterator[Line]:
+    known = registry_of(settings).appliance_by_id
     for serial, appliance, site, dossier in _dossiers(settings, asked):
-        for due in dossier.due():
+        one = known.get(appliance)
+        for due in dossier.due(one.model if one else ""):
             if asked.within(due.due_ms):
                 said, done = due.plan.said, at(due.done_ms)
                 yield site, appliance, serial, said.task, said.every_days, done, At(due.due_ms), said.note

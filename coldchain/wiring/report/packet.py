@@ -128,7 +128,10 @@ def _case(settings: Settings, serial: str, as_of_ms: int) -> Case:
 
 def as_of(dossier: Dossier, at_ms: int) -> Dossier:
     """What was written by then."""
-    return Dossier(dossier.serial, tuple(entry for entry in dossier.entries if entry.at_ms <= at_ms))
+    entries, models = (
+        [one for one in told if one.at_ms <= at_ms] for told in (dossier.entries, dossier.models)
+    )
+    return Dossier(dossier.serial, tuple(entries), tuple(models))
 
 
 def _facts(case: Case, words: Words, site: str) -> Pairs:
@@ -254,7 +257,7 @@ def figures_table(figures: list[Figures], names: tuple[str, ...], words: Words) 
 
 def _care(case: Case, words: Words) -> Block:
     rows = []
-    for due in case.dossier.due():
+    for due in case.dossier.due(case.here.model if case.here else ""):
         last = words.day(due.done_ms) if due.done_ms else "–"
         every = words.say("{n} days", n=due.plan.said.every_days)
         state = words.say("overdue") if due.due_ms < case.as_of_ms else ""

@@ -14,10 +14,11 @@ ENDS = {"until", "expires", "warranty_until"}
 DAYS = {
     "facts": ("warranty_until",), "installed": ("from", "until"), "plan": ("first",), "done": ("done",),
     "part": ("used",), "certificate": ("from", "expires"), "mapping": ("mapped",), "paper": (),
+    "model_plan": ("first",), "plan_other": ("first",),
 }  # fmt: skip
 NUMBERS = {
     "offset_k": float, "coldest_c": float, "warmest_c": float, "every_days": int, "count": int, "points": int,
-    "hold_min": int, "plan": int, "order": int,
+    "hold_min": int, "plan": int, "order": int, "off": int,
 }  # fmt: skip
 WORDS = {
     "facts": ("maker", "model", "status", "reason"),
@@ -28,6 +29,8 @@ WORDS = {
     "certificate": ("sensor", "offset_k", "laboratory", "number", "paper"),
     "mapping": ("load", "points", "coldest_c", "warmest_c", "hold_min", "by", "note", "paper"),
     "paper": ("title", "sort", "order"),
+    "model_plan": ("model", "task", "every_days", "note"),
+    "plan_other": ("plan", "off", "every_days", "note"),
 }
 
 

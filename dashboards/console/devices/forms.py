@@ -62,7 +62,16 @@ def _entries(routes: APIRouter, console: Console, bench: Bench) -> None:
     @routes.post("/device-entry/{kind}")
     async def entry(request: Request, kind: str) -> Response:
         form = await read_form(request, FORM_MAX)
-        if kind not in ("facts", "installed", "plan", "certificate", "mapping", "paper", *NOTES):
+        if kind not in (
+            "facts",
+            "installed",
+            "plan",
+            "plan_other",
+            "certificate",
+            "mapping",
+            "paper",
+            *NOTES,
+        ):
             raise Problem(404, "unknown-page")
         if kind == "paper" and not form.get("withdraw"):
             raise Problem(422, "field-wrong", "file")

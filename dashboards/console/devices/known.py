@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from coldchain.records.alarms import Alarm, Notice, OutOfService
 from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.deeds import Deeds
-from coldchain.records.devices import DeviceReader, Dossier, Due, Entry, Facts, serial_of
+from coldchain.records.devices import DeviceReader, Dossier, Due, Entry, Facts, of_model, serial_of
 from coldchain.records.passes import Pass, PassReader
 from coldchain.records.proposals import Proposal, Proposals
 from coldchain.records.registry import Appliance, Registry, Sensor
@@ -110,6 +111,10 @@ class Line:
         return self.tasks[0] if self.tasks else None
 
     @property
+    def model(self) -> str:
+        return self.facts.model or (self.here.model if self.here else "")
+
+    @property
     def status(self) -> str:
         return "out_of_service" if self.out else self.facts.status
 
@@ -177,7 +182,7 @@ class Bench:
             sensors=tuple(s for s in registry.sensors if here and s.appliance == here.id),
             orders=tuple(self.work.orders(serial=serial, limit=ORDERS_SHOWN)),
             faults=tuple(newest),
-            due=tuple(dossier.due()),
+            due=tuple(dossier.due(here.model if here else "")),
             links=tuple(self.links.of(serial)),
             held=held[0] if held else None,
             out=out[0] if out else None,
@@ -261,20 +266,21 @@ class Bench:
     def lines(self) -> list[Line]:
         """Every device that whoever asks may see: those with live work first, then by what is due."""
         registry, sees = self.registry, visitor().sees
-        dossiers, live = self.devices.all(), self.work.live()
+        dossiers, live, models = self.devices.all(), self.work.live(), self.devices.models()
         with closing(SiteReader(self.console.settings.alarms_db)) as alarms:
             out = {one.appliance for one in alarms.out_of_service()}
         here = {serial_of(a): a for a in registry.appliances}
         found = []
         for serial in sorted({*here, *dossiers}):
-            appliance, dossier = here.get(serial), dossiers.get(serial, Dossier(serial, ()))
+            appliance, dossier = here.get(serial), dossiers.get(serial, Dossier(serial, (), models))
             stays = stays_of(dossier, appliance, registry)
             site = stays[-1].site if stays else ""
             if site and not sees(site, registry):
                 continue
             mine = tuple(order for order in live if order.serial == serial)
             gone = appliance is not None and appliance.id in out
-            found.append(Line(serial, dossier.facts, appliance, site, mine, tuple(dossier.due()), gone))
+            due = tuple(dossier.due(appliance.model if appliance else ""))
+            found.append(Line(serial, dossier.facts, appliance, site, mine, due, gone))
         far = 2**62
         found.sort(
             key=lambda one: (not one.live, not one.out, one.due.due_ms if one.due else far, one.serial)
@@ -284,7 +290,7 @@ class Bench:
     def due(self) -> list[tuple[Line, Due]]:
         """Every task of every plan, the most overdue first."""
         found = [(line, due) for line in self.lines() for due in line.tasks]
-        return sorted(found, key=lambda pair: pair[1].due_ms)
+        return sorted(found, key=lambda pair: (pair[1].due_ms, pair[1].plan.first, pair[0].serial))
 
     def order(self, number: int) -> WorkOrder:
         """Problem when there is none, or it is of a site that whoever asks does not see."""
@@ -308,6 +314,14 @@ def stays_of(dossier: Dossier, here: Appliance | None, registry: Registry) -> li
         since = max((s.until_ms or 0 for s in found), default=0)
         found.append(Stay(here.id, here.name, here.site, since, None, None))
     return found
+
+
+def models_of(lines: Sequence[Line]) -> dict[str, int]:
+    """Model -> how many devices of it are in use, by name; spaces and capitals make no difference."""
+    written = [line.model for line in lines if line.model.strip() and line.facts.status != "retired"]
+    counts = Counter(of_model(model) for model in written)
+    names = {of_model(model): " ".join(model.split()) for model in reversed(written)}
+    return {names[key]: counts[key] for key in sorted(counts, key=lambda key: names[key].casefold())}
 
 
 def is_fault(alarm: Alarm) -> bool:

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from coldchain.kernel.instants import rfc3339
 from coldchain.records.alarms import Alarm
 from coldchain.records.calibration import ALONE_K
+from coldchain.records.devices import of_model
 from coldchain.records.papers import MEDIA, Papers
 from coldchain.records.registry import Appliance, Registry
 from coldchain.records.work import WorkOrder
@@ -24,7 +25,7 @@ from dashboards.console.accounts.signing import known_as
 from dashboards.console.console import Console
 from dashboards.console.devices.asking import OF_THE_BANK
 from dashboards.console.devices.figures import HOUR_MS
-from dashboards.console.devices.known import Bench, Known, mine_to_do
+from dashboards.console.devices.known import Bench, Known, mine_to_do, models_of
 from dashboards.console.problems import Problem
 from dashboards.console.series import limits_between, unknown_ms
 from dashboards.console.svg import chart
@@ -60,10 +61,13 @@ def _lists(routes: APIRouter, console: Console, bench: Bench) -> None:
     @routes.get("/maintenance")
     async def maintenance(request: Request) -> Response:
         due, now = await asyncio.to_thread(bench.due), console.wall_ms()
+        models = models_of(await asyncio.to_thread(bench.lines))
+        plans = await asyncio.to_thread(bench.devices.models)
         return await asyncio.to_thread(
             console.render, request, "maintenance.html",
             due=due, overdue=sum(one.days(now) < 0 for _, one in due), registry=bench.registry,
-            path_of=path_of, **forms(bench, ""),
+            path_of=path_of, models=models, plans=plans,
+            counts={of_model(name): n for name, n in models.items()}, **forms(bench, ""),
         )  # fmt: skip
 
     @routes.get("/labels")

@@ -23,7 +23,9 @@ from dashboards.console.problems import Problem
 
 Text = Annotated[str, Field(max_length=1000)]
 Serial = Annotated[str, Field(min_length=1, max_length=96)]
-Kind = Literal["facts", "installed", "plan", "done", "part", "certificate", "mapping", "paper"]
+Kind = Literal[
+    "facts", "installed", "plan", "plan_other", "done", "part", "certificate", "mapping", "paper"
+]  # fmt: skip
 Verb = Literal["sent", "started", "finished", "cancelled", "noted"]
 SIZE_MAX = 8_000_000
 
@@ -256,7 +258,10 @@ def _devices(routes: APIRouter, console: Console, bench: Bench) -> None:
         """Every task of every plan, the most overdue first."""
         now = console.wall_ms()
         found, following = page_after(
-            bench.due(), lambda one: f"{one[1].due_ms:015d}.{one[1].plan.first}", after, limit
+            bench.due(),
+            lambda one: f"{one[1].due_ms:015d}.{one[1].plan.first:012d}.{one[0].serial}",
+            after,
+            limit,
         )
         return MaintenanceOut(due=[due_out(line.serial, due, now) for line, due in found], next=following)
 

@@ -13,7 +13,7 @@ from jinja2 import Environment
 from coldchain.records.devices import Entry, serial_of
 from coldchain.records.registry import Person
 from dashboards.console.console import Console
-from dashboards.console.devices import forms, guests, link_programs, pages, programs
+from dashboards.console.devices import forms, guests, link_programs, pages, plans, programs
 from dashboards.console.devices.known import Bench, Tools
 from dashboards.console.devices.saying import leave_said, missing_said
 
@@ -22,7 +22,8 @@ def device_pages(console: Console, tools: Tools) -> list[APIRouter]:
     """For people, for programs, and for who has a link."""
     bench = Bench(console, tools)
     _teach(console.env, bench)
-    return [module.router(console, bench) for module in (pages, forms, guests, programs, link_programs)]
+    modules = (pages, forms, guests, programs, link_programs, plans)
+    return [*(module.router(console, bench) for module in modules), plans.programs(bench)]
 
 
 def _teach(env: Environment, bench: Bench) -> None:
