@@ -46,7 +46,10 @@ class WaitingChannel:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """Which channel becomes which sensor; None where the channel or the registry already tells."""
+    """Which channel becomes which sensor; None where the channel or the registry already tells.
+
+    name, kind  of an appliance that is new; site_name of a site that is
+    """
 
     node: str
     channel: int
@@ -54,6 +57,9 @@ class Adoption:
     quantity: str | None = None
     site: str | None = None
     profile: str | None = None
+    name: str | None = None
+    kind: str | None = None
+    site_name: str | None = None
 
 
 def waiting_channels(settings: Settings) -> list[WaitingChannel]:
@@ -144,9 +150,11 @@ def adopt_channel(
         if appliance_id not in registry.appliance_by_id:
             site = wish.site or (sites[0].id if sites else "site-1")
             if site not in registry.site_by_id:
-                sites.append(Site(id=site, name=site))
+                sites.append(Site(id=site, name=wish.site_name or site, zone=settings.zone))
             carries = (Assignment(carries=wish.profile),) if wish.profile else ()
-            appliances.append(Appliance(id=appliance_id, name=appliance_id, site=site, assignments=carries))
+            named: dict[str, Any] = {"name": wish.name or appliance_id}
+            named |= {"kind": wish.kind} if wish.kind else {}
+            appliances.append(Appliance(id=appliance_id, site=site, assignments=carries, **named))
         probe: Literal["load", "air"] | None = None
         if quantity == "temperature" and place in {"air", "load"}:
             probe = "air" if place == "air" else "load"

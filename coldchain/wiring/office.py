@@ -59,6 +59,7 @@ def _adopt(settings: Settings, wall_ms: WallClock, wish: Mapping[str, str], auth
     made = Adoption(
         wish["node"], int(wish["channel"]), wish["sensor"], wish["quantity"] or None,
         wish["site"] or None, wish["profile"] or None,
+        wish["name"] or None, wish["kind"] or None, wish["site_name"] or None,
     )  # fmt: skip
     return adopt_channel(settings, made, author=author, wall_ms=wall_ms, may=one_may(settings, wall_ms()))
 

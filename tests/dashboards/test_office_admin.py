@@ -95,6 +95,21 @@ def test_what_reports_gets_a_name_and_a_place(admin: Desk, seed: Seed) -> None:
     made = registry_of(seed)
     assert made.by_channel["board-7", 2].id == "skt-br-09/load"
     assert made.appliance_by_id["skt-br-09"].carries(NOW_MS) == "red-cells@eu"
+    after = admin.text("/admin/discovery?done=skt-br-09")
+    assert "It has its name" in after
+    assert "board-7/2" not in after, "it is not offered again while ingest takes it up"
+
+
+def test_the_first_one_brings_its_site_and_names_that_people_know(admin: Desk, seed: Seed) -> None:
+    body = {"node": "board-7", "channel": "2", "new": "psl-pf-01", "name": "Plasma freezer, back room",
+            "kind": "plasma-freezer", "new_site": "psl", "site_name": "Phongsaly Hospital"}  # fmt: skip
+    assert admin.post("/admin/discovery", **body | {"kind": "toaster"}).status_code == 422
+    answer = admin.post("/admin/discovery", **body)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/admin/discovery?done=psl-pf-01")
+    made = registry_of(seed)
+    one, site = made.appliance_by_id["psl-pf-01"], made.site_by_id["psl"]
+    assert (one.name, one.kind, one.site) == ("Plasma freezer, back room", "plasma-freezer", "psl")
+    assert (site.name, site.zone) == ("Phongsaly Hospital", seed.settings.zone)
 
 
 def test_a_load_probe_beside_one_in_the_air_is_not_adopted_by_one(admin: Desk, seed: Seed) -> None:

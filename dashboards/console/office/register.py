@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -23,6 +24,15 @@ FILE_MAX = 2_000_000
 TEXT_MAX = 8_000_000
 """A form writes a byte of Lao as three."""
 PLACES = ("load", "air", "other")
+KINDS = (
+    "blood-refrigerator",
+    "plasma-freezer",
+    "ultra-freezer",
+    "platelet-incubator",
+    "passive-box",
+    "active-box",
+)
+NAME_MAX = 60
 
 
 def router(office: Office) -> APIRouter:
@@ -116,26 +126,30 @@ def apply_table(office: Office, form: dict[str, str]) -> Published:
 
 def _discovery(routes: APIRouter, office: Office) -> None:
     @routes.get("/admin/discovery")
-    def page(request: Request) -> Response:
+    def page(request: Request, done: str = "") -> Response:
         registry = office.console.records.registry()
         found = [
             (node, channel, Quantity(code).word, n)
             for node, channel, code, n in office.console.records.waiting()
+            if (node, channel) not in registry.by_channel  # ingest takes it up in a moment
         ]
         return office.console.render(
             request, "discovery.html",
-            channels=found, registry=registry, profiles=sorted(PROFILES), places=PLACES,
+            channels=found, registry=registry, profiles=sorted(PROFILES), places=PLACES, kinds=KINDS,
+            done=registry.appliance_by_id.get(done),
         )  # fmt: skip
 
     @routes.post("/admin/discovery")
     async def adopt(request: Request) -> Response:
         form = await read_form(request)
-        await asyncio.to_thread(adopt_channel, office, form)
-        return RedirectResponse("/admin/discovery", 303)
+        done = await asyncio.to_thread(adopt_channel, office, form)
+        return RedirectResponse(f"/admin/discovery?done={quote(done)}", 303)
 
 
-def adopt_channel(office: Office, form: dict[str, str]) -> None:
-    """A channel that waits becomes a sensor. Problem: it does not wait, or that would not be sound."""
+def adopt_channel(office: Office, form: dict[str, str]) -> str:
+    """A channel that waits becomes a sensor of the appliance that is returned. Problem: it does not wait, or
+    that would not be sound.
+    """
     node, channel = form.get("node", ""), form.get("channel", "")
     appliance = (form.get("appliance") or form.get("new", "")).strip().lower()
     waiting = {(n, c): Quantity(code).word for n, c, code, _ in office.console.records.waiting()}
@@ -148,12 +162,17 @@ def adopt_channel(office: Office, form: dict[str, str]) -> None:
     if not appliance:
         raise Problem(422, "target-missing")
     name = place if quantity == "temperature" and place != "other" else quantity
+    kind, site = form.get("kind", ""), form.get("site") or form.get("new_site", "").strip().lower()
+    if kind not in ("", *KINDS):
+        raise Problem(422, "bad-request")
+    titles = {key: " ".join(form.get(key, "").split())[:NAME_MAX] for key in ("name", "site_name")}
     wish = {"node": node, "channel": channel, "sensor": f"{appliance}/{name}", "quantity": quantity,
-            "site": form.get("site", ""), "profile": form.get("profile", "")}  # fmt: skip
+            "site": site, "profile": form.get("profile", ""), "kind": kind, **titles}  # fmt: skip
     try:
         office.tools.adopt(wish, acting())
     except (BadData, ValueError) as bad:
         raise Problem(422, "unsound", str(bad)) from bad
+    return appliance
 
 
 # --- profiles
