@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What processes count, as people read it."""
+"""What processes count and what the audit trail holds, as people read it."""
 
 from console_seed import GATEWAY_FIGURES
 
 from dashboards.console.beats import figures_said
+from dashboards.console.english import ENGLISH
+from dashboards.console.office.trail import CHAINS
 from dashboards.console.words import speaking
 
 
@@ -27,3 +29,8 @@ def test_another_language_writes_its_own_words_and_comma() -> None:
         "InfluxDB: état": "en panne",
         "InfluxDB: en retard": "3",
     }
+
+
+def test_all_that_the_audit_trail_holds_has_a_word() -> None:
+    held = {watched.table for chain in CHAINS.values() for watched in chain[0]}
+    assert {table for table in held if f"audited.{table}" not in ENGLISH} == set()
