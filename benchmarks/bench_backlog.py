@@ -2,7 +2,7 @@
 """A day without a link: 243 appliances, one reading a minute each, wait in one gateway's spool. How long
 until the hub has them, on loopback and through a link of 16 kbit/s, and how long do live readings take then?
 
-Run: python benchmarks/bench_backlog.py [--kbit 16] [--strike 8] (no figure is asserted)
+Run: make bench ARGS='benchmarks/bench_backlog.py [--kbit 16] [--strike 8]' (no figure is asserted)
 
 --strike S  the slow link is cut every S seconds as well
 """
@@ -10,16 +10,14 @@ Run: python benchmarks/bench_backlog.py [--kbit 16] [--strike 8] (no figure is a
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import random
-import socket
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
+from soak.proxy import Proxy, Weather
 
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Appliance, Desk, Registry, Sensor, Site
@@ -50,63 +48,6 @@ REGISTRY = Registry(
         for n in range(APPLIANCES)
     ),
 )
-
-
-class SlowLink:
-    """A TCP relay of so many bytes a second each way; `cut` breaks what is open."""
-
-    def __init__(self, target: int, bytes_s: float) -> None:
-        self.port, self._target, self._bytes_s = free_port(), target, bytes_s
-        self.carried = 0
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._ready = threading.Event()
-
-    def start(self) -> None:
-        self._thread.start()
-        self._ready.wait(5)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def cut(self) -> None:
-        self._loop.call_soon_threadsafe(self._cut)
-
-    def _cut(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        listener = socket.create_server(("127.0.0.1", self.port))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # nothing may hide in a buffer
-        self._loop.run_until_complete(asyncio.start_server(self._serve, sock=listener, limit=PIECE))
-        self._ready.set()
-        self._loop.run_forever()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers |= {writer, far_writer}
-        with contextlib.suppress(OSError):
-            ways = [
-                asyncio.ensure_future(self._carry(*pair)) for pair in ((reader, far_writer), (far, writer))
-            ]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for end in (writer, far_writer):
-            end.transport.abort()
-            self._writers.discard(end)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        due = self._loop.time()
-        with contextlib.suppress(OSError):
-            while piece := await reader.read(PIECE):
-                due = max(due, self._loop.time()) + len(piece) / self._bytes_s
-                await asyncio.sleep(due - self._loop.time())
-                self.carried += len(piece)
-                writer.write(piece)
-                await writer.drain()
 
 
 def report(node: int, seq: int, at_ms: int, dice: random.Random) -> Report:
@@ -147,7 +88,8 @@ def drain(kbit: float | None, strike_s: float | None, limit_s: float) -> None:
         broker = EmbeddedBroker(here / "broker")
         broker.start()
         hub = Settings(data_dir=here / "hub", mqtt=MqttSettings(port=broker.port))
-        link = SlowLink(broker.port, kbit * 125) if kbit else None
+        slow = Weather(bytes_s=kbit * 125 if kbit else None)
+        link = Proxy(free_port(), broker.port, seed=0, weather=slow, piece=PIECE) if kbit else None
         if link:
             link.start()
         site = Settings(
@@ -195,7 +137,7 @@ def drain(kbit: float | None, strike_s: float | None, limit_s: float) -> None:
         done = "drained" if left < NODES * PER_NODE else f"NOT drained, {left:,} left"
         print(f"{name}{struck_too}: {backlog:,} readings {done} in {took:,.0f} s ({backlog / took:,.0f}/s)")
         if link:
-            print(f"    {link.carried:,} bytes on the wire, {link.carried / backlog:.1f} a reading")
+            print(f"    {link.passed_bytes:,} bytes on the wire, {link.passed_bytes / backlog:.1f} a reading")
             link.stop()
         print(f"    resent batches {gateway._link.state.resent}; {_delays(hub.readings_db, began_ms)}")
 

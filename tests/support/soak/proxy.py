@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -36,9 +37,12 @@ class Weather:
 class Proxy:
     """Listens on `port`, passes on to `target`. `weather` and `cut` may be used from any thread."""
 
-    def __init__(self, port: int, target: int, *, seed: int) -> None:
-        self.port, self.target = port, target
-        self.weather = Weather()
+    def __init__(
+        self, port: int, target: int, *, seed: int, weather: Weather | None = None, piece: int = CHUNK
+    ) -> None:
+        """piece  passes at once; with a small one nothing hides in buffers, as on a slow line"""
+        self.port, self.target, self._piece = port, target, piece
+        self.weather = weather or Weather()
         self.passed_bytes = self.corrupted = self.connections = 0
         self._dice = random.Random(seed)
         self._open: set[asyncio.StreamWriter] = set()
@@ -65,7 +69,12 @@ class Proxy:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, HOST, self.port))
+        listener = socket.create_server((HOST, self.port))
+        if self._piece < CHUNK:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * self._piece)
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._serve, sock=listener, limit=self._piece)
+        )
         self._ready.set()
         self._loop.run_forever()
         server.close()
@@ -104,15 +113,17 @@ class Proxy:
                 end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        due_s = self._loop.time()
         with contextlib.suppress(OSError):
-            while chunk := await reader.read(CHUNK):
+            while chunk := await reader.read(self._piece):
                 weather = self.weather
                 if weather.delay_s:
                     await asyncio.sleep(weather.delay_s)
                 while weather.stalled:  # noqa: ASYNC110 -- set from another thread
                     await asyncio.sleep(0.1)
                 if weather.bytes_s:
-                    await asyncio.sleep(len(chunk) / weather.bytes_s)
+                    due_s = max(due_s, self._loop.time()) + len(chunk) / weather.bytes_s
+                    await asyncio.sleep(due_s - self._loop.time())
                 if weather.corrupt and self._dice.random() < weather.corrupt:
                     chunk = self._spoilt(chunk)
                 self.passed_bytes += len(chunk)
