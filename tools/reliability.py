@@ -49,9 +49,10 @@ channel. What stands still is told by alerts after 45 s and replaced after 60 s 
 systemd), and so is a start that uses no processor; a broker that acknowledges nothing is replaced without a
 word, and `coldchain doctor` sees it; a channel that has not moved for 100 s ends alerts. Alerts tells of
 itself when it starts anew, and, where another program locked its file (for 75 s below), when it has it again;
-for longer only the ping's end tells. The gateways' guards and the ping to another host stand for the whole machine. What was
-replaced while alerts was being started anew itself is told by its successor's first beat. The soaks above
-stop processes for good (`hang`) and print the worst of it; `benchmarks/watchdog.py` measures each alone:
+for longer only the ping's end tells. The gateways' guards and the ping to another host stand for the whole
+machine. What was replaced while alerts was being started anew itself is told by its successor's first beat.
+The soaks above stop processes for good (`hang`) and print the worst of it; `benchmarks/watchdog.py` measures
+each alone:
 
 """
 MEASURED = re.compile(r"^(SIGSTOP|held lock) +(\w+) +told after +(.*?) +replaced after +(.*)$")
