@@ -21,6 +21,7 @@ from dashboards.console import (
     offline,
     once,
     pages,
+    problem_pages,
     problems,
     signatures,
     site_programs,
@@ -93,6 +94,7 @@ def create_app(
     routers = [
         *blood_pages(room),  # before addresses with a name in their place
         pages.router(console), api.router(console), site_programs.programs(console),
+        problem_pages.router(console),
         account_pages.router(console, store.open), account_programs.programs(console, store.open),
         sessions.router(store.open), sessions.programs(store.open),
         for_people(console, signing), for_programs(console, signing),

@@ -196,6 +196,7 @@ BOUNDED = {
     "/api/v1/nation": "provinces, and the worst ten",
     "/api/v1/health": "processes and gateways, as the page has them",
     "/api/v1/channels": "as the settings say",
+    "/api/v1/model-plans": "tasks of each model that there is",
     "/api/v1/account": "one account",
     "/api/v1/account/sessions": "one's own browsers",
     "/api/v1/account/tokens": "one's own programs",

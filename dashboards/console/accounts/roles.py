@@ -56,6 +56,7 @@ ENDPOINTS: dict[tuple[str, str], May] = {
     ("POST", "/signin"): May.PUBLIC,
     ("GET", "/static/{digest}/{name:path}"): May.PUBLIC,
     ("GET", "/worker.js"): May.PUBLIC,
+    ("GET", "/problems/{name}"): May.PUBLIC,
     ("GET", "/calendar/{secret}.ics"): May.PUBLIC,  # the address itself is a secret
     ("GET", "/answer/{secret}"): May.PUBLIC,
     ("POST", "/answer/{secret}"): May.PUBLIC,
