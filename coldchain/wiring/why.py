@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FOREVER_MS = 2**53
 DAY_MS = 86_400_000
+ENDLESS = 2**39
+"""So far out there is no limit [thousandths]."""
 FROM_ITS_RUN = frozenset({"high", "low", "high_warning", "low_warning", "sensor_fault", "agitator"})
 """Rules that need nothing from before the run that raised the alarm."""
 LOOKED_BACK_MS = 8 * DAY_MS
@@ -188,7 +190,7 @@ def _run(alarm: Alarm, terms: dict[str, int], again: int | None) -> list[str]:
 
 def _sentence(alarm: Alarm, terms: dict[str, int]) -> list[str]:
     """What a rule that knows no single set-point asks."""
-    bounds = f"{terms.get('low', 0) / 1000:g} to {terms.get('high', 0) / 1000:g} °C"
+    bounds = _bounds(terms)
     if "budget_s" in terms:
         return [f"seconds outside {bounds} in this hour and the 24 before > {terms['budget_s']}"]
     if "need_ms" in terms:
@@ -199,6 +201,18 @@ def _sentence(alarm: Alarm, terms: dict[str, int]) -> list[str]:
     if "lag_s" in terms:
         return [f"celsius is here the load reckoned from this air, which it follows in {terms['lag_s']} s"]
     return ["the agitator stood still"] if _rule(alarm) == "agitator" else []
+
+
+def _bounds(terms: dict[str, int]) -> str:
+    """The range in words; frozen blood has no lower end.
+
+    >>> _bounds({"low": 2000, "high": 6000}), _bounds({"low": -(2**40), "high": -25000})
+    ('2 to 6 °C', 'up to -25 °C')
+    """
+    low, high = (terms.get(side, 0) / 1000 for side in ("low", "high"))
+    if abs(terms.get("low", 0)) >= ENDLESS:
+        return f"up to {high:g} °C"
+    return f"from {low:g} °C" if abs(terms.get("high", 0)) >= ENDLESS else f"{low:g} to {high:g} °C"
 
 
 def _silence(settings: Settings, alarm: Alarm, registry: Registry) -> list[str]:

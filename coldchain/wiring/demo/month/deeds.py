@@ -67,7 +67,7 @@ def findings(
 ) -> list[tuple[Alarm, str, str]]:
     """Closed alarms that nobody has judged, each with verdict and cause.
 
-    faults  appliance -> (kind, from, until) [ms]
+    faults  appliance, or site for all of its appliances -> (kind, from, until) [ms]
     """
     found = []
     for alarm in alarms.alarms(60):
@@ -77,7 +77,7 @@ def findings(
         marked.add(alarm.id)
         near = (
             kind
-            for kind, begin, end in faults.get(alarm.appliance, ())
+            for kind, begin, end in faults.get(_about(alarm, alarms), ())
             if begin - HOUR_MS <= alarm.since_ms <= end + 12 * HOUR_MS
         )
         cause = CAUSE_OF.get(next(near, ""), "")
@@ -86,6 +86,14 @@ def findings(
         else:
             found.append((alarm, "nuisance", "door" if alarm.kind == "forecast" else "unknown"))
     return found
+
+
+def _about(alarm: Alarm, alarms: AlarmsReader) -> str:
+    """Where its cause is looked for: all of a site, or where the blood came from, or its appliance."""
+    if alarm.scope == "site":
+        return alarm.site
+    came = alarms.moved(alarm=alarm.id) if alarm.kind == "exposure" else []
+    return came[0].source if came else alarm.appliance
 
 
 def trip_of(registry: Registry, until_ms: int) -> Trip | None:

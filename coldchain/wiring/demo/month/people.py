@@ -52,6 +52,11 @@ def answer_ms(alarm: Alarm) -> int:
     return alarm.raised_ms + minutes * MINUTE_MS + drawn % 60 * 1000
 
 
+def _wrong(alarm: Alarm) -> tuple[str, ...]:
+    """Where blood is not taken while it stands: its appliance; all of a site without power."""
+    return (alarm.site,) if alarm.scope == "site" else (alarm.appliance,)
+
+
 class People:
     """Call `react` after every step. `repairs`: what the contractor will have done, by appliance."""
 
@@ -130,14 +135,14 @@ class People:
             action, reason = DONE.get(alarm.kind, ELSE)
             self._ask("acknowledge", alarm, action=action, reason=reason)
             return
-        refuge = self._refuge(alarm.appliance)
+        refuge, why = self._refuge(alarm.appliance), repair.seen
         if refuge is not None:
             why = f"blood moved to {refuge}: {repair.seen}"
             self._ask("acknowledge", alarm, action="moved", target=refuge, reason=why)
         else:
-            self._ask("acknowledge", alarm, action="work", reason=repair.seen)
-        said = {"appliance": alarm.appliance, "to": refuge or "empty", "reason": repair.seen}
-        self._ask("out_of_service", alarm, whole=True, **said)
+            self._ask("acknowledge", alarm, action="work", reason=why)
+        # That the blood has left was said with the answer: it moved once.
+        self._ask("out_of_service", alarm, whole=True, appliance=alarm.appliance, to="empty", reason=why)
         self._back_ms[alarm.appliance] = max(now_ms, repair.done_ms) + 25 * HOUR_MS
 
     def _repaired(self, now_ms: int) -> None:
@@ -195,11 +200,15 @@ class People:
         return self._registry().appliance_by_id[appliance].site
 
     def _refuge(self, appliance: str) -> str | None:
-        """Another appliance of the site for the same component."""
+        """Another one for the same component where nothing is wrong: of the site, or of the province."""
         registry = self._registry()
         mine = registry.appliance_by_id[appliance]
-        for other in registry.appliances:
-            same = other.site == mine.site and other.carries(0) == mine.carries(0)
-            if same and other.id != mine.id and other.id not in self._repairs:
-                return other.id
+        wrong = {place for alarm in self._alarms.open_alarms() for place in _wrong(alarm)}
+        for near in (mine.site, registry.site_by_id[mine.site].province):
+            for other in registry.appliances:
+                site = registry.site_by_id[other.site]
+                same = near in (site.id, site.province) and other.carries(0) == mine.carries(0)
+                fine = not {other.id, site.id} & wrong and other.id not in self._repairs
+                if same and fine and other.id != mine.id and other.kind == mine.kind:
+                    return other.id
         return None

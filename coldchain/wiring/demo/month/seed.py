@@ -200,12 +200,14 @@ class Month:
         }
 
     def _faults(self) -> dict[str, list[tuple[str, int, int]]]:
-        """Appliance -> what was wrong with it: kind, from, until [ms]."""
+        """Appliance, and site -> what was wrong there: kind, from, until [ms]."""
         found: dict[str, list[tuple[str, int, int]]] = {}
+        site_of = {one.id: one.site for one in self._fleet.appliances}
         for fault in self._schedule.faults:
             begin, end = (self._until_ms + round(t * 1000) for t in (fault.start_s, fault.end_s))
             for name in fault.appliances:
-                found.setdefault(name, []).append((fault.kind.value, begin, end))
+                for place in (name, site_of[name]):
+                    found.setdefault(place, []).append((fault.kind.value, begin, end))
         return found
 
     # --- time
