@@ -266,10 +266,20 @@ def _shape(what: str, value: float, words: Words) -> str:
     return f"{words.number(value)} °C" if what.endswith("_c") else str(round(value))
 
 
+_LINES = {
+    "once_s": "Longest at once",
+    "total_s": "Time out of limits",
+    "occasions": "Occasions",
+    "low_c": "Least",
+    "high_c": "Most",
+    "unknown_s": "Unknown",
+}
+
+
 def _sources(written: WrittenRule, words: Words) -> Table:
-    """As the rule's file tells them: numbers and sources stand in one language."""
+    """The lines of a rule in the reader's words; where each number comes from, as the rule's file has it."""
     rows = tuple(
-        (key.rpartition("_")[0].replace("_", " ") or key, _shape(key, value, words), source)
+        (words.say(_LINES.get(key, key.replace("_", " "))), _shape(key, value, words), source)
         for key, (value, source) in written.numbers.items()
     )
     return Table(tuple(words.say(one) for one in ("Line", "Value", "Source")), rows, numbers=(1,))
