@@ -14,7 +14,7 @@ from typing import Literal
 import pytest
 from console_addresses import pages
 from playwright.sync_api import Browser, Page
-from screens import DESK, PHONE, Served, chromium, complaints, too_wide, violations, visit, weighed
+from screens import DESK, PHONE, Served, chromium, complaints, too_small, too_wide, violations, visit, weighed
 
 from dashboards.console.accounts.roles import ENDPOINTS
 from dashboards.console.english import ENGLISH
@@ -71,6 +71,7 @@ def looked_at(page: Page, where: str, language: str, *, axe: Page | None, pictur
     for name, size in (("360", PHONE), ("1440", DESK)):
         page.set_viewport_size(size)
         found += [f"{name} too wide: {one}" for one in too_wide(page)]
+        found += [f"{name} too small: {one}" for one in too_small(page)]
         if axe is not None:
             axe.set_viewport_size(size)
             found += [f"{name} {one}" for one in violations(axe)]

@@ -282,6 +282,19 @@ def too_wide(page: Page) -> list[str]:
     ) or ["?"]
 
 
+LETTER_LEAST_PX = 9.0
+"""Smaller letters nobody reads at arm's length: a picture that shrinks must not take its words along."""
+
+
+def too_small(page: Page) -> list[str]:
+    """Words in pictures that are smaller than that."""
+    found = page.evaluate(
+        "[...document.querySelectorAll('svg text')].filter(e => e.getClientRects().length)"
+        ".map(e => [parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a, e.textContent])"
+    )
+    return [f"{size:.1f} px: {text}" for size, text in found if size < LETTER_LEAST_PX][:6]
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds, all of its rules. It is put in past the page's policy, as a tool may."""
     if not page.evaluate("'axe' in window"):
