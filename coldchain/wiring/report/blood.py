@@ -278,8 +278,14 @@ _LINES = {
 
 def _sources(written: WrittenRule, words: Words) -> Table:
     """The lines of a rule in the reader's words; where each number comes from, as the rule's file has it."""
+
+    def line(key: str) -> str:
+        plain = key.removeprefix("discard_")
+        said = words.say(_LINES.get(plain, plain.replace("_", " ")))
+        return said if plain == key else f"{words.say('discard')}: {said}"
+
     rows = tuple(
-        (words.say(_LINES.get(key, key.replace("_", " "))), _shape(key, value, words), source)
+        (line(key), _shape(key, value, words), source)
         for key, (value, source) in written.numbers.items()
     )
     return Table(tuple(words.say(one) for one in ("Line", "Value", "Source")), rows, numbers=(1,))
