@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coldchain.records.alarm_rows import Hold
 from coldchain.records.alarms import Alarm, AlarmsReader
 
 
@@ -85,6 +86,15 @@ class SiteReader(AlarmsReader):
     def foretold(self) -> dict[str, int]:
         """Sensor -> when it passes its limit [ms], of those on their way there."""
         return {str(sensor): int(at) for sensor, at in self._rows("SELECT sensor, limit_ms FROM foretold")}
+
+    def holds(self, appliance: str) -> list[Hold]:
+        """Why it is out of service, the oldest reason first; none: it is not."""
+        sql = (
+            "SELECT h.holder, h.person, h.reason, h.from_ms FROM out_hold h"
+            " JOIN out_of_service o ON o.id = h.out"
+            " WHERE o.appliance = ? AND o.back_ms IS NULL AND h.ended_ms IS NULL ORDER BY h.id"
+        )
+        return self._all(Hold, sql, (appliance,))
 
     def waiting(self) -> list[Proving]:
         """Appliances out of service whose work is done and that the gate does not let back, the longest

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from coldchain.kernel.clocks import WallClock
+from coldchain.ports.clock import steady_s
 from coldchain.ports.clock import wall_ms as system_wall_ms
 from coldchain.settings import Settings
 from dashboards.console import (
@@ -30,6 +31,7 @@ from dashboards.console.accounts import pages as account_pages
 from dashboards.console.accounts import programs as account_programs
 from dashboards.console.accounts import sessions
 from dashboards.console.accounts.gate import Gate
+from dashboards.console.accounts.pace import Pace
 from dashboards.console.accounts.signing import Signing
 from dashboards.console.accounts.store import Store
 from dashboards.console.alarms import disposing
@@ -105,7 +107,15 @@ def create_app(
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(once.Once, store=answers, answer=answer)  # innermost first
     app.add_middleware(Bounded, answer=answer)
-    app.add_middleware(Gate, routes=served, known=store, answer=answer, networks=settings.console.trusted)
+    app.state.pace = Pace(steady_s)
+    app.add_middleware(
+        Gate,
+        routes=served,
+        known=store,
+        answer=answer,
+        networks=settings.console.trusted,
+        pace=app.state.pace,
+    )
     app.add_middleware(Unchanged)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
     app.add_middleware(SafeHeaders)

@@ -237,4 +237,8 @@ DEVICE_WORDS: dict[str, str] = {
     "entry.model_plan": "task of a model",
     "entry.plan_other": "otherwise than its model",
     "problem.unknown-plan": "There is no such plan, or it was corrected meanwhile.",
+    "problem.too-fast": "That is too much at once from this account: wait a moment. Answers "
+    "to alarms are always taken.",
+    "device.reasons": "Why it is out of service",
+    "run.show_compared": "Before and after",
 }

@@ -3,8 +3,10 @@
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 from argon2 import PasswordHasher
 from console_client import Client, browsing
@@ -22,6 +24,7 @@ from coldchain.records.signatures import FIRST, SECOND, Paper, Signature, Signat
 from coldchain.records.sql import open_writer
 from coldchain.records.trust import GIVEN_MS, Given, TooClose, bound
 from dashboards.console.accounts.gate import COOKIE, KNOWN_BROWSER
+from dashboards.console.accounts.pace import Pace
 from dashboards.console.app import create_app
 
 PASSWORD = "a long sentence of words"
@@ -291,6 +294,47 @@ def test_who_is_kept_waiting_is_told_how_an_alarm_is_answered_meanwhile(client: 
         answer = client.post("/signin", data={"name": "noy", "password": "no"}, headers=HERE)
     assert answer.status_code == 429
     assert "answer it by replying to its message" in answer.text
+
+
+def test_a_program_that_runs_away_is_held_up_and_answers_never(tmp_path: Path, accounts: Accounts) -> None:
+    seed = Seed(tmp_path, registry(2), Story())
+    seed.close()
+    tokens = {}
+    for name in ("robot", "noy"):
+        accounts.add(name, PASSWORD, role="on-call", by="test", fresh=False)
+        tokens[name] = {"authorization": f"Bearer {accounts.add_token(name, 't', None)}"}
+    now = [0.0]
+    app = create_app(seed.settings, lambda: NOW_MS)
+    pace = app.state.pace
+    pace._burst, pace._per_s, pace._now_s = 3, 0.5, lambda: now[0]
+
+    def change(client: Client, name: str, path: str = "/api/v1/account/language") -> httpx.Response:
+        key = {"Idempotency-Key": f"program-{next(keys)}"}
+        return client.post(path, json={"language": "en"}, headers=tokens[name] | key)
+
+    keys = count(1_000)
+    with browsing(app) as client:
+        assert [change(client, "robot").status_code for _ in range(4)] == [200, 200, 200, 429]
+        held = change(client, "robot")
+        assert (held.json()["type"], held.headers["retry-after"]) == ("/problems/too-fast", "3")
+        assert change(client, "robot", "/api/v1/alarms/1/acknowledge").status_code != 429, (
+            "nobody waits to answer"
+        )
+        assert client.get("/api/v1/alarms", headers=tokens["robot"]).status_code == 200
+        assert change(client, "noy").status_code == 200, "of that account alone"
+        now[0] += 2.0
+        assert [change(client, "robot").status_code for _ in range(2)] == [200, 429]
+
+
+@given(st.lists(st.floats(0, 5), max_size=40))
+def test_no_pace_of_asking_gets_more_than_the_bound(waits: list[float]) -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0], burst=4, per_s=2.0)
+    taken = 0
+    for wait in waits:
+        now[0] += wait
+        taken += pace.wait_s("noy") == 0
+        assert taken <= 4 + 2.0 * now[0] + 1e-6
 
 
 def test_what_was_there_before_the_upgrade_is_known(tmp_path: Path, clock: Clock) -> None:

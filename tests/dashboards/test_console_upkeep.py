@@ -6,9 +6,10 @@ import sqlite3
 import pytest
 from console_client import Client
 from console_seed import HOUR, NOW_MS, Seed
-from devices_kit import DAY, HERE, WARM, client, record, seed, signed_in, words
+from devices_kit import DAY, HERE, PAGE, WARM, client, record, seed, signed_in, words
 
 from coldchain.kernel.instants import rfc3339
+from coldchain.records.deeds import Deeds
 from coldchain.records.work import SEND_GAP_MS, SENDS_BY_ONE, SENDS_MAX, SENDS_TO_ONE, TooOften, Work
 
 __all__ = ["client", "record", "seed"]
@@ -48,6 +49,38 @@ def test_a_site_shows_what_waits_at_the_gate_since_when_and_for_what(client: Cli
 def test_a_gate_that_nobody_looks_at_any_more_is_still_shown(client: Client, seed: Seed) -> None:
     out_and_waiting(seed, NOW_MS - 31 * DAY, "too long")
     assert "It waited too long and is looked at no longer" in words(client, "/site/vte")
+
+
+def test_a_device_tells_every_reason_for_which_it_is_out(client: Client, seed: Seed) -> None:
+    out_and_waiting(seed, NOW_MS - 30 * HOUR)
+    db = sqlite3.connect(seed.settings.alarms_db)
+    db.execute("DROP TRIGGER audit_out_hold_new")
+    for holder, reason in (("", "recalled by its maker"), ("7", "work order 7: Fan")):
+        db.execute(
+            "INSERT INTO out_hold (out, holder, person, reason, from_ms) SELECT id, ?, 'noy', ?, from_ms"
+            " FROM out_of_service",
+            (holder, reason),
+        )
+    db.commit()
+    db.close()
+    page = client.get(PAGE, headers=HERE).text
+    assert "recalled by its maker" in page
+    assert '<a href="/work-order/7">work order 7: Fan</a>' in page
+
+
+def test_each_repair_is_compared_before_and_after_when_one_asks(client: Client, seed: Seed) -> None:
+    now = [NOW_MS - 40 * HOUR]
+    deeds = Deeds(seed.settings.desk_db, lambda: now[0])
+    for n in range(1, 6):
+        number = deeds.raise_(f"r{n}", WARM, f"Repair {n}", person="vte-on-call")
+        now[0] += HOUR
+        deeds.step(f"s{n}", number, "started", person="vte-on-call", body={"to": "empty"})
+        deeds.step(f"f{n}", number, "finished", person="vte-on-call", body={"findings": "done"})
+    page = client.get(PAGE, headers=HERE).text
+    assert page.count('#compared">') == 5
+    assert ("Work order 5: Repair 5" in page, "Work order 1: Repair 1" in page) == (True, False)
+    first = client.get(f"{PAGE}?repair=1", headers=HERE).text
+    assert ("Work order 5: Repair 5" in first, "Work order 1: Repair 1" in first) == (False, True)
 
 
 # --- sent again and again

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coldchain.records.accounts import Account, Session
 from coldchain.records.registry import Registry
+from dashboards.console.accounts.pace import Pace, is_answer
 from dashboards.console.accounts.roles import LOCAL, ROLES, WHOLE, May, needed
 from dashboards.console.problems import Answer, Problem
 from dashboards.console.security import LOOPBACK, host_name, trusted_peer
@@ -112,9 +113,10 @@ class Gate:
         known: Known,
         answer: Answer,
         networks: Sequence[IPv4Network | IPv6Network],
+        pace: Pace,
     ) -> None:
         self._inner, self._routes, self._known, self._answer = app, routes, known, answer
-        self._networks = networks
+        self._networks, self._pace = networks, pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -152,7 +154,7 @@ class Gate:
         if not template:
             return None  # nothing runs: the application says that the method is wrong
         if (problem := _problem(request, template, who)) is None:
-            return None
+            return self._held_up(request, who)
         if (
             problem.status in (401, 403)
             and request.method in SAFE
@@ -163,6 +165,16 @@ class Gate:
             if who.account.fresh:
                 return RedirectResponse("/account", 303)
         return self._answer(request, problem)
+
+    def _held_up(self, request: Request, who: Visitor) -> Response | None:
+        """Too many changes at once, by one account."""
+        if who.account is None or request.method in SAFE or is_answer(request.url.path):
+            return None
+        if not (wait_s := self._pace.wait_s(who.account.name)):
+            return None
+        answer = self._answer(request, Problem(429, "too-fast", f"{wait_s} s"))
+        answer.headers["retry-after"] = str(wait_s)
+        return answer
 
     def _template(self, scope: Scope) -> str | None:
         """The address as it was written for that method; empty for another method of it; None: unknown."""

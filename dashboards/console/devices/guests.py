@@ -50,11 +50,11 @@ def router(console: Console, bench: Bench) -> APIRouter:
         return found
 
     @routes.get("/pass/{secret}")
-    async def read(request: Request, secret: str, fault: int = 0) -> Response:
+    async def read(request: Request, secret: str, fault: int = 0, repair: int = 0) -> Response:
         found = await asyncio.to_thread(good, secret, "read", request)
         known = await asyncio.to_thread(bench.device, found.serial)
         order = await asyncio.to_thread(bench.order, found.number) if found.number else None
-        values = await asyncio.to_thread(told, console, bench, known, fault, f"/pass/{secret}")
+        values = await asyncio.to_thread(told, console, bench, known, fault, f"/pass/{secret}", repair)
         offers = order.offers & frozenset(VERBS) if order else frozenset()
         return await asyncio.to_thread(
             console.render, request, "pass.html", order=order, offers=offers, link=found, **values

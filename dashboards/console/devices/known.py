@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from coldchain.records.alarm_rows import Hold
 from coldchain.records.alarms import Alarm, Notice, OutOfService
 from coldchain.records.asked import Asked, AskedReader
 from coldchain.records.deeds import Deeds
@@ -73,6 +74,7 @@ class Known:
     held: Held | None
     out: OutOfService | None
     proving: Proving | None
+    holds: tuple[Hold, ...] = ()
 
     @property
     def site(self) -> str:
@@ -172,6 +174,7 @@ class Bench:
             held = [one for one in alarms.held() if here and one.appliance == here.id]
             out = [one for one in alarms.out_of_service() if here and one.appliance == here.id]
             proving = alarms.proving(here.id)[:1] if here else []
+            holds = alarms.holds(here.id) if here else []
         newest = sorted(faults.values(), key=lambda alarm: -alarm.since_ms)[:FAULTS_SHOWN]
         return Known(
             serial=serial,
@@ -187,6 +190,7 @@ class Bench:
             held=held[0] if held else None,
             out=out[0] if out else None,
             proving=proving[0] if proving and proving[0].ended_ms is None else None,
+            holds=tuple(holds),
         )
 
     def proving_of(self, appliance: str) -> Proving | None:
@@ -236,12 +240,13 @@ class Bench:
         found = insight.figures(known.here.id, spans)
         return found if any(one.known for one in found) else []
 
-    def compared(self, known: Known) -> list[Compared]:
-        """Before and after its newest repairs, where readings tell anything."""
+    def compared(self, known: Known, repair: int = 0) -> list[Compared]:
+        """Before and after its newest repairs, where readings tell anything; or that order's alone."""
         insight, now = self.tools.insight, self.console.wall_ms()
         if insight is None:
             return []
-        done = [order for order in known.orders if order.state == "finished"][:COMPARED_SHOWN]
+        done = [order for order in known.orders if order.state == "finished" and repair in (0, order.number)]
+        done = done[:COMPARED_SHOWN]
         found = []
         for order in done:
             alarms = [a for a in known.faults if a.appliance == order.appliance]

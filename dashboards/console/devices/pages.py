@@ -89,9 +89,9 @@ def _lists(routes: APIRouter, console: Console, bench: Bench) -> None:
 
 def _one(routes: APIRouter, console: Console, bench: Bench) -> None:
     @routes.get("/device/{serial:path}")
-    async def device(request: Request, serial: str, fault: int = 0) -> Response:
+    async def device(request: Request, serial: str, fault: int = 0, repair: int = 0) -> Response:
         known = await asyncio.to_thread(bench.device, serial)
-        values = await asyncio.to_thread(told, console, bench, known, fault)
+        values = await asyncio.to_thread(told, console, bench, known, fault, repair=repair)
         return await asyncio.to_thread(console.render, request, "device.html", **values)
 
     @routes.get("/work-order/{number}")
@@ -144,15 +144,19 @@ def packet_answer(bench: Bench, serial: str) -> Response:
     return Response(make(serial, speaks), media_type="application/pdf", headers=headers)
 
 
-def told(console: Console, bench: Bench, known: Known, fault: int, guest: str = "") -> dict[str, Any]:
-    """What the page of one device shows. guest: the link's path, for who has no account."""
+def told(
+    console: Console, bench: Bench, known: Known, fault: int, guest: str = "", repair: int = 0
+) -> dict[str, Any]:
+    """What the page of one device shows. guest: the link's path, for who has no account; repair:
+    the order to compare before and after, 0: the newest ones.
+    """
     picked = next((a for a in known.faults if a.number == fault), known.faults[0] if known.faults else None)
     registry = bench.registry
     return {
         "known": known,
         "registry": registry,
         "running": bench.running(known),
-        "compared": bench.compared(known),
+        "compared": bench.compared(known, repair),
         "leave": bench.leave(known),
         "picked": picked,
         "trace": trace(console, registry, picked) if picked is not None else None,
