@@ -168,7 +168,7 @@ def _defrosted(found: Figures, rows: list[DefrostRow], as_of_ms: int) -> Figures
             by_sensor.setdefault(row.sensor, []).append(row.until_ms - row.from_ms)
     if not by_sensor or not found.known_ms:
         return found
-    lasted = max(by_sensor.values(), key=len)
+    lasted = max(by_sensor.values(), key=lambda some: (len(some), sum(some)))
     days = found.known_ms / 86_400_000.0
     return replace(found, defrosts=len(lasted) / days, defrost_min=float(np.median(lasted)) / 60_000.0)
 
