@@ -112,7 +112,6 @@ ALARM_WORDS: dict[str, str] = {
     "mark.shelved": "put aside until {at}",
     "mark.out": "out of service",
     "problem.unknown-verb": "Nothing of that name can be asked of an alarm.",
-    "problem.not-registered": "Only a person of the registry may do this: have your name entered there.",
     "problem.not-an-appliance": "This alarm is not of one appliance.",
     "problem.action-missing": "A limit of the product was passed: say what is done about it.",
     "problem.target-missing": "Say in which other appliance the blood is now.",
@@ -121,4 +120,11 @@ ALARM_WORDS: dict[str, str] = {
     "problem.second-missing": "Name a second person of the registry, somebody else.",
     "problem.fate-missing": "Say what became of the blood: keep, quarantine or discard.",
     "problem.key-used": "That Idempotency-Key was used for something else.",
+    "alarm.moved_used": "{span} out of limits, {allowed} allowed: used up",
+    "alarm.moved_since": "Within since {at}: the clock counts the last 24 hours, and of these {span} now.",
+    "alarm.moved_now": "Within now: the clock counts the last 24 hours, and of these {span}.",
+    "alarm.moved_ended": "The clock ended {at}, a day after the move.",
+    "alarm.moved_stays": "What the blood has had stays with it.",
+    "problem.not-registered": "Only a person of the registry may do this. An administrator enters you "
+    "under “People who are told”, with the name of your account's person.",
 }

@@ -39,4 +39,6 @@ PLACE_WORDS: dict[str, str] = {
     "first.test": "Send each of them a test message",
     "first.mend": "See what is still to be mended",
     "first.sign_in": "Sign in as administrator",
+    "accounts.person_help": "As in the list of people who are told: only they may answer by name, sign, "
+    "and send work orders.",
 }

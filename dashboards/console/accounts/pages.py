@@ -132,7 +132,7 @@ class Everybody:
         return self._console.render(
             request, "accounts.html", status,
             accounts=store.all(), tokens=store.tokens(), roles=ROLES, languages=LANGUAGES,
-            given=store.given(), **told,
+            given=store.given(), people=self._console.records.registry().people, **told,
         )  # fmt: skip
 
     async def done(self, request: Request, change: Callable[[], str], name: str) -> Response:
