@@ -228,8 +228,12 @@ def test_every_list_that_can_grow_is_paged() -> None:
 
 def test_who_has_it_already_is_not_sent_it_again(described: Described, session: asgi.ASGIClient) -> None:
     headers = described.headers("admin")
-    for path in ("/api/v1/alarms", "/api/v1/appliances", "/api/v1/alarms/1", "/api/v1/openapi.json"):
+    plain = [path for path, some in description()["paths"].items() if "get" in some and "{" not in path]
+    for path in (*plain, "/api/v1/alarms/1", f"/api/v1/appliances/{WARM}", "/api/v1/openapi.json"):
         first = session.get(path, headers=headers)
+        if first.status_code == 400:  # what it needs is not said
+            assert path in ("/api/v1/device-links", "/api/v1/nation/review.pdf"), path
+            continue
         assert first.headers["etag"].startswith('W/"'), path
         again = session.get(path, headers=headers | {"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b""), path
