@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.notifiers.gsm7 import fit_gsm7, is_gsm7
 from alerts.words import GSM_LANGUAGES, compose, fits, say
+from alerts.words.templates import TEMPLATES
 from coldchain.kernel.instants import EPOCH
 
 TEMPERATURES = ("high", "low")
@@ -250,7 +251,7 @@ def _fields(f: Facts, language: str, code: str) -> dict[str, object]:
         "bound": celsius(f.bound),
         "target": f.target,
         "count": f.appliances,
-        "kind": f.kind,
+        "kind": say(language, f"kind_{f.kind}", {}) if f"kind_{f.kind}" in TEMPLATES else f.kind,
         "number": f.number,
         "link": say(language, f"link_{f.link}", {}) if f.link else "?",
         "place": written(f.place, f.site or f.appliance, language),
