@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
 
 from coldchain.kernel.clocks import WallClock
 from coldchain.ports.clock import steady_s
@@ -106,22 +107,25 @@ def create_app(
     ]  # fmt: skip
     served = [*app.router.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(once.Once, store=answers, answer=answer)  # innermost first
-    app.add_middleware(Bounded, answer=answer)
-    app.state.pace = Pace(steady_s)
-    app.add_middleware(
-        Gate,
-        routes=served,
-        known=store,
-        answer=answer,
-        networks=settings.console.trusted,
-        pace=app.state.pace,
-    )
-    app.add_middleware(Unchanged)
-    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
-    app.add_middleware(SafeHeaders)
+    _guard(app, served, store, answer, settings)
     app.state.served, app.state.office = served, office
     app.state.room, app.state.changes = room, rules
     for router in routers:
         app.include_router(router)
     problems.install(app, answer)
     return app
+
+
+def _guard(
+    app: FastAPI, served: Sequence[BaseRoute], store: Store, answer: problems.Answer, settings: Settings
+) -> None:
+    """What every request passes before its page, and every answer after it."""
+    app.add_middleware(Bounded, answer=answer)
+    app.state.pace = Pace(steady_s)
+    networks = settings.console.trusted
+    app.add_middleware(
+        Gate, routes=served, known=store, answer=answer, networks=networks, pace=app.state.pace
+    )
+    app.add_middleware(Unchanged)
+    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
+    app.add_middleware(SafeHeaders)
