@@ -111,7 +111,7 @@ def _figures(known: Known, sensors: dict[str, Sensor], blank: Figures) -> Figure
     at, milli = _temperatures(known, sensors["load"], start, end)
     if not len(at):
         return _of_hours(known, sensors["load"], blank)
-    step = np.minimum(np.diff(at, append=at[-1:]), 2_000 * sensors["load"].every_s)
+    step = np.minimum(np.diff(at, append=at[-1:]), 2_000 * sensors["load"].due_s(start))
     known_ms = max(int(step.sum()), 1)
     found = replace(blank, mean_c=float(milli.mean()) / 1000.0, known_ms=known_ms)
     found = _cycled(known, sensors["air"], found)
@@ -152,7 +152,7 @@ def _switched(known: Known, sensor: Sensor, found: Figures) -> Figures:
     if len(at) < CYCLES_LEAST:
         return found
     on = milli >= 500
-    lasts = np.minimum(np.diff(at), 2_000 * sensor.every_s)
+    lasts = np.minimum(np.diff(at), 2_000 * sensor.due_s(found.from_ms))
     if not lasts.sum():
         return found
     starts = int((on[1:] & ~on[:-1]).sum())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from console_seed import HOUR, MINUTE, NOW_MS, Seed, registry
 
+from coldchain.records.duty import Pace
 from coldchain.wiring.insight import RecordInsight
 
 COLD, SPAN = "vte-br-000", (NOW_MS - 6 * HOUR, NOW_MS + MINUTE)
@@ -46,3 +47,17 @@ def test_hours_that_remain_with_a_code_in_them_are_left_out(tmp_path: Path) -> N
     span = (NOW_MS - 310 * HOUR, NOW_MS - 290 * HOUR)
     found = RecordInsight(seed.settings, lambda: NOW_MS).figures(COLD, [span])[0]
     assert (found.mean_c, found.known_ms) == (4.0, HOUR)
+
+
+def test_readings_that_were_due_less_often_then_are_known_all_the_time(tmp_path: Path) -> None:
+    """A month of every ten minutes is whole, although the node sends every minute since."""
+    plain = registry(1)
+    sensors = tuple(
+        one.model_copy(update={"paces": (Pace(until_ms=NOW_MS, every_s=600),)}) for one in plain.sensors
+    )
+    seed = Seed(tmp_path, plain.model_copy(update={"sensors": sensors}))
+    for at_ms in range(NOW_MS - 6 * HOUR, NOW_MS, 10 * MINUTE):
+        seed.report(f"{COLD}/load", 4_000, at_ms)
+    seed.close()
+    found = RecordInsight(seed.settings, lambda: NOW_MS).figures(COLD, [(NOW_MS - 6 * HOUR, NOW_MS)])[0]
+    assert found.known_ms == 6 * HOUR - 10 * MINUTE
