@@ -23,6 +23,8 @@ from coldchain.records.sql import open_reader, open_writer, transaction
 Row = TypeVar("Row")
 Move = tuple[str, str, int]
 """From an appliance to another, when [ms]."""
+BOXES = frozenset({"passive-box", "active-box", "transport-box"})
+"""Kinds of appliances that travel: without mains they are on their way, not in the dark."""
 BAGS_MAX = 500
 """Of one alarm or trip: a large refrigerator holds some 300 bags; ours."""
 DAY_MS = 86_400_000

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from coldchain.kernel.words import Health
+from coldchain.records.consignments import BOXES
 from coldchain.records.registry import Person, Registry, Site
 from dashboards.console.followed import Gateway
 from dashboards.console.source import Look
@@ -27,7 +28,7 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class SitePage:
-    """`dark`: appliances that said last that the mains are absent; `duties` empty: there is no rota."""
+    """`dark`: appliances, not boxes, that said last that the mains are absent; `duties` empty: no rota."""
 
     site: Site
     rows: tuple[Row, ...]
@@ -43,6 +44,7 @@ def site_page(look: Look, site: Site, latest: Mapping[str, LastReading], on_duty
     registry = look.registry
     rows = tuple(row for row in look.fleet.rows if row.site == site.id)
     ids = {row.id for row in rows}
+    ids -= {one.id for one in registry.appliances if one.kind in BOXES}
     mains = [
         s.id for s in registry.sensors if s.quantity == "mains" and (s.appliance in ids or s.site == site.id)
     ]

@@ -115,3 +115,13 @@ def test_programs_read_trips_page_by_page(bank: Bank) -> None:
         assert 1 <= len(page["trips"]) <= 2
         told, before = told + page["trips"], page["next"]
     assert told == whole["trips"]
+
+
+def test_the_list_names_the_site_once_where_it_stays_the_same(bank: Bank) -> None:
+    assert bank.post("/trips", source=FRIDGE, target=BOX, command="c" * 32) == 303
+    known = bank.shop.registry
+    site = known.site_by_id["vte"].name
+    fridge, box = (known.appliance_by_id[one].name for one in (FRIDGE, BOX))
+    page = bank.page("/trips")
+    assert f"Trip to {box}, {site}" in page
+    assert f"{fridge}, {site} → {box} ·" in page

@@ -119,6 +119,7 @@ def test_people_wrote_down_what_they_did(month: tuple[Path, Settings]) -> None:
     (trip,) = ConsignmentReader(month[1].desk_db).trips()
     assert trip.over
     assert len(trip.stays(NOW)) == 3
+    assert trip.at_ms < NOW - 2 * DAY, "written down when it was packed, not when the demo began"
 
 
 def test_readings_were_due_less_often_and_no_chart_has_holes_for_it(

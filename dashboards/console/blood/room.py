@@ -120,7 +120,7 @@ class Room:
 
     def of_trip(self, id_: str) -> Subject:
         trip = self.trip(id_)
-        title = said("trip.title", place=self.name(trip.place))
+        title = said("trip.title", place=self.placed(trip.place))
         stays = tuple(trip.stays(self.console.wall_ms()))
         return Subject(
             f"trip:{trip.id}", f"/trip/{trip.id}", title, self.site_of(trip), trip.carries, stays, None, trip
@@ -167,6 +167,25 @@ class Room:
     def name(self, appliance: str) -> str:
         known = self.console.records.registry().appliance_by_id.get(appliance)
         return known.name if known is not None else appliance
+
+    def placed(self, appliance: str) -> str:
+        """Its name and that of its site: each site has a first refrigerator."""
+        registry = self.console.records.registry()
+        known = registry.appliance_by_id.get(appliance)
+        site = registry.site_by_id.get(known.site) if known is not None else None
+        return f"{self.name(appliance)}, {site.name}" if site is not None else self.name(appliance)
+
+    def course(self, trip: Trip) -> list[str]:
+        """Its places in order, with the site where it is another than before."""
+        known = self.console.records.registry().appliance_by_id
+        found, before = [], ""
+        for step in trip.steps:
+            if not step.appliance:
+                continue
+            site = known[step.appliance].site if step.appliance in known else ""
+            found.append(self.placed(step.appliance) if site != before else self.name(step.appliance))
+            before = site
+        return found
 
     # --- what forms say
 

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.exposure import Exposure, Proposal, propose
 from coldchain.kernel.stays import Leg, exposure_of
-from coldchain.records.consignments import DAY_MS, Step, Trip
+from coldchain.records.consignments import BOXES, DAY_MS, Step, Trip
 from coldchain.settings.profile_files import PROFILES
 from dashboards.console.accounts.forms import read_form
 from dashboards.console.accounts.gate import check_site, visitor
@@ -28,7 +28,6 @@ from dashboards.console.words import t
 
 AHEAD_MS = 120_000
 NOTE_MAX = 200
-BOX = "transport-box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ def router(room: Room) -> APIRouter:
     def trips(request: Request, from_: str = "") -> Response:
         registry, sees = room.console.records.registry(), visitor().sees
         places = [one for one in registry.appliances if sees(one.site, registry)]
-        places.sort(key=lambda one: (one.site, one.kind != BOX, one.name))
-        found = [(trip, room.name(trip.place)) for trip in room.trips()]
+        places.sort(key=lambda one: (one.site, one.kind not in BOXES, one.name))
+        found = [(trip, room.placed(trip.place), room.course(trip)) for trip in room.trips()]
         return room.console.render(
             request, "trips.html",
             trips=found, places=places, registry=registry, sites=registry.site_by_id, name=room.name,
@@ -93,7 +92,8 @@ def _page(room: Room, request: Request, trip: Trip) -> Response:
     picture = course(judged.legs, t("trip.chart"), lambda at_ms: clock(at_ms, now_ms, zone))
     return console.render(
         request, "trip.html",
-        trip=trip, judged=judged, profile=PROFILES.get(trip.carries), name=room.name, places=places,
+        trip=trip, judged=judged, profile=PROFILES.get(trip.carries), name=room.name, placed=room.placed,
+        places=places,
         picture=picture, grounds=grounds(judged.proposal, span), may=visitor().may("acknowledge"),
         bags=room.reader.bags(f"trip:{trip.id}"), new_id=lambda: uuid.uuid4().hex, registry=registry,
         now=room.for_input(now_ms, room.site_of(trip)), site=registry.site_by_id.get(room.site_of(trip)),

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from coldchain.records.alarms import Alarm, AlarmsReader
@@ -113,6 +115,9 @@ def trip_of(registry: Registry, until_ms: int) -> Trip | None:
     return None
 
 
-def write_trip(desk: Path, wall_ms: Callable[[], int], trip: Trip) -> None:
-    """As if each step had been told when it happened; it is over."""
-    Consignments(desk, wall_ms).start(trip)
+def write_trip(desk: Path, trip: Trip) -> None:
+    """Each step as it was told when it happened; it is over."""
+    first, packed, *others = trip.steps
+    Consignments(desk, lambda: packed.at_ms).start(replace(trip, steps=(first, packed)))
+    for step in others:
+        Consignments(desk, partial(int, step.at_ms)).step(trip.id, step)

@@ -161,7 +161,7 @@ class Month:
         air = air[np.isin(air["series"], self._names.series[:, Quantity.AIR])]
         self._flush(last=True)
         if (trip := trip_of(self._registry(), self._until_ms)) is not None:
-            write_trip(settings.desk_db, clock.wall_ms, trip)
+            write_trip(settings.desk_db, trip)
         orders.close()
         self._desk.publish(
             after(self._registry()), author="demo", reason="the demo's month ends, the demo begins"
