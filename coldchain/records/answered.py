@@ -82,6 +82,7 @@ class Answers:
     def __init__(self, desk: Path, wall_ms: WallClock) -> None:
         self._db = open_writer(desk, DESK_MIGRATIONS)
         self._wall_ms, self._lock = wall_ms, threading.Lock()
+        self._gone: set[bytes] = set()
         self._runners = desk.parent / "health"
         self._runner, self._place = _take_place(self._runners)
 
@@ -103,8 +104,9 @@ class Answers:
                 return Found(State.OTHER)
             if answer is not None:
                 return Found(State.DONE, _opened(asked, answer) if answer else None)
-            if runner and self._lives(runner):
+            if runner and asked.place not in self._gone and self._lives(runner):
                 return Found(State.BUSY)
+            self._gone.discard(asked.place)
             db.execute("UPDATE answered SET runner = ? WHERE place = ?", (self._runner, asked.place))
             return Found(State.OURS)
 
@@ -130,6 +132,10 @@ class Answers:
             else:
                 db.execute("DELETE FROM answered WHERE place = ?", (asked.place,))
 
+    def let_go(self, asked: Question) -> None:
+        """Its end could not be written: in this process it is under way no longer."""
+        self._gone.add(asked.place)
+
     def close(self) -> None:
         """Nothing may be under way."""
         self._db.close()
@@ -139,8 +145,8 @@ class Answers:
     def _bound(self, account: str) -> None:
         """Within KEPT and BYTES_KEPT; what is being done stays."""
         self._db.execute(
-            "DELETE FROM answered WHERE runner = '' AND rowid IN (SELECT rowid FROM answered WHERE account = ?"
-            " ORDER BY at_ms DESC, rowid DESC LIMIT -1 OFFSET ?)",
+            "DELETE FROM answered WHERE runner = '' AND rowid IN"
+            " (SELECT rowid FROM answered WHERE account = ? ORDER BY at_ms DESC, rowid DESC LIMIT -1 OFFSET ?)",
             (account, KEPT),
         )
         self._db.execute(

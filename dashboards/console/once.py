@@ -11,18 +11,22 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 from fastapi import Header, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coldchain.kernel.clocks import WallClock
+from coldchain.kernel.errors import ColdChainError
 from coldchain.records.answered import Answers, Found, Question, State, question
 from dashboards.console.accounts.gate import COOKIE, SAFE, bearer, visitor
 from dashboards.console.problems import Answer, Problem
 
+log = structlog.get_logger()
 KEY = r"^[A-Za-z0-9._:-]{8,64}$"
 Key = Annotated[str, Header(alias="Idempotency-Key", pattern=KEY)]
 WAIT_S, LOOK_S = 10.0, 0.05
@@ -71,7 +75,11 @@ class Once:
         if (body := await _whole(receive)) is None:
             return
         asked = await asyncio.to_thread(_asked, request, key, body)
-        found = await self._claim(asked)
+        try:
+            found = await self._claim(asked)
+        except (sqlite3.Error, ColdChainError) as bad:
+            await self._answer(request, Problem(503, "unavailable", str(bad)))(scope, receive, send)
+            return
         if found.state is State.OURS:
             await self._run(asked, scope, _again(body, receive), send)
         elif found.state is State.DONE and found.answer is not None:
@@ -102,10 +110,15 @@ class Once:
             await asyncio.to_thread(answers.release, asked, taken=False)
             raise
         status = told[0]["status"] if told else 500
-        if 200 <= status < 300 and status != 202:
-            await asyncio.to_thread(answers.keep, asked, _written(told))
-        else:
-            await asyncio.to_thread(answers.release, asked, taken=status == 202)
+        final = 200 <= status < 300 and status != 202
+        try:
+            if final:
+                await asyncio.to_thread(answers.keep, asked, _written(told))
+            else:
+                await asyncio.to_thread(answers.release, asked, taken=status == 202)
+        except sqlite3.Error as bad:  # what was done was done, and is told; asked again it is done again
+            answers.let_go(asked)
+            log.warning("console.answer_not_kept", why=str(bad))
         for message in told:
             await send(message)
 

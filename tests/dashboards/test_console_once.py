@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,22 @@ async def test_an_answer_too_long_to_keep_is_not_made_twice(
     assert (await post(client, 200)).status_code == 200
     again = await post(client, 200)
     assert (again.status_code, again.text, deed.done) == (409, "key-done", 1)
+
+
+@pytest.mark.anyio
+async def test_a_disk_that_takes_nothing_is_told_before_the_deed_and_not_after(
+    deed: Deed, stores: list[once.Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_values: object, **_named: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    client = client_of(deed, stores[0])
+    monkeypatch.setattr("coldchain.records.answered.Answers.keep", full)
+    assert (await post(client, 201)).text == '{"done": 1}', "it was done, and is told"
+    assert (await post(client, 201)).text == '{"done": 2}', "nobody knows that it was: it is done again"
+    monkeypatch.setattr("coldchain.records.answered.Answers.claim", full)
+    refused = await post(client, 201)
+    assert (refused.status_code, refused.text, deed.done) == (503, "unavailable", 2)
 
 
 # --- bounds

@@ -191,6 +191,7 @@ def router(console: Console, bench: Bench) -> APIRouter:
     """What programs ask for."""
     routes = APIRouter(prefix="/api/v1")
     _devices(routes, console, bench)
+    _papers(routes, console, bench)
     _orders(routes, bench)
     return routes
 
@@ -237,6 +238,8 @@ def _devices(routes: APIRouter, console: Console, bench: Bench) -> None:
         made = enter(bench, key, said.serial, said.kind, fields, who=who, corrects=said.corrects)
         return MadeOut(id=made)
 
+
+def _papers(routes: APIRouter, console: Console, bench: Bench) -> None:
     @routes.post("/papers", status_code=201, openapi_extra=FILE_BODY)
     async def paper(
         request: Request,
