@@ -9,6 +9,7 @@ import uuid
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from coldchain.records.alarms import Alarm
 from coldchain.records.registry import Registry
 from coldchain.records.signatures import signed_disposition
 from dashboards.console.accounts.forms import read_form
@@ -29,6 +30,7 @@ NUMBER_MAX = 2**31
 def router(console: Console, signing: Signing) -> APIRouter:
     """What people's browsers ask for."""
     routes = APIRouter(include_in_schema=False)
+    console.env.globals["likeliest"] = lambda alarm: likeliest(console, alarm)
 
     @routes.get("/alarm/{number}")
     def alarm(request: Request, number: int) -> Response:
@@ -65,6 +67,12 @@ def router(console: Console, signing: Signing) -> APIRouter:
         return RedirectResponse(f"/alarm/{number}", 303)
 
     return routes
+
+
+def likeliest(console: Console, alarm: Alarm) -> tuple[str, str]:
+    """(its likeliest cause, what spoke for it); empty: none was looked for."""
+    told = console.records.told(alarm.number)
+    return told.cause if told is not None else ("", "")
 
 
 def alarm_told(console: Console, number: int) -> Told:

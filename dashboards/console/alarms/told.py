@@ -98,10 +98,15 @@ def read(reader: SiteReader, alarm: Alarm, commands: Iterable[Asked]) -> Told:
         events=tuple(reader.events(alarm.id)),
         notices=tuple(reversed(reader.notices(TOLD_MAX, alarm=alarm.id))),
         delivered=reader.delivered(alarm.id),
-        moved=tuple(reader.moved(alarm=alarm.id)),
+        moved=tuple(_moves(reader.moved(alarm=alarm.id))),
         dispositions=tuple(reader.dispositions(alarm=alarm.id)),
         shelf=shelves[0] if shelves else None,
         out=out[0] if out and alarm.scope == "appliance" else None,
         asked=tuple(pair for pair in outcomes if not pair[1].startswith("applied")),
         left_min=mine[0] if mine and alarm.standing else None,
     )
+
+
+def _moves(rows: Iterable[Moved]) -> Iterable[Moved]:
+    """A move that answered several alarms is one, with one clock."""
+    return {(row.source, row.target, row.at_ms): row for row in rows}.values()
