@@ -146,7 +146,8 @@ class Answers:
         """Within KEPT and BYTES_KEPT; what is being done stays."""
         self._db.execute(
             "DELETE FROM answered WHERE runner = '' AND rowid IN"
-            " (SELECT rowid FROM answered WHERE account = ? ORDER BY at_ms DESC, rowid DESC LIMIT -1 OFFSET ?)",
+            " (SELECT rowid FROM answered WHERE account = ?"
+            " ORDER BY at_ms DESC, rowid DESC LIMIT -1 OFFSET ?)",
             (account, KEPT),
         )
         self._db.execute(
