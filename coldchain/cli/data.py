@@ -41,9 +41,9 @@ def export(
     table: Annotated[
         str,
         typer.Option(
-            help="temperatures, or: alarms, excursions, defrosts, messages, readings, findings, by-hand, bags,"
-            " trips, devices, device-history, work-orders, maintenance, calibrations, sites, appliances, sensors,"
-            " people, gateways, accounts, audit."
+            help="temperatures, or: alarms, excursions, defrosts, messages, readings, findings, by-hand,"
+            " bags, trips, devices, device-history, work-orders, maintenance, calibrations, sites,"
+            " appliances, sensors, people, gateways, accounts, audit."
         ),
     ] = "temperatures",
     appliance: Annotated[str, typer.Option(help="Of the table readings: only this appliance.")] = "",
