@@ -223,6 +223,16 @@ class JournalReader(JournalView):
         ).fetchone()
         return (total / n, hours) if n else (0.0, 0)
 
+    def first_ms(self) -> int | None:
+        """The earliest that chunks, hourly figures or the log hold [ms]; None: nothing."""
+        (first,) = self._db.execute(
+            "SELECT min(at) FROM ("
+            " SELECT (SELECT min(c.start_ms) FROM chunk c WHERE c.series = s.id) AS at FROM series s"
+            " UNION ALL SELECT (SELECT min(h.start_ms) FROM hourly h WHERE h.series = s.id) FROM series s"
+            " UNION ALL SELECT min(first_ms) FROM log WHERE first_ms > 0)"
+        ).fetchone()
+        return None if first is None else int(first)
+
     # --- what is known beside the readings
 
     def counters(self) -> dict[str, int]:

@@ -241,4 +241,7 @@ DEVICE_WORDS: dict[str, str] = {
     "to alarms are always taken.",
     "device.reasons": "Why it is out of service",
     "run.show_compared": "Before and after",
+    "work.contractors": "Contractors",
+    "work.of_site": "People of the site",
+    "work.no_contractor": "No contractor is among the people of the registry.",
 }

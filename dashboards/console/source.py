@@ -160,6 +160,11 @@ class Records:
         with self._lock, _plain_errors():
             return self._journal.reader().readings(sensor, start_ms, end_ms)
 
+    def begun_ms(self) -> int | None:
+        """The earliest reading that the record holds; None: there is none."""
+        with self._lock, _plain_errors():
+            return self._journal.reader().first_ms() if self.settings.readings_db.exists() else None
+
     def waiting(self) -> list[tuple[str, int, int, int]]:
         """(node, channel, quantity, readings) of what reports and is not known."""
         with self._lock, _plain_errors():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees first: the alarm above the chart, a clock that has slid, whom an order goes to, months with a record."""
+"""What a person sees first: the alarm above the chart, a clock that slid, whom an order goes to, months."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ from console_client import Client, browsing
 from console_seed import HOUR, MINUTE, NOW_MS, Seed, Story, registry
 
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
+from coldchain.records.registry import Person
 from coldchain.records.sql import open_writer, transaction
 from dashboards.console.app import create_app
+from dashboards.console.devices.pages import contractors
 from dashboards.console.words import LANGUAGES
 
 WARM, OTHER = "vte-br-000", "skt-br-001"
@@ -142,3 +144,47 @@ def test_one_move_that_answered_two_alarms_is_told_once(client: Client, seed: Se
     moved(seed, 60_000, seed.opened, 60_000, None, None)
     assert page(client, "/alarm/1").count("→ ") == 1
     assert len(client.get("/api/v1/alarms/1").json()["moved"]) == 1
+
+
+# --- whom an order goes to
+
+
+def test_an_order_goes_to_contractors_first_and_to_nobody_of_another_site() -> None:
+    def one(id_: str, role: str, *sites: str) -> Person:
+        return Person(id=id_, name=id_.title(), phone="+8562055501001", role=role, sites=sites)  # type: ignore[arg-type]
+
+    people = (
+        one("zo", "technician", "vte"),
+        one("far", "technician", "skt"),
+        one("fixer", "contractor", "skt"),
+    )
+    found = contractors(registry(3).model_copy(update={"people": people}), "vte")
+    assert [(key, [p.id for p in some]) for key, some in found] == [
+        ("work.contractors", ["fixer"]),
+        ("work.of_site", ["zo"]),
+    ]
+
+
+def test_the_form_says_when_no_contractor_is_known(client: Client) -> None:
+    made = page(client, f"/device/{WARM}")
+    assert "No contractor is among the people of the registry." in plain(made)
+    assert '<optgroup label="People of the site">' in made
+
+
+# --- the months of the review
+
+
+def test_no_month_is_offered_before_there_was_a_record(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, registry(3))
+    seed.history(hours=24 * 40, every_s=7200)  # 14 November 2023 and forty days back: October, part of it
+    seed.close()
+    with browsing(create_app(seed.settings, lambda: NOW_MS)) as client:
+        months = re.findall(r"month=(\d{4}-\d\d)&amp;as_of", page(client, "/nation"))
+    assert months == ["2023-10"]
+
+
+def test_nothing_read_is_nothing_to_review(tmp_path: Path) -> None:
+    seed = Seed(tmp_path, registry(3))
+    seed.close()
+    with browsing(create_app(seed.settings, lambda: NOW_MS)) as client:
+        assert "review.pdf?month" not in page(client, "/nation")

@@ -116,12 +116,15 @@ def of_nation(room: Room, look: Look, span: tuple[int, int]) -> Nation:
 
 
 def _months(room: Room, now_ms: int) -> list[tuple[str, str]]:
-    """The last months that are over, newest first: (month, the instant at which it was over, RFC 3339)."""
+    """The last months that are over and have a record, newest first: (month, when it was over, RFC 3339)."""
     zone = room.console.records.zone
     first = (EPOCH + timedelta(milliseconds=now_ms)).astimezone(zone).date().replace(day=1)
-    found = []
+    begun_ms = room.console.records.begun_ms()
+    found: list[tuple[str, str]] = []
     for _ in range(MONTHS):
         over = datetime(first.year, first.month, 1, tzinfo=zone)
+        if begun_ms is None or over.timestamp() * 1000 <= begun_ms:
+            break
         first = (first - timedelta(days=1)).replace(day=1)
         found.append((f"{first.year}-{first.month:02d}", over.isoformat()))
     return found

@@ -18,7 +18,7 @@ from coldchain.records.alarms import Alarm
 from coldchain.records.calibration import ALONE_K
 from coldchain.records.devices import of_model
 from coldchain.records.papers import MEDIA, Papers
-from coldchain.records.registry import Appliance, Registry
+from coldchain.records.registry import Appliance, Person, Registry
 from coldchain.records.work import WorkOrder
 from dashboards.console.accounts.gate import visitor
 from dashboards.console.accounts.signing import known_as
@@ -204,9 +204,17 @@ def forms(bench: Bench, site: str) -> dict[str, Any]:
     return {
         "me": known_as(account.person, registry) if account else "",
         "people": sorted(registry.people_for(site), key=lambda person: person.name),
-        "contractors": sorted(registry.people, key=lambda person: (person.role != "contractor", person.name)),
+        "contractors": contractors(registry, site),
         "new_id": lambda: uuid.uuid4().hex,
     }
+
+
+def contractors(registry: Registry, site: str) -> list[tuple[str, list[Person]]]:
+    """(key of a word, people by name) whom an order may go to: contractors first, then the site's own."""
+    ours = [one for one in registry.people_for(site) if one.role != "contractor"]
+    theirs = [one for one in registry.people if one.role == "contractor"]
+    groups = (("work.contractors", theirs), ("work.of_site", ours))
+    return [(key, sorted(some, key=lambda person: person.name)) for key, some in groups]
 
 
 def offers(order: WorkOrder, me: str) -> frozenset[str]:

@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from jinja2 import Environment
 
 from coldchain.records.devices import Entry, serial_of
-from coldchain.records.registry import Person
 from dashboards.console.console import Console
 from dashboards.console.devices import forms, guests, link_programs, pages, plans, programs
 from dashboards.console.devices.known import Bench, Tools
@@ -35,14 +34,8 @@ def _teach(env: Environment, bench: Bench) -> None:
     env.globals["proving_of"] = bench.proving_of
     env.globals["device_path"] = lambda appliance: f"/device/{quote(serial_of(appliance))}"
     env.globals["missing_said"], env.globals["leave_said"] = missing_said, leave_said
-    env.filters["person_pairs"] = person_pairs
     env.filters["paper_pairs"] = paper_pairs
     env.filters["id_pairs"] = id_pairs
-
-
-def person_pairs(people: Iterable[Person]) -> list[tuple[str, str]]:
-    """(id, name), for a choice."""
-    return [(person.id, person.name) for person in people]
 
 
 def paper_pairs(papers: Iterable[Entry]) -> list[tuple[str, str]]:
