@@ -207,7 +207,6 @@ DEVICE_WORDS: dict[str, str] = {
     "problem.not-taken": "This cannot be entered so.",
     "problem.not-your-order": "That work order is somebody else’s.",
     "problem.contractor-missing": "Say who the contractor is: a person of the registry.",
-    "mend.gate": "not back in service",
     "site.gates": "Waiting to go back into service",
     "site.gates_help": "The work on these is done; they carry no blood until nothing is missing.",
     "site.gate_since": "since {at} ({span})",

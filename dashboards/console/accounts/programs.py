@@ -85,7 +85,7 @@ class PasswordIn(In):
 
 
 class TokenOut(BaseModel):
-    """until, revoked: null: it does not end by itself; it works."""
+    """until, revoked, used: null: it does not end by itself; it works; it was never used."""
 
     id: int
     account: str
@@ -93,6 +93,7 @@ class TokenOut(BaseModel):
     made: str
     until: str | None
     revoked: str | None
+    used: str | None
 
 
 class TokensOut(BaseModel):
@@ -177,7 +178,7 @@ def _tokens(routes: APIRouter, accounts: Open) -> None:
             tokens=[
                 TokenOut(
                     id=one[0], account=one[1], label=one[2], made=rfc3339(one[3]), until=_maybe(one[4]),
-                    revoked=_maybe(one[5]),
+                    revoked=_maybe(one[5]), used=_maybe(one[6]),
                 )
                 for one in found
             ],
