@@ -54,11 +54,21 @@ CLOCK = [(k * 360 + 200, 24, 7.0) for k in range(8)]
 RUN_TIME = [(start, 24, 7.0) for start in (200, 520, 940, 1290, 1600, 2040, 2400, 2700)]
 
 
-@given(st.lists(st.integers(0, 2800), max_size=6), st.booleans())
+@given(st.lists(st.integers(0, 3200) | st.integers(3100, 3150), max_size=6), st.booleans())
 @settings(max_examples=10, deadline=None)
 def test_no_cut_changes_what_is_learnt(edges, by_clock):
-    columns = days(CLOCK if by_clock else RUN_TIME, 2880)
-    same(in_pieces(fresh, run, columns, []), in_pieces(fresh, run, columns, edges))
+    """The last one is overlong."""
+    columns = days([*(CLOCK if by_clock else RUN_TIME), (3080, 60, 7.0)], 3300)
+    whole = in_pieces(fresh, run, columns, [])
+    assert whole[0]["ended_what"].max() == defrost.LONG
+    same(whole, in_pieces(fresh, run, columns, edges))
+
+
+def test_an_overlong_one_is_that_wherever_it_is_cut():
+    columns = days([*CLOCK, (3080, 60, 7.0)], 3150)
+    for edge in range(3105, 3142):
+        told, _ = in_pieces(fresh, run, columns, [edge])
+        assert told["ended_what"].max() == defrost.LONG, edge
 
 
 @pytest.mark.parametrize("bumps", [CLOCK, RUN_TIME])
