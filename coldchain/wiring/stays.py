@@ -19,6 +19,7 @@ from alerts.rules.flat import segments_of
 from alerts.rules.table import judging_sensors
 from coldchain.kernel.limits import Profile
 from coldchain.kernel.stays import Leg, Out, Stay
+from coldchain.records.consignments import BOXES
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
@@ -27,7 +28,6 @@ from coldchain.wiring.report.facts import digest_of, offset_of, temperatures
 DAY_MS = 86_400_000
 LATE_MS = 15 * 60_000
 """A reading that came so long after it was read came from a store: a backlog, or a logger."""
-BOX = "transport-box"
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -62,12 +62,14 @@ def profile_of(appliance: Appliance | None, at_ms: int, carries: str) -> Profile
     >>> box = Appliance(id="bx-1", name="Box", site="vte", kind="transport-box")
     >>> profile_of(box, 0, "red-cells@eu").name
     'red-cells-transport@eu'
+    >>> profile_of(box.model_copy(update={"kind": "passive-box"}), 0, "red-cells@eu").name
+    'red-cells-transport@eu'
     """
     blood = PROFILES.get(carries)
     own = PROFILES.get((appliance.carries(at_ms) if appliance else None) or "")
     if own is not None and (blood is None or own.component == blood.component):
         return own
-    if appliance is not None and appliance.kind == BOX and blood is not None:
+    if appliance is not None and appliance.kind in BOXES and blood is not None:
         name, _, authority = blood.name.partition("@")
         return PROFILES.get(f"{name}-transport@{authority}", blood)
     return blood

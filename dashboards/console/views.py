@@ -16,6 +16,7 @@ from typing import Protocol
 
 from coldchain.kernel.words import NO_VALUE, Health, Quantity
 from coldchain.records.alarms import PUT_ASIDE, Alarm
+from coldchain.records.consignments import BOXES
 from coldchain.records.registry import Appliance, Registry, Sensor
 from coldchain.settings.profile_files import PROFILES
 from dashboards.console.times import clock
@@ -205,7 +206,7 @@ def _row(
     main = main_sensor(sensors)
     last = latest.get(main.id) if main is not None else None
     limit = limit_of(appliance.carries(judge.now_ms))
-    state, reason, rank = _verdict(main, last, limit, sensors, latest, alarms, judge)
+    state, reason, rank = _verdict(main, last, limit, sensors, latest, alarms, judge, appliance.kind in BOXES)
     site = registry.site_by_id[appliance.site]
     # A step to 85.0 °C looks like a temperature: that it is none, the alarm engine knows.
     doubted = any(a.kind == "sensor_fault" and a.standing and main and a.sensor == main.id for a in alarms)
@@ -252,6 +253,7 @@ def _verdict(
     latest: Mapping[str, LastReading],
     alarms: list[Alarm],
     judge: Judge,
+    travels: bool,  # noqa: FBT001 -- one caller
 ) -> Verdict:
     spoken = _by_alarms(alarms, main, last, limit, judge)
     quiet = _by_silence(main, last, limit, judge)
@@ -260,7 +262,7 @@ def _verdict(
         return (spoken[0], Joined((spoken[1], quiet[1]), "; "), spoken[2]) if quiet is not None else spoken
     if quiet is not None:
         return quiet
-    return spoken or _by_readings(last, limit, sensors, latest, judge)
+    return spoken or _by_readings(last, limit, sensors, latest, judge, travels)
 
 
 def _by_alarms(
@@ -331,6 +333,7 @@ def _by_readings(
     sensors: list[Sensor],
     latest: Mapping[str, LastReading],
     judge: Judge,
+    travels: bool,  # noqa: FBT001 -- one caller
 ) -> Verdict:
     if last is None:
         seen = any(sensor.id in latest for sensor in sensors)
@@ -347,7 +350,7 @@ def _by_readings(
     notes: list[Text] = [
         text for quantity, bad, text in NOTES if _says(sensors, latest, quantity, bad, judge)
     ]
-    if said("why.mains") in notes:
+    if said("why.mains") in notes and not travels:
         return Health.WARNING, Joined(tuple(notes)), (1, 0)
     if last.at_ms - judge.now_ms > FUTURE_MS:
         notes.append(said("why.future"))

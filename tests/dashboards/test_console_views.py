@@ -136,6 +136,11 @@ def test_mains_and_door_are_told() -> None:
     well = {LOAD: reading()}
     dark = first(look(well | {f"{FIRST.id}/mains": reading(0)}))
     assert (dark.state, dark.reason) == (Health.WARNING, "no mains power")
+    box = FIRST.model_copy(update={"kind": "active-box"})
+    boxes = REG.model_copy(update={"appliances": (box, *REG.appliances[1:])})
+    latest = well | {f"{FIRST.id}/mains": reading(0)}
+    away = first(fleet_view(boxes, latest, [], now_ms=NOW_MS, zone=ZONE, silent_after=SILENT_AFTER))
+    assert (away.state, away.reason) == (Health.OK, "no mains power"), "a box on its way runs on its battery"
     door = first(look(well | {f"{FIRST.id}/door": reading(1000)}))
     assert (door.state, door.reason) == (Health.OK, "door open")
     old = first(look(well | {f"{FIRST.id}/mains": reading(0, ago=HOUR)}))
