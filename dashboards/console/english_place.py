@@ -41,4 +41,6 @@ PLACE_WORDS: dict[str, str] = {
     "first.sign_in": "Sign in as administrator",
     "accounts.person_help": "As in the list of people who are told: only they may answer by name, sign, "
     "and send work orders.",
+    "problem.back": "Nothing was changed. Go back with your browser: what you typed is still there, to be "
+    "corrected.",
 }
