@@ -128,6 +128,7 @@ def test_nothing_fails_and_nothing_is_answered_that_is_not_described(
     ask(described, session, name, "admin", EXAMPLES or 5)
 
 
+@pytest.mark.timeout(400)  # on a busy machine the first one waits long for the strategies
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])
 def test_for_each_role(described: Described, session: asgi.ASGIClient, role: str) -> None:
     for name in OPERATIONS:
