@@ -146,6 +146,18 @@ def test_no_screen_is_forgotten(served: Served) -> None:
     assert {path for path in absent if not FILE.search(path)} == {"/export/go"}, "which leads on to a file"
 
 
+def test_a_wall_wanders_within_its_width(browser: Browser, served: Served) -> None:
+    """So that no picture burns in it moves by two pixels, and never scrolls."""
+    context = visit(browser, served)
+    page = context.new_page()
+    page.goto("/wall")
+    page.set_viewport_size(DESK)
+    for x in (-2, 2):
+        page.evaluate(f"document.body.style.translate = '{x}px 2px'")
+        assert too_wide(page) == []
+    context.close()
+
+
 FIRST_MAX, REPEAT_MAX = 100_000, 15_000
 """Octets on the wire: for somebody who was never here, and for whoever was here a moment ago."""
 NATION_MAX = 14_000

@@ -21,6 +21,7 @@ NO_PAGE = re.compile(
 
 def address(template: str) -> str:
     """Every name in braces becomes its id; an unknown one becomes 1."""
+    template = template.replace("/problems/{name}", "/problems/unknown-page")
     return re.sub(r"{(\w+)(?::path)?}", lambda found: KNOWN.get(found[1], "1"), template)
 
 
