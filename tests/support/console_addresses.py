@@ -13,7 +13,7 @@ KNOWN = {
 }  # fmt: skip
 """Whoever adds an address with another name in braces adds an id that `console_seed` knows."""
 NO_PAGE = re.compile(
-    r"/api/|/static/|/events$|/whoami$|/paper/|/packet/|/export/|/download/|^/problems/"
+    r"/api/|/static/|/events$|/whoami$|/paper/|/packet/|/export/|/download/"
     r"|\.(svg|ics|csv|xlsx|pdf|js|jsonl|json|png|zip|tar|webmanifest)$"
 )
 """Streams, files and what is downloaded."""
