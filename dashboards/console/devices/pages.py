@@ -26,6 +26,7 @@ from dashboards.console.console import Console
 from dashboards.console.devices.asking import OF_THE_BANK
 from dashboards.console.devices.figures import HOUR_MS
 from dashboards.console.devices.known import Bench, Known, mine_to_do, models_of
+from dashboards.console.devices.saying import entry_words
 from dashboards.console.problems import Problem
 from dashboards.console.series import limits_between, unknown_ms
 from dashboards.console.svg import chart
@@ -231,18 +232,6 @@ def elsewhere(registry: Registry, appliance: str, site: str, *, guest: bool = Fa
     found = [one for one in found if one.site == site or not guest]
     found.sort(key=lambda one: (one.site != site, one.site, one.name))
     return [(one.id, f"{one.name} ({one.id})") for one in found]
-
-
-def entry_words(said: Any, zone_day: Any) -> str:
-    """What an entry says, in a line; empty: it withdraws."""
-    if said is None:
-        return ""
-    parts = []
-    for name, value in said.model_dump().items():
-        if value in (None, "") or name in ("sha256", "media", "size"):
-            continue
-        parts.append(f"{name.removesuffix('_ms')} {zone_day(value) if name.endswith('_ms') else value}")
-    return ", ".join(parts)
 
 
 def find(line: Any, registry: Registry) -> str:

@@ -14,7 +14,7 @@ from coldchain.records.devices import Entry, serial_of
 from dashboards.console.console import Console
 from dashboards.console.devices import forms, guests, link_programs, pages, plans, programs
 from dashboards.console.devices.known import Bench, Tools
-from dashboards.console.devices.saying import leave_said, missing_said
+from dashboards.console.devices.saying import leave_said, missing_said, work_said
 
 
 def device_pages(console: Console, tools: Tools) -> list[APIRouter]:
@@ -34,6 +34,7 @@ def _teach(env: Environment, bench: Bench) -> None:
     env.globals["proving_of"] = bench.proving_of
     env.globals["device_path"] = lambda appliance: f"/device/{quote(serial_of(appliance))}"
     env.globals["missing_said"], env.globals["leave_said"] = missing_said, leave_said
+    env.filters["work_said"] = lambda order: work_said(order.what, order.alarm)
     env.filters["paper_pairs"] = paper_pairs
     env.filters["id_pairs"] = id_pairs
 
