@@ -71,4 +71,5 @@ class GuardDesk:
             return None
         own = sorted((self._data_dir / "profiles").glob("*.toml"))
         profiles = {path.name: path.read_text(encoding="utf-8") for path in own}
-        return Rules(self._registry.version, copy.model_dump_json(), profiles)
+        # What says nothing new is left out: a gateway of an older release refuses words that it does not know.
+        return Rules(self._registry.version, copy.model_dump_json(exclude_defaults=True), profiles)

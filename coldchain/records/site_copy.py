@@ -34,7 +34,12 @@ def copy_for(registry: Registry, gateway: str) -> Registry | None:
     parts = {
         "sites": tuple(s for s in registry.sites if s.id in sites),
         "appliances": appliances,
-        "sensors": tuple(s for s in registry.sensors if s.appliance in held or s.site in sites),
+        # Since when a channel counts is ingest's to know.
+        "sensors": tuple(
+            s.model_copy(update={"wired_ms": 0})
+            for s in registry.sensors
+            if s.appliance in held or s.site in sites
+        ),
         "people": tuple(people),
         "gateways": tuple(g for g in registry.gateways if g.id == gateway or g.site in sites),
         "rotas": tuple(

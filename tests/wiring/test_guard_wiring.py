@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from coldchain.kernel.errors import BadData
-from coldchain.records.registry import Desk, GatewayEntry, Registry, RegistryReader, Site
+from coldchain.kernel.guard import GuardWord, Rules, decode_command
+from coldchain.records.registry import (
+    Appliance,
+    Desk,
+    GatewayEntry,
+    Registry,
+    RegistryReader,
+    Sensor,
+    Site,
+)
 from coldchain.records.site_copy import copy_for
 from coldchain.settings import GatewaySettings, Settings
 from coldchain.settings.file import check_text
@@ -18,6 +27,7 @@ from coldchain.settings.model import GuardSettings
 from coldchain.wiring.adopt import put_gateway
 from coldchain.wiring.checkup import examine
 from coldchain.wiring.guard import SiteGuard
+from ingest.guards import GuardDesk
 
 NOW_MS = 1_800_000_000_000
 
@@ -115,3 +125,20 @@ def test_a_gateway_gets_its_entry_and_its_copy(tmp_path: Path) -> None:
     assert ([s.id for s in copy.sites], [s.id for s in rest.sites]) == (["b"], ["a"])
     with pytest.raises(BadData, match="no site 'c'"):
         put_gateway(settings, {**entry, "site": "c"}, author="t", wall_ms=lambda: NOW_MS)
+
+
+def test_a_gateway_is_not_sent_words_that_an_older_release_refuses(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    desk = Desk(settings.desk_db, lambda: NOW_MS)
+    appliance = Appliance(id="f", name="F", site="b")
+    changed = Sensor(id="f/load", appliance="f", node="n", channel=0, probe="load", wired_ms=NOW_MS)
+    registry = Registry(sites=(Site(id="b", name="B"),), appliances=(appliance,), sensors=(changed,))
+    desk.publish(registry, author="t", reason="t")
+    reader = RegistryReader(settings.desk_db)
+    reader.refresh()
+    (payload,) = GuardDesk(reader, tmp_path).commands("gw", GuardWord(""))
+    _, rules = decode_command(payload)
+    assert isinstance(rules, Rules)
+    told = json.loads(rules.registry)
+    assert told["sensors"] == [{"id": "f/load", "appliance": "f", "node": "n", "channel": 0, "probe": "load"}]
+    assert Registry.model_validate_json(rules.registry) == copy_for(reader.registry, "gw")
