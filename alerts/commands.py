@@ -10,13 +10,13 @@ from pathlib import Path
 
 import structlog
 
+from alerts.alarms.entries import Scene
+from alerts.alarms.findings import Findings
 from alerts.answers.parse import Action
-from alerts.aside import Aside
-from alerts.book import Book
-from alerts.entries import Scene
-from alerts.findings import Findings
+from alerts.bookkeeping.aside import Aside
+from alerts.bookkeeping.book import Book
+from alerts.notices.trying import try_person
 from alerts.store import AlarmStore
-from alerts.trying import try_person
 from coldchain.kernel.errors import ColdChainError, StoreUnavailable
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.registry import Registry

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from alerts.judgement.state import Table
 from alerts.rules.limits import NEVER
-from alerts.state import Table
 from coldchain.kernel.words import NO_VALUE
 from coldchain.records.registry import RegistryReader
 

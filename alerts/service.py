@@ -15,32 +15,32 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import structlog
 
-from alerts import anew
+from alerts.alarms.entries import Scene
 from alerts.answers.codes import Draw
 from alerts.answers.desk import Answers
-from alerts.beside import Beside
-from alerts.book import Book
-from alerts.budget import Budget
-from alerts.chains import Chains
-from alerts.changed import changed_from, judged_again
+from alerts.bookkeeping import anew
+from alerts.bookkeeping.book import Book
+from alerts.bookkeeping.late import HOUR_MS, Pace, Record, Revision
 from alerts.commands import Commands
-from alerts.daily import Ready
-from alerts.engine import all_late, rules_digest, step
-from alerts.entries import Scene
-from alerts.foretold import Foretold
 from alerts.guard.hub import Guards
-from alerts.keeping import Keeper
-from alerts.late import HOUR_MS, Pace, Record, Revision
-from alerts.outbox import Outbox
+from alerts.judgement.changed import changed_from, judged_again
+from alerts.judgement.engine import all_late, rules_digest, step
+from alerts.judgement.foretold import Foretold
+from alerts.judgement.standing import Standing
+from alerts.notices.budget import Budget
+from alerts.notices.chains import Chains
+from alerts.notices.outbox import Outbox
+from alerts.notices.telling import Teller
 from alerts.present import Present
-from alerts.rounds import Rounds
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table
 from alerts.site.watch import SiteWatch
-from alerts.standing import Standing
 from alerts.store import AlarmStore
-from alerts.telling import Teller
-from alerts.upkeep import Upkeep
+from alerts.watches.beside import Beside
+from alerts.watches.daily import Ready
+from alerts.watches.keeping import Keeper
+from alerts.watches.rounds import Rounds
+from alerts.watches.upkeep import Upkeep
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.ports.clock import steady_s as system_steady_s

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from scalar_judge import Plain
 from scalar_judge import Sensor as ScalarSensor
 
-from alerts.engine import EngineState, step
+from alerts.judgement.engine import EngineState, step
 from alerts.rules.flat import Block
 from alerts.rules.table import build_table
 from alerts.service import AlertService

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from alerts.engine import EngineState, What, rules_digest, step
+from alerts.judgement.engine import EngineState, What, rules_digest, step
 from alerts.rules import CONDITIONS
 from alerts.rules.flat import Block
 from alerts.rules.table import TAU_S

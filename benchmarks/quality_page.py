@@ -21,7 +21,7 @@ HEAD = [
     "# Alarm quality, as measured",
     "",
     "Written by `make quality`; do not edit. Truth is the simulator's hidden, noiseless temperature of the",
-    "load and its plan of faults. Judged by the engine as shipped (`alerts.engine.step`), one default setting",
+    "load and its plan of faults. Judged by the engine as shipped (`alerts.judgement.engine.step`), one default setting",
     "for everything, profiles as they come with the program. Nothing was tuned on these seeds; every fourth",
     "appliance lies a tenth outside the ranges of its design, and faults reach a fifth beyond the lengths and",
     "strengths that were tuned on. An appliance's first four days are for learning: a line of its own tells of them.",

@@ -12,8 +12,8 @@ from unittest import mock
 
 import numpy as np
 
-from alerts.engine import EngineState
 from alerts.insight import regular
+from alerts.judgement.engine import EngineState
 from alerts.rules.flat import Block
 from alerts.rules.table import TAU_S
 from alerts.rules.terms import Part, of_one_profile

@@ -26,13 +26,13 @@ from scalar_engine import judge as plain_judge
 from scalar_judge import Plain
 from scalar_judge import Sensor as PlainSensor
 
-from alerts.engine import EngineState, step
-from alerts.recording import Recording
-from alerts.replay import PlainLimits, replay_limits
+from alerts.judgement.engine import EngineState, step
+from alerts.judgement.recording import Recording
+from alerts.judgement.replay import PlainLimits, replay_limits
+from alerts.judgement.verdicts import judge_profile
 from alerts.rules.flat import Block
 from alerts.rules.silence import judge_silence
 from alerts.rules.terms import of_one_profile
-from alerts.verdicts import judge_profile
 from coldchain.kernel.instants import rfc3339
 from coldchain.settings.profile_files import PROFILES
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from alerts.alarms.findings import HAND_MAX, HAND_MIN, Findings
 from alerts.answers.codes import WRONG_MAX, WRONG_WITHIN_MS, can_be_answered, people_at
 from alerts.answers.parse import Action, Verb, Wish, parse, plain
-from alerts.chains import Chains, Draft
-from alerts.findings import HAND_MAX, HAND_MIN, Findings
+from alerts.notices.chains import Chains, Draft
 from alerts.words import compose, say
 from alerts.words.texts import answer, celsius, clock, span
 from coldchain.kernel.errors import ColdChainError
@@ -25,8 +25,8 @@ from coldchain.records.pins import fits
 from coldchain.records.registry import Appliance, Person
 
 if TYPE_CHECKING:
-    from alerts.book import Book
-    from alerts.entries import Scene
+    from alerts.alarms.entries import Scene
+    from alerts.bookkeeping.book import Book
     from alerts.store import AlarmStore
 
 log = structlog.get_logger()

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from alerts.chains import CALLING, ChainRow, Chains
-from alerts.lifecycle import Event, State, advance
+from alerts.alarms.lifecycle import Event, State, advance
+from alerts.notices.chains import CALLING, ChainRow, Chains
 from coldchain.records.alarms import Alarm
 from coldchain.records.journal import JournalReader
 from coldchain.records.site_copy import sites_of
 
 if TYPE_CHECKING:
-    from alerts.book import Book
-    from alerts.entries import Scene
+    from alerts.alarms.entries import Scene
+    from alerts.bookkeeping.book import Book
     from alerts.store import AlarmStore
 
 log = structlog.get_logger()

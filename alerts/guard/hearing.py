@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from alerts.alarms.lifecycle import State
 from alerts.answers.codes import NATIONAL_DIGITS
-from alerts.chains import CALLING
 from alerts.guard.lines import Kind, Line, read, speaks_for
-from alerts.lifecycle import State
+from alerts.notices.chains import CALLING
 from alerts.oncall.policy import Chain, after, policy_for
 from alerts.words.texts import clock
 from coldchain.records.alarms import Alarm
 from coldchain.records.registry import GatewayEntry
 
 if TYPE_CHECKING:
-    from alerts.book import Book
-    from alerts.entries import Scene
+    from alerts.alarms.entries import Scene
+    from alerts.bookkeeping.book import Book
     from alerts.store import AlarmStore
 
 log = structlog.get_logger()

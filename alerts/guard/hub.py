@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.chains import Chains
 from alerts.guard.adopt import Adoption
 from alerts.guard.hearing import GuardLines
+from alerts.notices.chains import Chains
 from coldchain.kernel.readings import Rows
 from coldchain.records.journal import JournalReader
 
 if TYPE_CHECKING:
-    from alerts.book import Book
-    from alerts.entries import Scene
+    from alerts.alarms.entries import Scene
+    from alerts.bookkeeping.book import Book
     from alerts.store import AlarmStore
 
 

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from sqlite3 import Connection
 
-from alerts.chains import Chains
+from alerts.notices.chains import Chains
 from alerts.store import AlarmStore
 from coldchain.kernel.guard import Report, report_of
 

@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from alerts.alarms.entries import Scene, in_use
+from alerts.alarms.lifecycle import State
 from alerts.answers.codes import Draw
-from alerts.chains import ENDED, Draft
-from alerts.duty import DutyWatch
-from alerts.entries import Scene, in_use
 from alerts.guard.lines import Spot, alive, last
 from alerts.guard.outage import Outage
 from alerts.guard.report import Offer, keep, kept_at, offers
-from alerts.lifecycle import State
+from alerts.notices.chains import ENDED, Draft
 from alerts.oncall.policy import first_routes, people_of, policy_for
 from alerts.oncall.rota import local_of
 from alerts.service import AlertService
+from alerts.watches.duty import DutyWatch
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.guard import Report
 from coldchain.kernel.readings import Rows

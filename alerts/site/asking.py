@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.entries import Scene
+from alerts.alarms.entries import Scene
+from alerts.judgement.state import EngineState
 from alerts.rules.flat import Bools
 from alerts.site import causes, keeping
 from alerts.site.causes import Known, Track
 from alerts.site.now import Now
 from alerts.site.roster import Roster
 from alerts.site.supply import STOPPED_PERIODS
-from alerts.state import EngineState
 from alerts.store import AlarmStore
 from coldchain.kernel.errors import StoreUnavailable
 from coldchain.kernel.words import NO_VALUE, Flag

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alerts.entries import Case
+from alerts.alarms.entries import Case
 from alerts.insight import hold_over
 from alerts.insight.scan import Floats, Table
 from alerts.rules.flat import Ints

@@ -10,13 +10,13 @@ import numpy as np
 
 from alerts.insight import cycles
 from alerts.insight.scan import Floats, Table
+from alerts.judgement.state import EngineState
 from alerts.rules.flat import Bools, Ints
 from alerts.rules.validity import UNKNOWN
 from alerts.site.contacts import NONE, Contacts
 from alerts.site.refuge import Place
 from alerts.site.roster import Roster
 from alerts.site.supply import STOPPED_PERIODS, Seen
-from alerts.state import EngineState
 from coldchain.kernel.limits import Profile
 from coldchain.records.registry import Registry
 from coldchain.settings.profile_files import PROFILES

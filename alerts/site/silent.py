@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.book import Book
-from alerts.entries import Scene
+from alerts.alarms.entries import Scene
+from alerts.bookkeeping.book import Book
 from alerts.guard.hearing import word_for
 from alerts.rules.flat import Bools
 from alerts.rules.silence import Silence

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.book import Book
-from alerts.entries import Case, Scene
-from alerts.lifecycle import Event, State
+from alerts.alarms.entries import Case, Scene
+from alerts.alarms.lifecycle import Event, State
+from alerts.bookkeeping.book import Book
+from alerts.judgement.state import EngineState
 from alerts.rules.flat import Bools, Ints
 from alerts.rules.silence import Silence
 from alerts.site import asking, blind, keeping, lists, supply
@@ -26,7 +27,6 @@ from alerts.site.refuge import Place
 from alerts.site.roster import Roster, roster
 from alerts.site.silent import SilentWatch
 from alerts.site.supply import Outage
-from alerts.state import EngineState
 from alerts.store import AlarmStore
 from coldchain.kernel.readings import Rows
 from coldchain.records.alarms import Listed

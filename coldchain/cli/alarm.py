@@ -143,7 +143,7 @@ def dispose(
 @app.command("states")
 def states() -> None:
     """The lifecycle of an alarm: every state, every event, and what comes of it (docs/alarm-lifecycle.md)."""
-    from alerts.lifecycle_page import page
+    from alerts.alarms.lifecycle_page import page
 
     typer.echo(page(), nl=False)
 

@@ -181,9 +181,7 @@ def look_back(settings: Settings, one: Candidate, now_ms: int, step: Step | None
     return preview(journal, one.old, one.new, now_ms, step=step)
 
 
-def look_back_between(
-    settings: Settings, old: Registry, new: Registry, now_ms: int
-) -> Mapping[str, Any]:
+def look_back_between(settings: Settings, old: Registry, new: Registry, now_ms: int) -> Mapping[str, Any]:
     """The same for two registries under the profiles in force, as proposals keep it."""
     profiles = _in_force(settings)
     before, after = (Rules(one, profiles, settings.alerts.silent_after) for one in (old, new))

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 import structlog
 
 from alerts.answers.codes import Draw
-from alerts.errands import Hangs
 from alerts.guard.service import GuardService, Post
+from alerts.notices.errands import Hangs
 from coldchain.kernel.clocks import SteadyClock, WallClock
 from coldchain.kernel.errors import ColdChainError, StoreUnavailable
 from coldchain.kernel.guard import Kept, Report, Rules

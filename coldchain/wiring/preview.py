@@ -112,7 +112,7 @@ class _Judge:
 
     def asks(self, number: int) -> tuple[Any, ...]:
         """All that its rules ask of one sensor; equal for two that judge it alike."""
-        from alerts.changed import DECIDING
+        from alerts.judgement.changed import DECIDING
 
         t = self._table
         one = slice(int(t.piece[number]), int(t.piece[number + 1]))
@@ -122,7 +122,7 @@ class _Judge:
         return (terms, bool(t.judged[number]), float(t.tau_s[number]), every_s, self._silent_after_ms)
 
     def episodes(self, number: int, rows: Rows) -> list[Episode]:
-        from alerts.engine import What, rejudge
+        from alerts.judgement.engine import What, rejudge
         from alerts.rules import CONDITIONS
         from alerts.rules.flat import block_of
 

@@ -25,8 +25,8 @@ def replay_limits_of(
     interval_s: float | None,
 ) -> list[Told]:
     """The lines of `replay --rules limits`."""
-    from alerts.recording import recording_of
-    from alerts.replay import PlainLimits, replay_limits
+    from alerts.judgement.recording import recording_of
+    from alerts.judgement.replay import PlainLimits, replay_limits
 
     if high_c is None and low_c is None:
         raise BadData("limits of what? give --high, --low or both")
@@ -45,9 +45,9 @@ def replay_profile_of(
     probe: str | None = None,
 ) -> list[Told]:
     """The lines of `replay --profile`. probe: load, air, or nobody says."""
-    from alerts.recording import recording_of
+    from alerts.judgement.recording import recording_of
+    from alerts.judgement.verdicts import judge_profile
     from alerts.rules.terms import Part
-    from alerts.verdicts import judge_profile
     from coldchain.settings.profile_files import PROFILES
 
     parts = {None: Part.PROBE, "load": Part.LOAD, "air": Part.AIR_ALONE}

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from alerts.moved import within
+from alerts.bookkeeping.moved import within
 from alerts.rules.exposure import OPEN, beyond, line_of
 from alerts.rules.flat import segments_of
 from alerts.rules.table import judging_sensors

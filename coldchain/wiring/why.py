@@ -112,7 +112,7 @@ def _again(
     settings: Settings, alarm: Alarm, registry: Registry, rows: Any
 ) -> tuple[int | None, dict[str, int]]:
     """When today's rules raise it over its readings, and the terms that they use."""
-    from alerts.engine import What, rejudge
+    from alerts.judgement.engine import What, rejudge
     from alerts.rules import NUMBER_OF
     from alerts.rules.flat import block_of
     from alerts.rules.table import build_table
@@ -241,8 +241,8 @@ def what_if(
     settings: Settings | None, files: list[Path], profile: str, against: str, days: float, now_ms: int
 ) -> list[Change]:
     """Alarms that `against` would gain, lose or move, on files or on the last days of the record."""
-    from alerts.recording import recording_of
-    from alerts.verdicts import judge_profile
+    from alerts.judgement.recording import recording_of
+    from alerts.judgement.verdicts import judge_profile
 
     for name in (profile, against):
         if name not in PROFILES:

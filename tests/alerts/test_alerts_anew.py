@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ward import Ward
 
-from alerts import anew
-from alerts.anew import GONE
+from alerts.bookkeeping import anew
+from alerts.bookkeeping.anew import GONE
 from ingest.journal import SqliteJournal
 from ingest.sealing import Sealer, Windows
 

@@ -11,7 +11,7 @@ from scalar_engine import Terms, judge
 from walks import pieces
 from ward import MINUTE, Ward, instant
 
-from alerts import late
+from alerts.bookkeeping import late
 from coldchain.records.alarms import Excursion
 
 LIMITS = Terms(

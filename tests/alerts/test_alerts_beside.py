@@ -4,7 +4,7 @@
 import pytest
 from ward import Ward
 
-from alerts import beside
+from alerts.watches import beside
 
 
 @pytest.fixture

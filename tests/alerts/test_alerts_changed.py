@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ward import Ward, instant
 
-from alerts.changed import UNCHANGED, changed_from
+from alerts.judgement.changed import UNCHANGED, changed_from
 from alerts.rules.table import build_table
 from alerts.rules.terms import RuleTable
 from coldchain.records.registry import Appliance, Assignment, Registry, Sensor, Site

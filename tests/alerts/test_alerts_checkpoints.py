@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from walks import DAY, MINUTE, Reading, pieces, walk
 from ward import Ward, instant
 
-from alerts import checkpoints, late
-from alerts.checkpoints import DAYS, day_of, is_kept, starts_ms
+from alerts.bookkeeping import late
+from alerts.judgement import checkpoints
+from alerts.judgement.checkpoints import DAYS, day_of, is_kept, starts_ms
+from alerts.judgement.state import STATE
 from alerts.rules import NUMBER_OF
-from alerts.state import STATE
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 START = instant("00:00")
@@ -215,9 +216,9 @@ def test_changed_rules_judge_the_last_day_again_and_forget_nothing_learnt(tmp_pa
     kinds = {e[0].split(":")[1] for e in before}
     assert len(kinds) >= 3
     asked = []
-    monkeypatch.setattr("alerts.engine.rules_digest", lambda _: "others")
+    monkeypatch.setattr("alerts.judgement.engine.rules_digest", lambda _: "others")
     monkeypatch.setattr("alerts.service.rules_digest", lambda _: "others")
-    monkeypatch.setattr("alerts.late.rules_digest", lambda _: "others")
+    monkeypatch.setattr("alerts.bookkeeping.late.rules_digest", lambda _: "others")
     ward.restart_alerts()
     readings = ward.service._revision._readings
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scalar_judge import Plain, judge
 
-from alerts import engine
-from alerts.engine import EngineState, What, rejudge, step
+from alerts.judgement import engine
+from alerts.judgement.engine import EngineState, What, rejudge, step
 from alerts.rules import CONDITIONS
 from alerts.rules.flat import Block
 from alerts.rules.table import build_table

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from alerts.engine import blank
-from alerts.late import Waiting
+from alerts.bookkeeping.late import Waiting
+from alerts.judgement.engine import blank
 
 
 def test_what_may_raise_an_alarm_is_judged_again_first() -> None:

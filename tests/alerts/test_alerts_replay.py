@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.replay import PlainLimits, judge_limits
+from alerts.judgement.replay import PlainLimits, judge_limits
 from coldchain.files.columns import FileColumns
 from coldchain.kernel.instants import rfc3339
 

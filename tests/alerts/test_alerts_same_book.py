@@ -12,7 +12,7 @@ import pytest
 from walks import MINUTE, Reading, walk
 from ward import Ward, instant
 
-from alerts import late
+from alerts.bookkeeping import late
 from alerts.rules import NUMBER_OF
 from alerts.store import AlarmStore
 from coldchain.records.sql import transaction

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from scalar_engine import Reading, Terms, judge
 from walks import pieces
 
-from alerts.again import Task, judge_again, unknown_to
-from alerts.engine import Events, What, step
 from alerts.insight import observe
+from alerts.judgement.again import Task, judge_again, unknown_to
+from alerts.judgement.engine import Events, What, step
+from alerts.judgement.state import EngineState, Rows, blank
 from alerts.rules import CONDITIONS
 from alerts.rules.exposure import beyond, line_of
 from alerts.rules.flat import Block, in_order, segments_of
 from alerts.rules.terms import Part, RuleTable, of_one_profile
-from alerts.state import EngineState, Rows, blank
 from coldchain.kernel.limits import Limits
 from coldchain.settings.profile_files import PROFILES
 

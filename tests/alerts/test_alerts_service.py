@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from ward import Phones, Ward, instant
 
-from alerts import engine
-from alerts.engine import EngineState
-from alerts.outbox import Outbox
+from alerts.judgement import engine
+from alerts.judgement.engine import EngineState
+from alerts.notices.outbox import Outbox
 from alerts.service import AlertService
 from coldchain.kernel.errors import SchemaTooNew
 from coldchain.ports.clock import wall_ms

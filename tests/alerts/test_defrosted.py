@@ -11,8 +11,8 @@ from sqlite3 import Connection
 import pytest
 from ward import Ward, instant
 
-from alerts import late
-from alerts.defrosted import KEPT_MS, Defrosted
+from alerts.bookkeeping import late
+from alerts.bookkeeping.defrosted import KEPT_MS, Defrosted
 from alerts.store import AlarmStore
 from coldchain.records.alarm_spans import SpanReader
 from coldchain.records.alarms import DefrostRow

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from one_fleet import DAY, MINUTE, T0, block, cycling, fleet, happened, raised_by
 
-from alerts import judging, sight
 from alerts import rules as rules_of_all
-from alerts.engine import EngineState, What, step
+from alerts.judgement import judging, sight
+from alerts.judgement.engine import EngineState, What, step
 from alerts.rules import NUMBER_OF
 from coldchain.records.registry import Assignment, Offset
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_fleet import DAY, MINUTE, T0, block, cycling, fleet, happened, judged
 
-from alerts import state as saving
-from alerts.engine import EngineState, Events, What, rejudge
 from alerts.insight import observe
+from alerts.judgement import state as saving
+from alerts.judgement.engine import EngineState, Events, What, rejudge
 from alerts.rules.flat import Block
 from alerts.rules.terms import RuleTable
 from coldchain.records.registry import Assignment, Offset

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_kit import in_pieces, same, tracks
 
-from alerts.engine import STATE
 from alerts.insight import observe
 from alerts.insight.validity import CODES
+from alerts.judgement.engine import STATE
 
 TAU_S = np.array([900.0, 3600.0, 14_400.0])
 

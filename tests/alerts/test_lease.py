@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ward import Phones
 
-from alerts.lease import LEASE_MS, Lease, living
-from alerts.outbox import Outbox
+from alerts.notices.lease import LEASE_MS, Lease, living
+from alerts.notices.outbox import Outbox
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS, FIRST
 from coldchain.records.sql import open_writer, transaction
 
@@ -75,7 +75,7 @@ def test_a_clock_that_was_ahead_blocks_nobody(tmp_path: Path, clock: list[int]) 
 
 def test_a_process_that_is_gone_is_known_to_be() -> None:
     script = (
-        "import sqlite3; from alerts.lease import Lease;"
+        "import sqlite3; from alerts.notices.lease import Lease;"
         "print(Lease(sqlite3.connect(':memory:'), int, print).holder)"
     )
     gone = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.lifecycle import TRANSITIONS, Event, Fork, State, advance, settled, why_not
-from alerts.lifecycle_page import page
+from alerts.alarms.lifecycle import TRANSITIONS, Event, Fork, State, advance, settled, why_not
+from alerts.alarms.lifecycle_page import page
 
 ROOT = Path(__file__).parents[2]
 PUT_ASIDE = {State.SHELVED, State.SUPPRESSED, State.OUT_OF_SERVICE}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from alerts.margin import used_of
+from alerts.alarms.margin import used_of
 from coldchain.records.alarms import Alarm, AlarmsReader
 
 BUDGET_MS = 30 * MINUTE

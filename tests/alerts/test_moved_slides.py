@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from book_kit import FRIDGE, HOUR, MINUTE, START, Shop
 
-from alerts.moved import Clocks
+from alerts.bookkeeping.moved import Clocks
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.records.alarms import AlarmsReader, Moved
 

@@ -12,8 +12,8 @@ from sqlite3 import Connection
 import pytest
 from modems import NURSE, eventually, patient
 
+from alerts.notices.outbox import Outbox
 from alerts.notifiers.modem import CallNotifier, ModemNotifier
-from alerts.outbox import Outbox
 from coldchain.ports.notifier import Delivery, Notifier, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alerts.lease import LEASE_MS
-from alerts.outbox import Outbox
+from alerts.notices.lease import LEASE_MS
+from alerts.notices.outbox import Outbox
 from coldchain.ports.notifier import Delivery, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ward import Phones
 
+from alerts.alarms.entries import Case, Scene
 from alerts.answers.desk import Answers
-from alerts.book import Book
-from alerts.chains import Chains
-from alerts.entries import Case, Scene
-from alerts.outbox import Outbox
+from alerts.bookkeeping.book import Book
+from alerts.notices.chains import Chains
+from alerts.notices.outbox import Outbox
+from alerts.notices.telling import Teller
 from alerts.rules.table import build_table
 from alerts.store import AlarmStore
-from alerts.telling import Teller
 from coldchain.ports.notifier import Delivery, Heard, Kind, Sent
 from coldchain.records.alarms import AlarmsReader
 from coldchain.records.registry import Person, Registry, Site

@@ -16,14 +16,14 @@ import pytest
 from fake_provider import FakeMail
 from modems import NURSE, eventually, hasty, patient
 
-from alerts import errands
-from alerts.budget import Budget
-from alerts.errands import HANGS_S, Hangs
+from alerts.notices import errands
+from alerts.notices.budget import Budget
+from alerts.notices.errands import HANGS_S, Hangs
+from alerts.notices.outbox import BACKOFF_MS, TURN_S, UNKNOWN_MAX, Outbox
 from alerts.notifiers.line import WRITE_WITHIN_S
 from alerts.notifiers.mail import MailNotifier, MailOptions
 from alerts.notifiers.modem import CallNotifier, ModemNotifier
 from alerts.notifiers.several import Several
-from alerts.outbox import BACKOFF_MS, TURN_S, UNKNOWN_MAX, Outbox
 from coldchain.ports.clock import wall_ms
 from coldchain.ports.notifier import STEP_MAX_S, Delivery, Heard, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
@@ -133,7 +133,7 @@ def test_a_channel_that_seems_to_work_does_not_use_up_its_tries(
 
     desk.execute(NOTICE, ("a", "sms", NURSE, "s"))
     outbox = box(tmp_path, {"sms": Weak({})})
-    monkeypatch.setattr("alerts.outbox.WAIT_S", 0.02)
+    monkeypatch.setattr("alerts.notices.outbox.WAIT_S", 0.02)
     thread = outbox.start()
     time.sleep(4.0)
     outbox.stop()

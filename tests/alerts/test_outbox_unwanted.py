@@ -9,10 +9,10 @@ from sqlite3 import Connection
 
 import pytest
 
-from alerts.budget import Budget
-from alerts.bundle import CALL_AGAIN_MS, Due, told_in
-from alerts.chains import Chains
-from alerts.outbox import Outbox
+from alerts.notices.budget import Budget
+from alerts.notices.bundle import CALL_AGAIN_MS, Due, told_in
+from alerts.notices.chains import Chains
+from alerts.notices.outbox import Outbox
 from coldchain.ports.notifier import Delivery, Heard, Kind, Sent
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_writer

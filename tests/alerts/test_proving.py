@@ -8,7 +8,7 @@ from book_kit import FRIDGE, Shop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.proving import WAITS_MS
+from alerts.alarms.proving import WAITS_MS
 from alerts.words import LANGUAGES, fits
 from alerts.words.orders import work_order
 from coldchain.records.registry import Person

@@ -9,7 +9,7 @@ from book_kit import FRIDGE, HOUR, MINUTE, START, Shop, registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.margin import SHIFT_MS, left, used_of
+from alerts.alarms.margin import SHIFT_MS, left, used_of
 from coldchain.records.alarms import Alarm, AlarmsReader, Excursion
 from coldchain.settings.profile_files import PROFILES
 

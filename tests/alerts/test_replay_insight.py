@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alerts.recording import Recording, recording_of
-from alerts.verdicts import judge_profile
+from alerts.judgement.recording import Recording, recording_of
+from alerts.judgement.verdicts import judge_profile
 from coldchain.files import read_columns
 from coldchain.files.columns import FileColumns
 from coldchain.kernel.instants import parse_instant

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_replay import Terms, replay
 
-from alerts.recording import recording_of
+from alerts.judgement.recording import recording_of
+from alerts.judgement.verdicts import judge_profile
 from alerts.rules.exposure import line_of, mean_kinetic_c
 from alerts.rules.flat import segments_of
-from alerts.verdicts import judge_profile
 from coldchain.files.columns import FileColumns
 from coldchain.kernel.instants import parse_instant, rfc3339
 from coldchain.settings.profile_files import PROFILES

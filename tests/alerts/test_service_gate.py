@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from alerts import gate
+from alerts.alarms import gate
 from coldchain.kernel.limits import Profile
 from coldchain.settings.profile_files import PROFILES
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from alerts.proof import Proof, unbroken
+from alerts.alarms.proof import Proof, unbroken
 from coldchain.kernel.readings import JOURNALLED, Rows
 
 MINUTE = 60_000

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from ward import MINUTE, Ward
 
-from alerts import late
+from alerts.bookkeeping import late
 from alerts.rules import NUMBER_OF
 from alerts.store import AlarmStore
 from coldchain.records.sql import transaction

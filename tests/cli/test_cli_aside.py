@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 from ward import Ward
 
-from alerts.lifecycle_page import page
+from alerts.alarms.lifecycle_page import page
 from coldchain.cli.app import app
 from coldchain.kernel.errors import BadData
 

@@ -10,9 +10,9 @@ import pytest
 from console_client import Client, browsing
 from console_seed import MINUTE, NOW_MS, Seed, Story, registry
 
+from alerts.alarms.lifecycle import Event, State, why_not
 from alerts.commands import ACTIONS as TAKEN
 from alerts.commands import ASIDE
-from alerts.lifecycle import Event, State, why_not
 from alerts.site import keeping
 from coldchain.records.accounts import Accounts
 from coldchain.records.alarms import Alarm, Listed

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from alerts.lifecycle import TRANSITIONS
+from alerts.alarms.lifecycle import TRANSITIONS
 from alerts.site import supply
 from alerts.site.causes import WORDS
 from dashboards.console.alarms.outcomes import evidence_said, outcome_said

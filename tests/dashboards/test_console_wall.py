@@ -9,9 +9,9 @@ import pytest
 from console_client import browsing
 from console_seed import HOUR, MINUTE, NOW_MS, Seed, Story, registry
 
-from alerts.foretold import WRITE_EVERY_MS, Foretold, foreseen
+from alerts.judgement.foretold import WRITE_EVERY_MS, Foretold, foreseen
+from alerts.judgement.state import blank
 from alerts.present import STALE_MS
-from alerts.state import blank
 from alerts.store import AlarmStore
 from coldchain.kernel.words import Health
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS

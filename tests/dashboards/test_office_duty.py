@@ -9,8 +9,8 @@ import pytest
 from console_seed import HOUR, NOW_MS, Seed, registry
 from office import Desk, office, registry_of
 
+from alerts.notices.trying import try_person
 from alerts.oncall.rota import on_call, shifts
-from alerts.trying import try_person
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.asked import AskedReader
 from coldchain.records.duty import Holiday, Rota

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from sim.exhaustive import Came, Cut, cuts, play
 
-from alerts.outbox import Outbox
+from alerts.notices.outbox import Outbox
 from gateway.writer import SpoolWriter
 
 STEP = 199

@@ -11,8 +11,8 @@ import pytest
 from night import BOSS, SECOND, code_in, events, night_ward, state, warm
 from ward import Ward
 
-from alerts.budget import Budget
-from alerts.entries import Case
+from alerts.alarms.entries import Case
+from alerts.notices.budget import Budget
 from coldchain.ports.notifier import Delivery
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.duty import DEFAULTS, Holiday, Hours, Policy, Quiet, Rota, Step

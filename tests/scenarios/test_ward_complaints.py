@@ -15,7 +15,7 @@ import pytest
 from night import BOSS, MANAGER, code_in, events, night_ward, state, warm
 from ward import Calls, Ward, instant
 
-from alerts.outbox import Outbox
+from alerts.notices.outbox import Outbox
 from coldchain.kernel.limits import Limits, Profile, faults_of
 from coldchain.ports.notifier import Delivery
 from coldchain.records.duty import DEFAULTS, Rota

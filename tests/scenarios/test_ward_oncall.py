@@ -11,7 +11,7 @@ from night import BOSS, SECOND, code_in, events, night_ward, state, warm
 from ward import Ward, instant
 
 from alerts.answers.codes import WRONG_MAX
-from alerts.heard import keep_heard
+from alerts.notices.heard import keep_heard
 from coldchain.ports.notifier import Kind
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.sql import open_reader

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ward import Ward
 
-from alerts.peers import STILL_S
+from alerts.watches.peers import STILL_S
 from coldchain.records.health import Heart, stopped
 from coldchain.wiring.supervise import STUCK_AFTER_S
 

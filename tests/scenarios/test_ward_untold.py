@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ward import Ward
 
-from alerts.engine import EngineState, What, step
+from alerts.judgement.engine import EngineState, What, step
 from alerts.rules import NUMBER_OF
 from alerts.rules.flat import block_of
 from alerts.rules.table import build_table

@@ -11,7 +11,7 @@ from ward import instant
 from watched import OWN, Watched, beat
 
 from alerts.oncall.rota import local_of
-from alerts.ping import Ping
+from alerts.watches.ping import Ping
 from coldchain.kernel.words import canary_value
 from coldchain.ports.notifier import Delivery, Kind
 from coldchain.records.health import Heart

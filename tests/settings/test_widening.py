@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from alerts.recording import recording_of
-from alerts.verdicts import judge_profile
+from alerts.judgement.recording import recording_of
+from alerts.judgement.verdicts import judge_profile
 from coldchain.files import FileColumns
 from coldchain.kernel.instants import parse_instant
 from coldchain.kernel.limits import Limits, Profile, faults_of

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.aside import Aside
-from alerts.book import Book
-from alerts.chains import Chains
-from alerts.entries import Case, Scene
+from alerts.alarms.entries import Case, Scene
+from alerts.bookkeeping.aside import Aside
+from alerts.bookkeeping.book import Book
+from alerts.notices.chains import Chains
+from alerts.notices.telling import Teller
 from alerts.rules import CONDITIONS, NUMBER_OF
 from alerts.rules.table import build_table
 from alerts.store import AlarmStore
-from alerts.telling import Teller
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.records.alarms import Alarm, Excursion
 from coldchain.records.registry import Appliance, Assignment, Person, Registry, Sensor, Site

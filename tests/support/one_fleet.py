@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from alerts.engine import EngineState, Events, What, step
+from alerts.judgement.engine import EngineState, Events, What, step
 from alerts.rules import CONDITIONS
 from alerts.rules.flat import Block
 from alerts.rules.table import build_table

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from ward import Phones
 
-from alerts.outbox import Outbox
+from alerts.notices.outbox import Outbox
 from alerts.service import AlertService
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import NO_VALUE, Status

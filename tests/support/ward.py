@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from alerts.outbox import Outbox
+from alerts.notices.outbox import Outbox
 from alerts.service import AlertService
 from coldchain.kernel.readings import JOURNALLED
 from coldchain.kernel.words import NO_VALUE, Flag, Status

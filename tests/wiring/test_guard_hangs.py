@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from modems import NURSE, eventually, patient
 
-from alerts import errands
+from alerts.notices import errands
 from alerts.notifiers.line import Line, open_serial
 from alerts.notifiers.modem import CallNotifier, ModemNotifier
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
@@ -32,7 +32,7 @@ NOTICE = (
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errands, "HANGS_S", 0.4)
     monkeypatch.setattr(guards, "AGAIN_S", 0.05)
-    monkeypatch.setattr("alerts.outbox.BACKOFF_MS", 50)
+    monkeypatch.setattr("alerts.notices.outbox.BACKOFF_MS", 50)
 
 
 class Stuck:

@@ -285,8 +285,7 @@ def _sources(written: WrittenRule, words: Words) -> Table:
         return said if plain == key else f"{words.say('discard')}: {said}"
 
     rows = tuple(
-        (line(key), _shape(key, value, words), source)
-        for key, (value, source) in written.numbers.items()
+        (line(key), _shape(key, value, words), source) for key, (value, source) in written.numbers.items()
     )
     return Table(tuple(words.say(one) for one in ("Line", "Value", "Source")), rows, numbers=(1,))
 

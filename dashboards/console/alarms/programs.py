@@ -151,8 +151,6 @@ class AskedOut(BaseModel):
     outcome: str
 
 
-
-
 def router(console: Console, signing: Signing) -> APIRouter:
     """What programs ask for."""
     routes = APIRouter(prefix="/api/v1/alarms")

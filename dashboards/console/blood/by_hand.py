@@ -36,9 +36,7 @@ def router(room: Room) -> APIRouter:
     async def withdraw(request: Request, number: int) -> Response:
         form = await read_form(request)
         appliance = form.get("appliance", "")
-        site = await asyncio.to_thread(
-            take_back, room, appliance, number, form, "console", command_id(form)
-        )
+        site = await asyncio.to_thread(take_back, room, appliance, number, form, "console", command_id(form))
         return RedirectResponse(f"{_back(form, site)}#by-hand", 303)
 
     return routes

@@ -267,7 +267,7 @@ def _discovery(routes: APIRouter, office: Office) -> None:
             waiting=[
                 WaitingOut(node=node, channel=channel, quantity=Quantity(code).word, readings=n)
                 for node, channel, code, n in found
-            ]
+            ],
         )
 
     @routes.post("/discovery")

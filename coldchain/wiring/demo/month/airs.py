@@ -8,7 +8,7 @@ would have brought are nobody's: nobody was called.
 
 from __future__ import annotations
 
-from alerts.engine import step
+from alerts.judgement.engine import step
 from alerts.rules.flat import block_of
 from alerts.service import AlertService
 from coldchain.kernel.readings import Rows
