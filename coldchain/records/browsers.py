@@ -83,8 +83,8 @@ class Browsers:
         now_ms, mine = self._wall_ms(), _hash(word)
         with self._lock:
             rows = self._db.execute(
-                "SELECT hash, made_ms, seen_ms, address, agent FROM session WHERE account = ? AND made_ms >= ?"
-                " AND seen_ms >= ? ORDER BY seen_ms DESC, made_ms DESC",
+                "SELECT hash, made_ms, seen_ms, address, agent FROM session WHERE account = ?"
+                " AND made_ms >= ? AND seen_ms >= ? ORDER BY seen_ms DESC, made_ms DESC",
                 (account, now_ms - WHOLE_MS, now_ms - IDLE_MS),
             ).fetchall()
         return [

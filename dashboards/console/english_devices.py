@@ -221,8 +221,9 @@ DEVICE_WORDS: dict[str, str] = {
     "cal.decide": "What it would change, and the decision",
     "cal.alone_help": "Beyond ±{k} K, or for days gone by, another supervisor or manager has to agree.",
     "care.models": "Plans for a whole model",
-    "care.models_help": "A task planned here is due for every device of that model, wherever it stands, also for those that come later. On the "
-    "page of a device its interval or first day can be otherwise, or it is left out.",
+    "care.models_help": "A task planned here is due for every device of that model, wherever it stands, also "
+    "for those that come later. On the page of a device its interval or first day can be otherwise, "
+    "or it is left out.",
     "care.model": "Model",
     "care.model_plan": "of its model",
     "care.model_of": "{model}, {n} devices",

@@ -126,8 +126,9 @@ SCREEN_WORDS: dict[str, str] = {
     "figure.readmitted": "taken up later",
     "figure.refused_payloads": "refused messages",
     "offline.other-account": "It was given under another name: answer again if you are on it.",
-    "offline.theirs": "An answer to alarm {n}, given at {at} by {who} in this browser, waits. It is not sent under your name: it goes when "
-    "{who} signs in here, within half an hour. If you are on it, answer yourself.",
+    "offline.theirs": "An answer to alarm {n}, given at {at} by {who} in this browser, waits. "
+    "It is not sent under your name: it goes when {who} signs in here, within half an hour. "
+    "If you are on it, answer yourself.",
     "offline.nobody": "somebody without an account",
     "offline.keep": "Keep it for {who}",
     "offline.discard": "Discard it",

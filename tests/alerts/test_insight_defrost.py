@@ -26,11 +26,11 @@ def run(table, readings):
     usual = cycles.in_force(before, made, readings.seg)
     told = defrost.advance(table["defrost"], readings, usual, np.full(readings.seg.n, 15.0))
     names = ("inside", "overlong", "missing", "began")
-    made = {name: getattr(told, name) for name in names}
+    seen = {name: getattr(told, name) for name in names}
     for name in ("what", "began", "peak", "usual"):
-        made[f"ended_{name}"] = np.zeros(readings.seg.n)
-        made[f"ended_{name}"][told.ended_by] = getattr(told, f"ended_{name}")
-    return made
+        seen[f"ended_{name}"] = np.zeros(readings.seg.n)
+        seen[f"ended_{name}"][told.ended_by] = getattr(told, f"ended_{name}")
+    return seen
 
 
 @given(tracks(), st.lists(st.integers(0, 400), max_size=6))

@@ -19,12 +19,11 @@ from coldchain.kernel.errors import BadData
 from coldchain.records.accounts import (
     FIRST_WAIT_MS,
     FREE_TRIES,
-    IDLE_MS,
     LONGEST_WAIT_MS,
-    WHOLE_MS,
     Accounts,
     Refused,
 )
+from coldchain.records.browsers import IDLE_MS, WHOLE_MS
 from coldchain.records.registry import RegistryReader
 from coldchain.settings import Settings
 from coldchain.wiring.accounts import first_admin

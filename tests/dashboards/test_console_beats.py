@@ -3,9 +3,9 @@
 
 from console_seed import GATEWAY_FIGURES
 
+from coldchain.records.audit import CHAINS
 from dashboards.console.beats import figures_said
 from dashboards.console.english import ENGLISH
-from dashboards.console.office.trail import CHAINS
 from dashboards.console.words import speaking
 
 

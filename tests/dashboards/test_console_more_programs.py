@@ -80,7 +80,13 @@ def refused(answer: Any) -> tuple[int, str]:
 
 
 def test_an_account_is_made_reset_and_closed(programs: Programs, seed: Seed) -> None:
-    said = {"name": "keo", "role": "technician", "person": "Keo", "sites": ["vte"], "language": "lo"}
+    said: dict[str, Any] = {
+        "name": "keo",
+        "role": "technician",
+        "person": "Keo",
+        "sites": ["vte"],
+        "language": "lo",
+    }
     assert refused(programs.post("/api/v1/accounts", "supervisor", **said)) == (403, "not-allowed")
     made = programs.post("/api/v1/accounts", by_key="account-keo", **said)
     assert (made.status_code, made.json()["name"]) == (201, "keo")

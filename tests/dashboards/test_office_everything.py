@@ -43,7 +43,7 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Seed:
     made.alarm(WARM)
     made.close()
     deeds = Deeds(made.settings.desk_db, lambda: NOW_MS)
-    said = {
+    said: dict[str, dict[str, object]] = {
         "certificate": {"sensor": f"{WARM}/load", "offset_k": -0.25, "from_ms": NOW_MS - DAY,
                         "expires_ms": NOW_MS + 300 * DAY, "laboratory": EVIL},
         "plan": {"task": "+1 clean", "every_days": 30, "first_ms": NOW_MS + DAY},
@@ -106,7 +106,7 @@ def test_each_table_is_both(
             assert not cell.startswith(("+", "-")) or cell[1:].replace(".", "").isdecimal(), (table, cell)
     answer = client.get(address(table, "xlsx"), headers=tokens["boss"])
     (tmp_path / "t.xlsx").write_bytes(answer.content)
-    sheet = load_workbook(tmp_path / "t.xlsx").active
+    sheet = load_workbook(tmp_path / "t.xlsx").worksheets[0]
     assert sheet.max_row == 1 + len(found)
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row), table
     head = [str(cell.value).partition(" (Asia")[0] for cell in sheet[1]]

@@ -90,7 +90,7 @@ def test_a_table_is_looked_at_and_then_applied(program: Program, seed: Seed) -> 
 
 
 def test_schedules(program: Program, seed: Seed) -> None:
-    said = {"kind": "month", "language": "lo", "at": "07:30", "who": ["a@x.la"]}
+    said: dict[str, Any] = {"kind": "month", "language": "lo", "at": "07:30", "who": ["a@x.la"]}
     assert program.post("/api/v1/schedules", **said).status_code == 200
     (one,) = program.get("/api/v1/schedules")["schedules"]
     assert one == said | {"site": "", "id": 1}

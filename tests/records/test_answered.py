@@ -62,7 +62,7 @@ def test_what_was_told_is_told_again_after_a_restart(tmp_path: Path, clock: Cloc
 )
 def test_only_the_same_question_has_the_same_mark(one, two) -> None:
     """Account and key hold no NUL: names are checked at the gate, keys by their pattern."""
-    clean = [tuple(p.replace("\0", "") if isinstance(p, str) else p for p in q) for q in (one, two)]
+    clean = [(*(p.replace("\0", "") for p in words), body) for *words, body in (one, two)]
     made = [question(a, w + "x", address, k, body) for a, w, address, k, body in clean]
     assert (made[0] == made[1]) == (clean[0] == clean[1])
 

@@ -70,7 +70,7 @@ def test_an_order_that_ends_leaves_out_what_somebody_else_took_out(tmp_path: Pat
     commands = Commands(desk_db, shop.store, shop.book, shop.aside)
     reader = SiteReader(tmp_path / "alarms.db")
     shop.reads(4.0, hours=30)
-    said = {"appliance": FRIDGE, "reason": "recalled by its maker", "to": "empty"}
+    said: dict[str, object] = {"appliance": FRIDGE, "reason": "recalled by its maker", "to": "empty"}
     desk.command("by-hand-1", "out_of_service", person="technician", alarm=None, body=said)
     desk.close()
     for end, body in (("finished", {"findings": "fan replaced"}), ("cancelled", {"note": "not needed"})):

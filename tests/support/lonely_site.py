@@ -10,6 +10,7 @@ to by the modem of the site.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -158,7 +159,7 @@ class Site(Ward):
             self._link()
         super().settle()
 
-    def _record(self, readings: list[tuple[int, str, float | None]]) -> None:
+    def _record(self, readings: Sequence[tuple[int, str, float | None]]) -> None:
         """Reports to the spool: what it accepts, the guard hears."""
         arrivals = []
         for at, sensor, celsius in readings:

@@ -354,7 +354,7 @@ class Ward:
         """What ingest would mark a reading of that instant with, besides. For stories that need it."""
         return Flag.NONE
 
-    def _record(self, readings: list[tuple[int, str, float | None]]) -> None:
+    def _record(self, readings: Sequence[tuple[int, str, float | None]]) -> None:
         if not readings:
             return
         rows = np.zeros(len(readings), JOURNALLED)
