@@ -15,6 +15,7 @@ import structlog
 
 from coldchain.kernel.guard import GuardWord, Kept, Rules, encode_command
 from coldchain.kernel.link import MAX_PAYLOAD
+from coldchain.records.own_profiles import IN_FORCE, kept_texts
 from coldchain.records.registry import RegistryReader
 from coldchain.records.site_copy import copy_for
 
@@ -38,7 +39,7 @@ class GuardDesk:
 
     def __init__(self, registry: RegistryReader, data_dir: Path) -> None:
         self._registry, self._data_dir = registry, data_dir
-        self._made: dict[str, tuple[int, Rules | None]] = {}
+        self._made: dict[str, tuple[object, Rules | None]] = {}
 
     def commands(self, gateway: str, word: GuardWord) -> Iterator[bytes]:
         """What to publish to the gateway, after the commit of its status."""
@@ -55,21 +56,35 @@ class GuardDesk:
         yield payload
 
     def _rules_for(self, gateway: str) -> Rules | None:
-        """What that guard is to judge by, made once a version; None while there is nothing for it."""
-        version = self._registry.version
-        if self._made.get(gateway, (-1, None))[0] != version:
-            self._made[gateway] = version, self._rules(gateway) if version else None
+        """What that guard is to judge by, made anew with each version and with other profiles; None while
+        there is nothing for it.
+        """
+        version = self._registry.version, self._in_force()
+        if self._made.get(gateway, (None, None))[0] != version:
+            self._made[gateway] = version, self._rules(gateway) if self._registry.version else None
         return self._made[gateway][1]
+
+    def _in_force(self) -> tuple[int, int] | None:
+        try:
+            stat = (self._data_dir / IN_FORCE).stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
+    def _profiles(self) -> dict[str, str]:
+        """Those that alerts judges by: a file that two people have yet to agree to is nobody's rule here."""
+        if (kept := kept_texts(self._data_dir)) is not None:
+            return kept
+        own = sorted((self._data_dir / "profiles").glob("*.toml"))
+        return {path.name: path.read_text(encoding="utf-8") for path in own}
 
     def _rules(self, gateway: str) -> Rules | None:
         try:
-            copy = copy_for(self._registry.registry, gateway)
-        except ValueError:
+            copy, profiles = copy_for(self._registry.registry, gateway), self._profiles()
+        except (OSError, ValueError):
             log.exception("guard.no_copy", gateway=gateway)
             return None
         if copy is None:
             return None
-        own = sorted((self._data_dir / "profiles").glob("*.toml"))
-        profiles = {path.name: path.read_text(encoding="utf-8") for path in own}
-        # What says nothing new is left out: a gateway of an older release refuses words that it does not know.
+        # What says nothing new is left out: a gateway of an older release refuses words it does not know.
         return Rules(self._registry.version, copy.model_dump_json(exclude_defaults=True), profiles)

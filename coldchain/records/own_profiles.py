@@ -2,11 +2,13 @@
 """A site's own profiles while a process runs: files that have changed take the place of what was read.
 
 What is not sound never does, nor what makes an alarm later or rarer and was not agreed by two people through
-`coldchain config apply`. Until then the old numbers stand, and `waits` says why.
+`coldchain config apply`. Until then the old numbers stand, and `waits` says why; also over a new start, by a
+copy of the files that are in force.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,6 +19,7 @@ import structlog
 from coldchain.kernel.errors import ConfigError, StoreUnavailable
 from coldchain.kernel.limits import Profile
 from coldchain.kernel.widening import Effect, of_profile, unsound_beside
+from coldchain.records.carry import whole_or_not
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.proposals import sha256
 from coldchain.records.sql import open_reader
@@ -25,6 +28,29 @@ from coldchain.settings.profile_files import PROFILES, WRITTEN, of_site, read_pr
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 10.0
+IN_FORCE = "profiles-in-force.json"
+"""Beside the folder: the files that alerts judges by, name -> text."""
+
+
+def kept_texts(data_dir: Path) -> dict[str, str] | None:
+    """The files that alerts judges by, or judged by when it last ran; None: nobody has written that down."""
+    try:
+        told = json.loads((data_dir / IN_FORCE).read_text(encoding="utf-8"))
+        return {str(name): str(text) for name, text in told.items()}
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def stand_by_kept(data_dir: Path, in_force: dict[str, Profile] = PROFILES) -> None:
+    """At the start of alerts: what was in force when it last ran is so again, until `look` has compared it
+    with the files. A new start agrees to nothing.
+    """
+    try:
+        for name, text in (kept_texts(data_dir) or {}).items():
+            own = {one.profile.name: one.profile for one in read_profiles(text, name, own=True)}
+            in_force.update(own)
+    except ConfigError as bad:  # of an older release; the files are what there is
+        log.exception("profiles.not_kept", why=str(bad))
 
 
 class OwnProfiles:
@@ -57,6 +83,8 @@ class OwnProfiles:
             self.waits = why
             if why:
                 log.error("profiles.wait", why=why, hint="the old numbers stand")
+        if not why:
+            self._keep(seen)
         if why or not fresh:
             return False
         self._in_force.update(fresh)
@@ -66,6 +94,19 @@ class OwnProfiles:
     def _stamp(self) -> object:
         stats = [(path.name, path.stat()) for path in sorted(self._folder.glob("*.toml"))]
         return [(name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in stats]
+
+    def _keep(self, seen: object) -> None:
+        """Write down what is in force from now on. Without it a new start goes by the files."""
+        try:
+            told = {path.name: path.read_text(encoding="utf-8") for path in self._folder.glob("*.toml")}
+            if self._stamp() != seen:
+                self._seen = None  # changed meanwhile: the next look tells
+                return
+            if told != (kept_texts(self._folder.parent) or {}):
+                with whole_or_not(self._folder.parent / IN_FORCE) as draft:
+                    draft.write_text(json.dumps(told, sort_keys=True), encoding="utf-8")
+        except (OSError, ValueError) as bad:
+            log.exception("profiles.not_kept", why=str(bad))
 
     def _fresh(self) -> dict[str, Profile]:
         """Those of the files that are not what is in force. A profile that left its file stays until the

@@ -17,6 +17,7 @@ from coldchain.kernel.widening import Change, Effect, of_profile, unsound_beside
 from coldchain.records.accounts import Accounts
 from coldchain.records.changes import faults_of_registry, of_registry
 from coldchain.records.journal import JournalReader
+from coldchain.records.own_profiles import kept_texts
 from coldchain.records.proposals import DECIDERS, Kind, Proposals, base_of, own_file, put_profiles
 from coldchain.records.registry import Desk, Registry, RegistryReader
 from coldchain.settings import Settings
@@ -88,7 +89,16 @@ def candidate(settings: Settings, name: str, text: str, now_ms: int) -> Candidat
 
 def _in_force(settings: Settings) -> dict[str, Profile]:
     written = [*WRITTEN, *of_site(settings.data_dir / "profiles")]
-    return {one.profile.name: one.profile for one in written}
+    known = {one.profile.name: one.profile for one in written}
+    return known | {name: one for name, one in _kept(settings).items() if name in known}
+
+
+def _kept(settings: Settings) -> dict[str, Profile]:
+    """What alerts judges by, where a file says otherwise: what was written by hand waits for two people."""
+    found: dict[str, Profile] = {}
+    for name, text in (kept_texts(settings.data_dir) or {}).items():
+        found |= {one.profile.name: one.profile for one in read_profiles(text, name, own=True)}
+    return found
 
 
 def _of_registry(name: str, text: str, old: Rules, version: int, now_ms: int) -> Candidate:
@@ -117,7 +127,8 @@ def _of_profiles(settings: Settings, name: str, text: str, old: Rules) -> Candid
     except ConfigError as bad:
         return Candidate("profiles", path.name, text, base, old, old, [], [str(bad)])
     fresh = {one.profile.name: one.profile for one in written}
-    before = _of_file(path)
+    kept = _kept(settings)
+    before = {name: kept.get(name, profile) for name, profile in _of_file(path).items()}
     profiles = {name: p for name, p in old.profiles.items() if name not in before} | fresh
     built_in = {one.profile.name: one.profile for one in WRITTEN}
     faults = [

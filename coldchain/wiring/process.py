@@ -57,10 +57,12 @@ def build_ingest(settings: Settings) -> Service:
 
 def build_alerts(settings: Settings) -> Service:
     from alerts.service import AlertService
+    from coldchain.records.own_profiles import stand_by_kept
     from coldchain.wiring.notify import build_channels, build_credit, build_signal
     from coldchain.wiring.readiness import to_mend
 
     channels = build_channels(settings)
+    stand_by_kept(settings.data_dir)
     return AlertService(
         settings,
         channels or None,

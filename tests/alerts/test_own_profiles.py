@@ -8,12 +8,16 @@ import pytest
 from ward import Ward
 
 from coldchain.kernel.limits import Profile
+from coldchain.kernel.widening import Effect
 from coldchain.ports.clock import wall_ms
-from coldchain.records.own_profiles import LOOK_EVERY_S, OwnProfiles
+from coldchain.records.own_profiles import IN_FORCE, LOOK_EVERY_S, OwnProfiles, stand_by_kept
 from coldchain.records.proposals import Proposals, base_of
 from coldchain.records.readiness import Known, findings
-from coldchain.records.registry import Registry
+from coldchain.records.registry import Registry, RegistryReader
+from coldchain.settings import Settings
 from coldchain.settings.profile_files import PROFILES, take_up
+from coldchain.wiring.changing import candidate
+from ingest.guards import GuardDesk
 
 OWN = """
 component = "red cells"
@@ -132,3 +136,69 @@ def test_what_two_people_agreed_to_is_taken(tmp_path: Path) -> None:
     put(tmp_path, WIDER.replace("[900", "[901").replace("version = 2", "version = 3"))
     assert not own.look(3 * LOOK_EVERY_S), "agreed to was another text"
     assert "two people" in own.waits
+
+
+def test_a_new_start_agrees_to_nothing(tmp_path: Path) -> None:
+    put(tmp_path, OWN)
+    in_force: dict[str, Profile] = {}
+    OwnProfiles(tmp_path, in_force).look(0.0)
+    put(tmp_path, WIDER)
+    take_up(tmp_path)  # as every process does
+    again = {"red-cells@own": PROFILES["red-cells@own"]}
+    assert again["red-cells@own"].label == "red-cells@own v2"
+    stand_by_kept(tmp_path, again)
+    own = OwnProfiles(tmp_path, again)
+    assert not own.look(0.0)
+    assert again["red-cells@own"].label == "red-cells@own v1"
+    assert "two people" in own.waits
+    put(tmp_path, NARROWER)
+    assert own.look(LOOK_EVERY_S)
+    last: dict[str, Profile] = {}
+    stand_by_kept(tmp_path, last)
+    assert last["red-cells@own"].label == "red-cells@own v2"
+
+
+@pytest.mark.parametrize("kept", ["", "[1]", '{"own.toml": "no profile"}'])
+def test_a_copy_that_cannot_be_read_stops_nothing(tmp_path: Path, kept: str) -> None:
+    put(tmp_path, OWN)
+    (tmp_path / IN_FORCE).write_text(kept)
+    in_force: dict[str, Profile] = {}
+    stand_by_kept(tmp_path, in_force)
+    assert in_force == {}
+    assert OwnProfiles(tmp_path, in_force).look(0.0)
+    stand_by_kept(tmp_path, in_force := {})
+    assert set(in_force) == {"red-cells@own"}
+
+
+def test_a_guard_is_sent_what_alerts_judges_by(tmp_path: Path) -> None:
+    """A file that two people have yet to agree to is no rule of a gateway's, either."""
+    ward = Ward(tmp_path)
+    ward.fridge("br-1", "red-cells@eu")
+    ward.run_until("08:05")
+    desk = GuardDesk(RegistryReader(tmp_path / "desk.db"), tmp_path)
+    desk._registry.refresh()
+    gateway = "gw-none"
+
+    def sent() -> dict[str, str]:
+        rules = desk._rules_for(gateway)
+        assert rules is not None
+        return dict(rules.profiles)
+
+    put(tmp_path, OWN)
+    own = OwnProfiles(tmp_path, {})
+    own.look(0.0)
+    assert sent() == {"own.toml": OWN}
+    put(tmp_path, WIDER)
+    own.look(LOOK_EVERY_S)
+    assert sent() == {"own.toml": OWN}
+    put(tmp_path, NARROWER)
+    own.look(2 * LOOK_EVERY_S)
+    assert sent() == {"own.toml": NARROWER}, "without a new version of the registry"
+
+
+def test_what_was_written_by_hand_is_compared_with_what_is_in_force(tmp_path: Path) -> None:
+    put(tmp_path, OWN)
+    OwnProfiles(tmp_path, {}).look(0.0)
+    put(tmp_path, WIDER)
+    one = candidate(Settings(data_dir=tmp_path), "own.toml", WIDER, wall_ms())
+    assert (one.effect, one.faults) == (Effect.WIDENS, [])
