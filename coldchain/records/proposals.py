@@ -22,7 +22,7 @@ from coldchain.records.calibration import enter_agreed
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.registry import Registry
 from coldchain.records.sql import open_reader, open_writer, transaction
-from coldchain.records.trust import refuse_bound
+from coldchain.records.trust import called, refuse_bound
 
 STANDS_MS = 72 * 3_600_000
 """A proposal that nobody decides within three days is over: ours; a weekend lies inside."""
@@ -183,11 +183,12 @@ class Proposals:
                 raise Refused(
                     f"proposal {number} is {one.state} already; make a new one if it is still wanted"
                 )
-            own = person.casefold() == one.person.casefold()
+            theirs, mine = (called(db, name, one.at_ms) for name in (one.person, person))
+            own = person.casefold() in {name.casefold() for name in theirs}
             if agree and own:
                 raise Refused(f"{one.person} asked for this: another supervisor or manager has to agree")
             if agree:
-                refuse_bound(db, (one.person,), (person,), self._wall_ms())
+                refuse_bound(db, theirs, mine, self._wall_ms())
             version = self._apply(db, one, person) if agree else None
             state = "applied" if agree else "withdrawn" if own else "refused"
             db.execute(

@@ -150,7 +150,8 @@ def _put(db: sqlite3.Connection, paper: Paper, one: Signature) -> None:
         return  # sent twice
     if one.place in there:
         raise BadData("somebody else has signed there already")
-    if one.person in there.values():
+    accounts = {account for (account,) in db.execute(sql.replace("place, person", "account"), (paper.id,))}
+    if one.person in there.values() or one.account in accounts:
         raise BadData("the second person is somebody else")
     row = (one.place, one.at_ms, one.account, one.person, one.role, one.meaning, one.digest, one.how)
     db.execute("INSERT INTO signature VALUES (?,?,?,?,?,?,?,?,?)", (paper.id, *row))

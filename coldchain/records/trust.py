@@ -108,10 +108,33 @@ def refuse_bound(db: sqlite3.Connection, first: Sequence[str], second: Sequence[
         raise TooClose(first[0], second[0], word)
 
 
+def called(db: sqlite3.Connection, name: str, since_ms: int) -> list[str]:
+    """That name first, then by what else that person was called, id or name, in a registry that was in force
+    since then [ms]: who is entered, left out or renamed meanwhile stays one person.
+    """
+    sql = (
+        "SELECT DISTINCT json_extract(body, '$.people') FROM registry WHERE version >="
+        " (SELECT coalesce(max(version), 0) FROM registry WHERE at_ms < ?)"
+    )
+    pairs = {
+        pair for (text,) in db.execute(sql, (since_ms,)) for pair in _unique(json.loads(text or "[]")).items()
+    }
+    found, size = {name}, 0
+    while size != len(found):
+        size = len(found)
+        known = {one.casefold() for one in found}
+        found |= {one for pair in pairs if any(n.casefold() in known for n in pair) for one in pair}
+    return [name, *sorted(found - {name})]
+
+
 def _names(db: sqlite3.Connection) -> Mapping[str, str]:
-    """Name -> id, of those people of the registry whose name is nobody else's."""
+    """Name -> id, as the registry has them now."""
     row = db.execute("SELECT body FROM registry ORDER BY version DESC LIMIT 1").fetchone()
-    people = json.loads(row[0]).get("people", []) if row else []
+    return _unique(json.loads(row[0]).get("people", []) if row else [])
+
+
+def _unique(people: Sequence[Mapping[str, object]]) -> Mapping[str, str]:
+    """Name -> id, of those whose name is nobody else's."""
     ids: dict[str, list[str]] = {}
     for one in people:
         ids.setdefault(str(one.get("name")), []).append(str(one["id"]))

@@ -14,12 +14,13 @@ from console_seed import NOW_MS, Seed, Story, registry
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coldchain.kernel.errors import BadData
 from coldchain.records.access import access_at
 from coldchain.records.accounts import FREE_TRIES, KNOWN_WAIT_MS, Accounts, Refused
 from coldchain.records.browsers import BROWSERS_MAX, IDLE_MS
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.proposals import Proposals
-from coldchain.records.registry import Desk
+from coldchain.records.registry import Desk, Person
 from coldchain.records.signatures import FIRST, SECOND, Paper, Signature, Signatures
 from coldchain.records.sql import open_writer
 from coldchain.records.trust import GIVEN_MS, Given, TooClose, bound
@@ -347,3 +348,40 @@ def test_what_was_there_before_the_upgrade_is_known(tmp_path: Path, clock: Clock
     accounts = Accounts(tmp_path / "old.db", clock, hasher=quick)
     assert accounts.given() == {"noy": Given("noy", NOW_MS, "kham", "made")}
     accounts.close()
+
+
+def test_one_account_signs_once_whatever_its_person_is_called(
+    accounts: Accounts, tmp_path: Path, clock: Clock
+) -> None:
+    accounts.add("k1", PASSWORD, role="supervisor", by="first start", person="Kham S", fresh=False)
+    paper = Paper("paper-0009", "disposition", "a", "vte", {"what": "keep"})
+    desk = Signatures(tmp_path / "desk.db", clock)
+    desk.sign(paper, [Signature(FIRST, 0, "k1", "kham", "supervisor", "decided")])
+    with pytest.raises(BadData, match="somebody else"):
+        desk.sign(paper, [Signature(SECOND, 0, "k1", "Kham S", "supervisor", "agreed")])
+    desk.close()
+
+
+@pytest.mark.parametrize("then", ["renamed", "entered", "left out"])
+def test_another_name_is_no_other_person(accounts: Accounts, tmp_path: Path, clock: Clock, then: str) -> None:
+    """Who asks is written down by the id that the registry had; an admin may write the registry."""
+    kham = Person(id="kham", name="Kham S", phone="+8562055501111", role="supervisor")
+    nobody, known, other = (), (kham,), (kham.model_copy(update={"name": "Kham Sisavath"}),)
+    before, after = {"renamed": (known, other), "entered": (nobody, known), "left out": (known, nobody)}[then]
+    asks, agrees = {"renamed": ("kham", "Kham S"), "entered": ("Kham S", "kham"),
+                    "left out": ("kham", "Kham S")}[then]  # fmt: skip
+    accounts.add("k1", PASSWORD, role="admin", by="first start", person="Kham S", fresh=False)
+    person(accounts, "noy", by="k1")
+    person(accounts, "lao")
+    desk = Desk(tmp_path / "desk.db", clock)
+    desk.publish(registry(2).model_copy(update={"people": before}), author="test", reason="seed")
+    kept, said = Proposals(tmp_path, clock), {"reason": "r", "person": asks, "changes": [], "preview": {}}
+    number = kept.add("profiles", "own.toml", "", "# none", **said)  # type: ignore[arg-type]
+    clock.ms += 1
+    desk.publish(registry(2).model_copy(update={"people": after}), author="test", reason="people")
+    desk.close()
+    with pytest.raises(BadData, match="another supervisor or manager"):
+        kept.decide(number, agrees, agree=True)
+    with pytest.raises(TooClose):
+        kept.decide(number, "noy", agree=True)
+    assert kept.decide(number, "lao", agree=True).state == "applied"
