@@ -58,6 +58,7 @@ _ROW_REASONS = (
     Reason.QUANTITY,
     Reason.WAITING_FULL,
     Reason.BROKEN,
+    Reason.BEFORE,
 )
 
 INSTANT_MAX_MS = 2**52
@@ -159,7 +160,8 @@ def admit(batch: Batch, known: Known, arrived_ms: int, recall: Recall, bounds: B
     bad_code = ~(_QUANTITIES[spooled["quantity"]] & _STATUSES[spooled["status"]])
     bad_instant = (at > INSTANT_MAX_MS) | (at < -INSTANT_MAX_MS)
     agrees = (rows["series"] == 0) | (known.quantity[slots] == spooled["quantity"])
-    able = agrees & ~bad_code & ~bad_instant
+    early = _before_its_place(spooled, known.from_ms[slots])
+    able = agrees & ~bad_code & ~bad_instant & ~early
     if able.all():
         fresh, runs = known.unseen(slots, rows["seq"].astype(np.int64))
         if fresh.all() and rows["series"].all():
@@ -170,12 +172,21 @@ def admit(batch: Batch, known: Known, arrived_ms: int, recall: Recall, bounds: B
     fresh, runs = _fresh_among(known, slots, rows, able)
     duplicate = _judge_seen(rows, slots, fresh, reasons, recall)
     reasons.put(Reason.QUANTITY, ~agrees & ~duplicate)
+    reasons.put(Reason.BEFORE, early & ~duplicate)
     waits = (rows["series"] == 0) & ~duplicate & ~reasons.any()
     if int(waits.sum()) > bounds.waiting_room:
         reasons.put(Reason.WAITING_FULL, waits)
         waits[:] = False
         runs = _runs_of(known, slots, rows, fresh & ~reasons.any())
     return _sorted_out(batch, rows, reasons, _Shares(duplicate, waits, runs), bounds.dead_before)
+
+
+def _before_its_place(spooled: Rows, from_ms: Longs) -> Bools:
+    """(n,) a backlog that a probe sent from its bench. Taken there by its gateway, too: a node's clock that
+    is slow makes no reading of now one of then, nor does a gateway's that is not set.
+    """
+    sure = spooled["clock"] != int(ClockQuality.GATEWAY_DOUBT)
+    return np.asarray((np.maximum(spooled["at_ms"], spooled["gateway_ms"]) < from_ms) & sure)
 
 
 def refuse_all(batch: Batch, bounds: Bounds) -> Admitted:

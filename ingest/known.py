@@ -63,6 +63,7 @@ class Known:
         self._key = np.zeros(64, np.int64)  # by slot, from here on
         self.series = np.zeros(64, np.uint32)
         self.quantity = np.zeros(64, np.uint8)
+        self.from_ms = np.zeros(64, np.int64)  # what it sent before belongs to another place
         self._low = np.zeros(64, np.int64)
         self._next = np.zeros(64, np.int64)
         self._dirty = np.zeros(64, np.bool_)
@@ -99,7 +100,7 @@ class Known:
     def _add(self, keys: Longs) -> None:
         first, self._n = self._n, self._n + len(keys)
         while self._n > len(self._key):
-            for name in ("_key", "series", "quantity", "_low", "_next", "_dirty"):
+            for name in ("_key", "series", "quantity", "from_ms", "_low", "_next", "_dirty"):
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
         self._key[first : self._n] = keys
@@ -112,6 +113,7 @@ class Known:
         wired = self.wiring.get(self.channel_of(slot))
         self.series[slot] = self._series_number(wired) if wired else 0
         self.quantity[slot] = wired.quantity if wired else 0
+        self.from_ms[slot] = wired.from_ms if wired else 0
 
     def channel_of(self, slot: int) -> Channel:
         key = int(self._key[slot])
