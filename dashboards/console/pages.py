@@ -154,7 +154,7 @@ def _desk(routes: APIRouter, console: Console) -> None:
     @routes.get("/alarms")
     def alarms(request: Request) -> Response:
         look, (open_, closed, commands) = console.hub.seen, console.records.alarms()
-        asked = {c.alarm: c for c in reversed(commands) if c.verb == "acknowledge"}
+        asked = {c.alarm: c for c in reversed(commands)}
         registry = console.records.registry()
         sees = visitor().sees
         theirs = [a for a in open_ if sees(a.site, registry)]
@@ -232,11 +232,12 @@ def _acknowledge_together(console: Console, form: dict[str, str], name: str) -> 
     open_, _, _ = console.records.alarms()
     found = [one for one in open_ if one.number in numbers and one.state in WAITS]
     registry = console.records.registry()
+    check_late(form, wanted=bool(found))
     for one in found:
         check_site(one.site, registry)
         if one.product:
             raise Problem(422, "action-missing")
-    tap = form.get("command", "")
+    tap = form.get("command") or uuid.uuid4().hex
     for one in found:
         known = sha256(f"{tap}/{one.id}".encode()).hexdigest()[:32]
         console.records.acknowledge(known, one.id, name)

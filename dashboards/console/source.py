@@ -185,12 +185,21 @@ class Records:
             return [one for one in self._alarms.out_of_service(all_=True) if one.appliance == appliance]
 
     def alarms(self) -> tuple[list[Alarm], list[Alarm], list[Command]]:
-        """Open ones, most urgent first, the latest closed ones, and the newest commands."""
+        """Open ones, most urgent first, the latest closed ones, and answers that alerts has not taken up yet:
+        one that was refused, or has lapsed, is no answer, and the alarm asks for another.
+        """
         with self._lock, _plain_errors():
             self._refresh_registry()
             closed = [alarm for alarm in self._alarms.alarms(200) if alarm.state == "closed"]
             open_ = sorted(self._alarms.open_alarms(), key=urgency)
-            return open_, closed[:ALARMS_SHOWN], self._desk.commands()
+            standing = {alarm.id for alarm in open_}
+            told = [
+                one
+                for one in self._desk.commands()
+                if one.verb == "acknowledge" and one.alarm in standing
+                and self._alarms.outcome(one.id) is None
+            ]  # fmt: skip
+            return open_, closed[:ALARMS_SHOWN], told
 
     def closed(self, before: int, limit: int) -> list[Alarm]:
         """Closed alarms of a lower number, newest first."""

@@ -93,6 +93,28 @@ def test_a_thumb_answers_without_a_connection_and_it_is_sent_once_later(
     context.close()
 
 
+def test_one_answer_to_several_alarms_waits_and_is_sent_as_well(browser: Browser, served: Served) -> None:
+    served.seed._alarms = 100  # beyond the messages that it has
+    for id_ in ("vte-br-000", "vte-pf-003"):
+        served.seed.alarm(id_, "silence", peak=None)
+    context = visit(browser, served, "en", **TOUCH)
+    page = context.new_page()
+    kept_here(page, "/", "/alarms")
+    served.stop()
+    page.goto("/alarms")
+    page.locator("form[action='/acknowledge-together'] button").tap()
+    wait(page, "!document.querySelector('#unsent').hidden")
+    assert page.evaluate("location.pathname") == "/alarms"
+    assert "Not yet sent: your answer to alarm" in page.locator("#unsent").inner_text()
+    assert page.locator("form[action='/acknowledge-together'] button").is_disabled()
+    served.start()
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    wait(page, "!document.body.dataset.kept && document.querySelector('#unsent').hidden")
+    found = AskedReader(served.seed.settings.desk_db).of_verb("acknowledge", 50)
+    assert [(one.person, str(one.alarm).split(":")[1]) for one in found] == [("Noy en", "silence")] * 2
+    context.close()
+
+
 @pytest.mark.parametrize("how", ["closed", "old"])
 def test_an_answer_that_comes_too_late_is_told_and_changes_nothing(
     browser: Browser, served: Served, how: str

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from console_client import Client, browsing
-from console_seed import Seed, Story, registry
+from console_seed import MINUTE, Seed, Story, registry
 
 from coldchain.records.alarms_schema import ALARMS_MIGRATIONS
 from coldchain.records.asked import AskedReader
 from coldchain.records.sql import open_writer, transaction
 from dashboards.console.alarms.together import MOST
 from dashboards.console.app import create_app
+from dashboards.console.offline import ANSWER_OLD_MS
 
 HERE = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
 
@@ -94,3 +95,36 @@ def test_what_has_ended_meanwhile_is_left_alone(client: Client, seed: Seed) -> N
 def test_a_list_that_is_none_or_too_long_is_refused(client: Client, alarms: str) -> None:
     assert answer(client, alarms) == 422
     assert answer(client, "1", name=" ") == 422
+
+
+def test_a_tap_without_an_id_is_a_tap_of_its_own(client: Client, seed: Seed) -> None:
+    for _ in range(2):
+        assert answer(client, "1", tap="") == 303
+    assert asked(seed, 1) == ["Noy", "Noy"]
+
+
+def test_one_that_comes_later_is_taken_while_it_is_fresh_and_any_waits(client: Client, seed: Seed) -> None:
+    body = {"name": "Noy", "command": "a" * 32, "alarms": "1 2"}
+    for ago, status in ((ANSWER_OLD_MS + 1, 409), (MINUTE, 303)):
+        late = client.post("/acknowledge-together", data=body | {"ago_ms": str(ago)}, headers=HERE)
+        assert late.status_code == status
+    change(seed, "UPDATE alarm SET state = 'closed' WHERE number IN (1, 2)")
+    late = client.post("/acknowledge-together", data=body | {"ago_ms": "1"}, headers=HERE)
+    assert (late.status_code, late.headers["x-problem"]) == (409, "already-closed")
+    assert [asked(seed, n) for n in (1, 2)] == [["Noy"], ["Noy"]]
+
+
+@pytest.mark.parametrize("outcome", ["applied", "refused: nobody is called Noy"])
+def test_an_answer_that_has_lapsed_or_was_refused_is_no_answer(
+    client: Client, seed: Seed, outcome: str
+) -> None:
+    """The alarm stands unanswered in the record: the list asks for an answer as before."""
+    assert answer(client, "1 2 3") == 303
+    asking = re.compile(r'name="alarms" value="([\d ]+)"')
+    page = client.get("/alarms", headers=HERE).text
+    assert (asking.findall(page), page.count("Asked: Noy")) == ([], 3), "alerts has not taken it up yet"
+    for command in AskedReader(seed.settings.desk_db).of_verb("acknowledge", 50):
+        change(seed, f"INSERT INTO command_applied VALUES ('{command.id}', {seed.now_ms}, '{outcome}')")
+    page = client.get("/alarms", headers=HERE).text
+    assert [sorted(one.split()) for one in asking.findall(page)] == [["1", "2", "3"]]
+    assert "Asked: Noy" not in page

@@ -5,7 +5,7 @@
 "use strict";
 const SHELL_CACHE = "shell-" + VERSION, STATE_CACHE = "state";
 const KEPT_PAGES = /^\/($|wall$|alarms$|alarm\/\d+$|site\/[^/]+$)/;
-const ANSWERS = /^\/(acknowledge|alarm\/\d+\/acknowledge)$/;
+const ANSWERS = /^\/(acknowledge|acknowledge-together|alarm\/\d+\/acknowledge)$/;
 const PAGES_MAX = 60, WAIT_MS = 12000;
 
 addEventListener("install", (event) => {
@@ -63,13 +63,13 @@ const answer = async (request) => {
   try {
     return await fetch(request);
   } catch {
-    const number = (path.match(/\d+/) || [said.get("number") || ""])[0];
+    const number = (path.match(/\d+/) || [said.get("number") || (said.get("alarms") || "").replaceAll(" ", ", ")])[0];
     const id = said.get("command");
     if (!id) return Response.error();
     await store("readwrite", (s) => s.put({ id, path, number, body, who: said.get("given_by") ?? undefined, at: Date.now() }));
     registration.sync?.register("answers").catch(() => 0);
     await tell();
-    return Response.redirect(new URL(path === "/acknowledge" ? "/alarms" : "/alarm/" + number, location.href), 303);
+    return Response.redirect(new URL(path.startsWith("/acknowledge") ? "/alarms" : "/alarm/" + number, location.href), 303);
   }
 };
 
