@@ -155,6 +155,15 @@ class Proposals:
             found = db.execute(f"{_ALL} WHERE id < ? ORDER BY id DESC LIMIT ?", (before, limit)).fetchall()
         return [self._read(row) for row in found]
 
+    def waiting(self, kind: Kind, name: str) -> list[Proposal]:
+        """Those of that kind and name that nobody has decided yet, newest first."""
+        if not self._desk.exists():
+            return []
+        sql = f"{_ALL} WHERE kind = ? AND name = ? AND state = 'open' ORDER BY id DESC"
+        with closing(open_reader(self._desk, len(DESK_MIGRATIONS))) as db:
+            rows = db.execute(sql, (kind, name)).fetchall()
+        return [one for one in map(self._read, rows) if one.state == "open"]
+
     def get(self, number: int) -> Proposal:
         """BadData when there is no such one."""
         with closing(open_reader(self._desk, len(DESK_MIGRATIONS))) as db:

@@ -156,3 +156,13 @@ def test_spans_are_exactly_where_two_sensors_are_corrected_otherwise(
         assert (found is not None) == (at(one, ms) != at(other, ms))
         if found is not None:
             assert (found.before_k, found.after_k) == (at(one, ms), at(other, ms))
+
+
+@pytest.mark.parametrize("corrects", ["9" * 16, "9" * 5_000, "x"])
+@pytest.mark.parametrize("path", ["/device-entry/certificate", "/maintenance/plan"])
+def test_a_number_that_no_entry_can_have_is_refused(
+    client: Client, seed: Seed, path: str, corrects: str
+) -> None:
+    boss, form = signed_in(seed, client, "supervisor", "vte-on-call")
+    said = {"serial": SERIAL, "withdraw": "1", "corrects": corrects, "form": form}
+    assert client.post(path, data=said, headers=boss, follow_redirects=False).status_code == 422

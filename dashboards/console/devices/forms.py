@@ -43,7 +43,7 @@ def router(console: Console, bench: Bench) -> APIRouter:
 def _entries(routes: APIRouter, console: Console, bench: Bench) -> None:
     def write(kind: str, form: Mapping[str, str]) -> Response:
         who, serial = actor(bench, form.get("name", "")), form.get("serial", "").strip()
-        corrects = int(form["corrects"]) if form.get("corrects", "").isdecimal() else None
+        corrects = corrected(form)
         fields: dict[str, object] | None = None
         if not form.get("withdraw"):
             fields = entry_fields(kind, form, console.records.zone, console.wall_ms())
@@ -192,6 +192,16 @@ def revoke_link(bench: Bench, console: Console, id_: int) -> str:
     finally:
         passes.close()
     return found.serial
+
+
+def corrected(form: Mapping[str, str]) -> int | None:
+    """The entry that this one takes the place of. Problem for a number that none can have."""
+    said = form.get("corrects", "")
+    if not said:
+        return None
+    if not said.isdecimal() or len(said) > 15:
+        raise Problem(422, "field-wrong", "corrects")
+    return int(said)
 
 
 def key_of(form: Mapping[str, str]) -> str:

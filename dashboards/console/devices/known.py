@@ -27,7 +27,6 @@ from dashboards.console.problems import Problem
 FAULTS_SHOWN, COMPARED_SHOWN, ORDERS_SHOWN = 30, 3, 50
 LEAVE_ASKED_MS = 7 * DAY_MS
 """So long after a repair "may I leave?" is asked."""
-WAITING_LOOKED = 200
 KINDS_OF_SITES = ("rota_gap", "chain", "drill")
 
 
@@ -212,8 +211,7 @@ class Bench:
 
     def waiting(self, serial: str) -> list[Proposal]:
         """Certificates of that device that another person has not agreed to yet, newest first."""
-        found = self.proposals.newest(WAITING_LOOKED)
-        return [p for p in found if (p.kind, p.name, p.state) == ("calibration", serial, "open")]
+        return self.proposals.waiting("calibration", serial)
 
     def asked(self, order: WorkOrder) -> list[tuple[Asked, str]]:
         """What was asked of alerts for that order, and what came of it; empty: not taken up yet."""

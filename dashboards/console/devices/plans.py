@@ -22,7 +22,7 @@ from dashboards.console.accounts.gate import visitor
 from dashboards.console.console import Console
 from dashboards.console.devices.asking import actor
 from dashboards.console.devices.fields import entry_fields
-from dashboards.console.devices.forms import FORM_MAX, key_of
+from dashboards.console.devices.forms import FORM_MAX, corrected, key_of
 from dashboards.console.devices.known import Bench, models_of
 from dashboards.console.once import Key
 from dashboards.console.problems import Problem
@@ -65,8 +65,8 @@ def router(console: Console, bench: Bench) -> APIRouter:
             fields = None
             if not form.get("withdraw"):
                 fields = entry_fields("model_plan", form, console.records.zone, console.wall_ms())
-            corrects = int(form["corrects"]) if form.get("corrects", "").isdecimal() else None
-            put_plan(bench, key_of(form), fields, who=actor(bench, form.get("name", "")), corrects=corrects)
+            who = actor(bench, form.get("name", ""))
+            put_plan(bench, key_of(form), fields, who=who, corrects=corrected(form))
 
         await asyncio.to_thread(write)
         return RedirectResponse("/maintenance#models", 303)
