@@ -176,6 +176,11 @@ class ConsignmentReader:
         """In the order in which they came."""
         return self._ask(lambda db: _bags(db, subject, as_of_ms))
 
+    def with_bags(self) -> set[str]:
+        """Every alarm and trip of which bags were ever written down."""
+        sql = "SELECT DISTINCT subject FROM bag"
+        return set(self._ask(lambda db: [str(one) for (one,) in db.execute(sql).fetchall()]))
+
     def subjects(self, donation: str) -> list[str]:
         """What has concerned that bag, newest first: `alarm:ID`, `trip:ID`."""
         sql = "SELECT subject FROM bag WHERE donation = ? GROUP BY subject ORDER BY max(id) DESC"

@@ -171,8 +171,9 @@ def _bags(settings: Settings, asked: Asked) -> Iterator[Line]:
     ]
     trips = [(trip, _trip_sites(trip, registry)) for trip in _all_trips(settings, registry)]
     subjects += [(f"trip:{trip.id}", None, trip.id, trip.place, sites) for trip, sites in trips]
+    known = reader.with_bags()  # of most alarms there are none
     for subject, number, trip_id, appliance, sites in subjects:
-        if not any(asked.sees(site) for site in sites):
+        if subject not in known or not any(asked.sees(site) for site in sites):
             continue
         for bag in reader.bags(subject):
             if asked.within(bag.at_ms):
