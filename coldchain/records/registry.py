@@ -22,7 +22,7 @@ from coldchain.kernel.words import Quantity
 from coldchain.records.desk_schema import DESK_MIGRATIONS
 from coldchain.records.duty import Channel, Pace, Policy, Quiet, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
-from coldchain.settings.profile_files import PROFILES
+from coldchain.settings.profile_files import PROFILES, with_new
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 SensorName = Annotated[
@@ -360,7 +360,7 @@ class RegistryReader:
         if newest <= self.version:
             return False
         (body,) = self._db.execute("SELECT body FROM registry WHERE version = ?", (newest,)).fetchone()
-        self.registry = Registry.model_validate_json(body)
+        self.registry = with_new(self._path.parent, lambda: Registry.model_validate_json(body))
         self.version = newest
         return True
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from coldchain.kernel.errors import ConfigError
 from coldchain.kernel.limits import Limits, Profile, faults_of
@@ -41,6 +41,7 @@ NUMBERS = (
 NEEDED = ("critical_delay_s", "deadband_k", "expected_every_s")
 _WORDS = ("name", "version", "use")
 _SIGNED = ("signed_by", "signed_on", "reason")
+Read = TypeVar("Read")
 _NAME = re.compile(r"[a-z][a-z0-9-]*@[a-z][a-z0-9-]*").fullmatch
 
 
@@ -195,3 +196,26 @@ def take_up(data_dir: Path) -> None:
     """Read a site's own profiles from its data folder, at the start of a process. ConfigError: none is."""
     own = of_site(data_dir / "profiles")
     PROFILES.update({one.profile.name: one.profile for one in own})
+
+
+def take_up_new(data_dir: Path) -> bool:
+    """Of a site's own profiles those whose names this process does not know yet: numbers that it knows stay.
+    Were there any? Files that are not sound have none.
+    """
+    try:
+        own = of_site(data_dir / "profiles")
+    except ConfigError:
+        return False
+    fresh = {one.profile.name: one.profile for one in own if one.profile.name not in PROFILES}
+    PROFILES.update(fresh)
+    return bool(fresh)
+
+
+def with_new(data_dir: Path, read: Callable[[], Read]) -> Read:
+    """What `read` gives; if it fails, perhaps by a profile that came after this process began, once more."""
+    try:
+        return read()
+    except ValueError:
+        if not take_up_new(data_dir):
+            raise
+        return read()

@@ -13,9 +13,9 @@ from coldchain.ports.clock import wall_ms
 from coldchain.records.own_profiles import IN_FORCE, LOOK_EVERY_S, OwnProfiles, stand_by_kept
 from coldchain.records.proposals import Proposals, base_of
 from coldchain.records.readiness import Known, findings
-from coldchain.records.registry import Registry, RegistryReader
+from coldchain.records.registry import Appliance, Assignment, Desk, Registry, RegistryReader, Site
 from coldchain.settings import Settings
-from coldchain.settings.profile_files import PROFILES, take_up
+from coldchain.settings.profile_files import PROFILES, take_up, take_up_new
 from coldchain.wiring.changing import candidate
 from ingest.guards import GuardDesk
 
@@ -202,3 +202,21 @@ def test_what_was_written_by_hand_is_compared_with_what_is_in_force(tmp_path: Pa
     put(tmp_path, WIDER)
     one = candidate(Settings(data_dir=tmp_path), "own.toml", WIDER, wall_ms())
     assert (one.effect, one.faults) == (Effect.WIDENS, [])
+
+
+def test_a_registry_that_names_a_newer_profile_ends_no_process(tmp_path: Path) -> None:
+    desk, reader = Desk(tmp_path / "desk.db", wall_ms), RegistryReader(tmp_path / "desk.db")
+    site, kept = Site(id="s", name="S"), Appliance(id="f", name="F", site="s")
+    desk.publish(Registry(sites=(site,), appliances=(kept,)), author="t", reason="t")
+    assert reader.refresh()
+    put(tmp_path, OWN)
+    take_up(tmp_path)  # of whoever assigns it
+    carries = (Assignment(carries="red-cells@own"),)
+    other = kept.model_copy(update={"assignments": carries})
+    desk.publish(Registry(sites=(site,), appliances=(other,)), author="t", reason="t")
+    del PROFILES["red-cells@own"]  # of one that was there before
+    assert reader.refresh()
+    assert reader.registry.appliance_by_id["f"].carries(wall_ms()) == "red-cells@own"
+    put(tmp_path, WIDER)
+    assert not take_up_new(tmp_path), "what is known stays as it is"
+    assert PROFILES["red-cells@own"].version == 1
