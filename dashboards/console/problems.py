@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from coldchain.kernel.errors import StoreUnavailable
 from dashboards.console.source import Unavailable
 from dashboards.console.words import t
 
@@ -91,6 +93,11 @@ def install(app: FastAPI, answer: Answer) -> None:
     def unreadable(request: Request, bad: Exception) -> Response:
         return answer(request, Problem(503, "unavailable", str(bad)))
 
+    def out_of_reach(request: Request, bad: Exception) -> Response:
+        """A file that is locked, full or not there, told to nobody but the log: its path is ours."""
+        log.error("console.file_unavailable", path=discreet(request.url.path), why=str(bad))
+        return answer(request, Problem(503, "unavailable"))
+
     def invalid(request: Request, bad: Exception) -> Response:
         assert isinstance(bad, RequestValidationError)
         detail = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in bad.errors())
@@ -107,6 +114,8 @@ def install(app: FastAPI, answer: Answer) -> None:
 
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(Unavailable, unreadable)
+    for kind in (sqlite3.OperationalError, StoreUnavailable):
+        app.add_exception_handler(kind, out_of_reach)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, other)
     app.add_exception_handler(Exception, ours)

@@ -385,3 +385,19 @@ def test_another_name_is_no_other_person(accounts: Accounts, tmp_path: Path, clo
     with pytest.raises(TooClose):
         kept.decide(number, "noy", agree=True)
     assert kept.decide(number, "lao", agree=True).state == "applied"
+
+
+def test_while_the_desk_is_held_nobody_is_told_of_a_fault_of_ours(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coldchain.records.sql.BUSY_TIMEOUT_MS", 50)
+    holds = sqlite3.connect(tmp_path / "desk.db", isolation_level=None)
+    holds.execute("BEGIN IMMEDIATE")
+    said = {"name": "noy", "password": PASSWORD}
+    answer = client.post("/signin", data=said, headers=HERE, follow_redirects=False)
+    assert (answer.status_code, answer.headers["x-problem"]) == (503, "unavailable")
+    assert str(tmp_path) not in answer.text
+    holds.execute("ROLLBACK")
+    holds.close()
+    answer = client.post("/signin", data=said, headers=HERE, follow_redirects=False)
+    assert answer.status_code == 303
