@@ -152,7 +152,8 @@ def admit(batch: Batch, known: Known, arrived_ms: int, recall: Recall, bounds: B
     spooled = batch.rows
     sources = known.sources(batch.nodes)[spooled["node"]] if len(spooled) else np.zeros(0, np.int64)
     slots = known.slots(sources, spooled["channel"]) if len(spooled) else sources
-    rows = _journalled(spooled, sources, known.series[slots], arrived_ms, bounds.lateness_ms)
+    there = spooled["gateway_ms"] < known.until_ms[slots]
+    rows = _journalled(spooled, sources, known.series[slots] * there, arrived_ms, bounds.lateness_ms)
     at = spooled["at_ms"]
     span = (int(at.min()), int(at.max())) if len(at) else (0, -1)
     for series, start, end in known.tests_between(*span):

@@ -154,6 +154,11 @@ class SqliteJournal(JournalWriter):
             for appliance in registry.appliances
         }
         wiring = {
+            (was.node, was.channel): Wired(s.id, int(s.code), until_ms=was.until_ms)
+            for s in registry.sensors
+            for was in s.before
+        }
+        wiring |= {
             channel: Wired(s.id, int(s.code), tests.get(s.appliance or "", ()), s.wired_ms)
             for channel, s in registry.by_channel.items()
         }

@@ -22,6 +22,7 @@ Longs = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Channel = tuple[str, int]
 """(node, channel)"""
+NEVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Wired:
     """Spans (from, until) [ms] in which what it says is part of a test."""
     from_ms: int = 0
     """A probe that took another's place: what it sent before then, on a bench, is not of this place."""
+    until_ms: int = NEVER
+    """A probe whose place another took: what its gateway had by then is of this place still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Known:
         self.series = np.zeros(64, np.uint32)
         self.quantity = np.zeros(64, np.uint8)
         self.from_ms = np.zeros(64, np.int64)  # what it sent before belongs to another place
+        self.until_ms = np.full(64, NEVER)  # what its gateway took later waits to be named
         self._low = np.zeros(64, np.int64)
         self._next = np.zeros(64, np.int64)
         self._dirty = np.zeros(64, np.bool_)
@@ -100,7 +104,7 @@ class Known:
     def _add(self, keys: Longs) -> None:
         first, self._n = self._n, self._n + len(keys)
         while self._n > len(self._key):
-            for name in ("_key", "series", "quantity", "from_ms", "_low", "_next", "_dirty"):
+            for name in ("_key", "series", "quantity", "from_ms", "until_ms", "_low", "_next", "_dirty"):
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
         self._key[first : self._n] = keys
@@ -114,6 +118,7 @@ class Known:
         self.series[slot] = self._series_number(wired) if wired else 0
         self.quantity[slot] = wired.quantity if wired else 0
         self.from_ms[slot] = wired.from_ms if wired else 0
+        self.until_ms[slot] = wired.until_ms if wired else NEVER
 
     def channel_of(self, slot: int) -> Channel:
         key = int(self._key[slot])
@@ -130,7 +135,7 @@ class Known:
     def series_at(self, channel: Channel, quantity: int) -> int:
         """The series a channel of that quantity belongs to now; 0 unknown, -1 when the quantity disagrees."""
         wired = self.wiring.get(channel)
-        if wired is None:
+        if wired is None or wired.until_ms != NEVER:
             return 0
         return self._series_number(wired) if wired.quantity == quantity else -1
 

@@ -42,6 +42,14 @@ class Pace(Entry):
     every_s: int = Field(gt=0)
 
 
+class Before(Entry):
+    """Of a sensor: until until_ms [ms UTC] another channel was wired to it."""
+
+    node: Name
+    channel: int = Field(ge=0, le=65535)
+    until_ms: int
+
+
 class Override(Entry):
     """Somebody else takes over for a while; a swap is two of them. Instants in ms UTC."""
 

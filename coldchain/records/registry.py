@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coldchain.kernel.errors import BadData
 from coldchain.kernel.words import Quantity
 from coldchain.records.desk_schema import DESK_MIGRATIONS
-from coldchain.records.duty import Channel, Pace, Policy, Quiet, Rota
+from coldchain.records.duty import Before, Channel, Pace, Policy, Quiet, Rota
 from coldchain.records.sql import open_reader, open_writer, transaction
 from coldchain.settings.profile_files import PROFILES, with_new
 
@@ -117,7 +117,7 @@ class Sensor(Part):
     paces    what every_s was before, oldest first
     offsets  by date, oldest first; raw values stay as they are
     calibrated_until_ms  the day its certificate ends
-    wired_ms  what the channel sent before it was put in here does not belong to it
+    wired_ms, before  what the channel sent earlier does not belong to it; what others sent until then does
     """
 
     id: SensorName
@@ -132,6 +132,7 @@ class Sensor(Part):
     offsets: tuple[Offset, ...] = ()
     calibrated_until_ms: int | None = None
     wired_ms: int = 0
+    before: tuple[Before, ...] = ()
 
     @model_validator(mode="after")
     def _offsets_in_order(self) -> Self:
@@ -355,8 +356,7 @@ class RegistryReader:
             if not self._path.exists():
                 return False
             self._db = open_reader(self._path, len(DESK_MIGRATIONS))
-        row = self._db.execute("SELECT max(version) FROM registry").fetchone()
-        newest = row[0] or 0
+        newest = self._db.execute("SELECT max(version) FROM registry").fetchone()[0] or 0
         if newest <= self.version:
             return False
         (body,) = self._db.execute("SELECT body FROM registry WHERE version = ?", (newest,)).fetchone()

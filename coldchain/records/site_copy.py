@@ -36,7 +36,7 @@ def copy_for(registry: Registry, gateway: str) -> Registry | None:
         "appliances": appliances,
         # Since when a channel counts is ingest's to know.
         "sensors": tuple(
-            s.model_copy(update={"wired_ms": 0})
+            s.model_copy(update={"wired_ms": 0, "before": ()})
             for s in registry.sensors
             if s.appliance in held or s.site in sites
         ),

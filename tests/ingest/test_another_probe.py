@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from coldchain.kernel.link import Batch
 from coldchain.kernel.readings import SPOOLED
 from coldchain.kernel.words import ClockQuality
+from coldchain.records.duty import Before
 from coldchain.records.journal import JournalReader
 from coldchain.records.registry import Appliance, Registry, Sensor, Site
 from ingest.journal import SqliteJournal
@@ -27,6 +29,12 @@ def batch(first: int, end: int, *, slow_ms: int = 0, clock: ClockQuality = Clock
     rows["gateway_ms"] = T0 + 1_000 * np.arange(first, end)
     rows["at_ms"] = rows["gateway_ms"] - slow_ms
     return Batch("gw", "e", [(first + 1, end)], [("bench", 1)], rows)
+
+
+def of_old(first: int, end: int) -> Batch:
+    """One reading a second of the probe that was there before."""
+    made = batch(first, end)
+    return replace(made, epoch="old", nodes=[("old", 1)])
 
 
 def journal_of(folder: Path) -> SqliteJournal:
@@ -73,3 +81,29 @@ def test_a_clock_that_is_wrong_loses_no_reading(
     before = journal.counters["dead_lettered"]
     journal.record([batch(first, first + 5, slow_ms=slow_ms, clock=clock)], WIRED_MS + 20_000)
     assert journal.counters["dead_lettered"] == before
+
+
+def test_what_the_old_probe_sent_while_it_was_there_is_the_place_s_however_late(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "readings.db")
+    appliance, site = Appliance(id="f", name="F", site="s"), Site(id="s", name="S")
+
+    def wired(**of_it: object) -> None:
+        sensor = Sensor.model_validate(
+            {"id": "f/load", "appliance": "f", "probe": "load", "channel": 0, **of_it}
+        )
+        journal.rewire(Registry(sites=(site,), appliances=(appliance,), sensors=(sensor,)))
+        journal.readmit(WIRED_MS)
+
+    wired(node="old")
+    journal.record([of_old(0, 5)], T0 + 5_000)
+    until = Before(node="old", channel=0, until_ms=WIRED_MS)
+    wired(node="bench", wired_ms=WIRED_MS, before=(until,))
+    journal.record([of_old(5, 14)], WIRED_MS + 4_000)
+    kept = JournalReader(tmp_path / "readings.db").readings("f/load", 0, 2**62)
+    assert kept["seq"].tolist() == list(range(10)), "its backlog is judged as any late reading"
+    assert journal.counters["waiting"] == 4, "what it sends from the bench waits to be named"
+    wired(node="bench", wired_ms=WIRED_MS, before=(until,))
+    assert journal.counters["waiting"] == 4
+    journal.close()
+    again = SqliteJournal(tmp_path / "readings.db")
+    assert again.counters["waiting"] == 4

@@ -17,6 +17,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from coldchain.kernel.words import Quantity
+from coldchain.records.duty import Before
 from coldchain.records.registry import Appliance, Assignment, Offset, Registry, RegistryReader, Sensor
 from coldchain.records.registry_csv import remade
 from coldchain.settings.profile_files import PROFILES
@@ -27,7 +28,7 @@ from dashboards.console.office.tools import Office, sentence
 from dashboards.console.once import Key
 from dashboards.console.problems import Problem
 
-REASON_MAX = 200
+REASON_MAX, BEFORE_MAX = 200, 5
 SPECIAL = ("loading", "empty")
 
 
@@ -147,6 +148,7 @@ def replace_probe(
             "node": node,
             "channel": channel,
             "wired_ms": now_ms,
+            "before": _before(old, (node, channel), now_ms),
             "calibrated_until_ms": None,
             "offsets": (*(one for one in old.offsets if one.from_ms < now_ms), fresh),
         }
@@ -158,6 +160,12 @@ def replace_probe(
         raise Problem(422, "unsound", sentence(bad)) from bad
     said = f"probe of {old.id} replaced: {old.node}/{old.channel} by {node}/{channel}; {why}"
     return office.publish(made, said, version).proposal or 0
+
+
+def _before(old: Sensor, new: tuple[str, int], now_ms: int) -> tuple[Before, ...]:
+    """What a gateway still keeps of the old probe goes on being read as of this place."""
+    kept = [one for one in old.before if (one.node, one.channel) not in (new, (old.node, old.channel))]
+    return (*kept[1 - BEFORE_MAX :], Before(node=old.node, channel=old.channel, until_ms=now_ms))
 
 
 def assign(office: Office, appliance_id: str, form: Mapping[str, str]) -> int:
