@@ -29,6 +29,8 @@ from coldchain.records.trust import Given, all_given
 ROLES = ("technician", "on-call", "contractor", "supervisor", "manager", "admin", "auditor")
 SEEN_EVERY_MS = 60_000
 """A session's use is written this often: an open page is not a write a second."""
+NOTE_WAIT_MS = 50
+"""And it waits so long for a desk that is held: the page does not hang on it."""
 FREE_TRIES, FIRST_WAIT_MS, LONGEST_WAIT_MS = 5, 30_000, 900_000
 """After so many wrong passwords in a row, each more costs twice the wait of the last."""
 KNOWN_WAIT_MS = 60_000
@@ -269,9 +271,7 @@ class Accounts:
             if row is None:
                 return None
             if now_ms - row[11] >= SEEN_EVERY_MS:
-                # A full disk must not keep people from the page that says so.
-                with contextlib.suppress(sqlite3.OperationalError), transaction(self._db) as db:
-                    db.execute("UPDATE session SET seen_ms = ? WHERE hash = ?", (now_ms, _hash(word)))
+                self._note("UPDATE session SET seen_ms = ? WHERE hash = ?", (now_ms, _hash(word)))
         return Session(_account(row[:10]), str(row[10]))
 
     def sign_out(self, word: str) -> None:
@@ -320,9 +320,20 @@ class Accounts:
             if row is None:
                 return None
             if not 0 <= now_ms - row[11] < SEEN_EVERY_MS:
-                with contextlib.suppress(sqlite3.OperationalError), transaction(self._db) as db:
-                    db.execute("UPDATE api_token SET used_ms = ? WHERE id = ?", (now_ms, row[10]))
+                self._note("UPDATE api_token SET used_ms = ? WHERE id = ?", (now_ms, row[10]))
         return _account(row[:10])
+
+    def _note(self, sql: str, values: tuple[object, ...]) -> None:
+        """In passing: a full disk must not keep people from the page that says so, and nobody waits for a
+        desk that somebody else holds.
+        """
+        (usual_ms,) = self._db.execute("PRAGMA busy_timeout").fetchone()
+        self._db.execute(f"PRAGMA busy_timeout = {NOTE_WAIT_MS}")
+        try:
+            with contextlib.suppress(sqlite3.OperationalError), transaction(self._db) as db:
+                db.execute(sql, values)
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {int(usual_ms)}")
 
 
 def _gave(db: sqlite3.Connection, account: str, at_ms: int, by: str, how: str) -> None:

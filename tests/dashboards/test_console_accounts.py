@@ -2,6 +2,8 @@
 """Who may do what at the console: every role at every address, sessions, forms, tokens, wrong passwords."""
 
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -344,3 +346,22 @@ def test_the_command_line_makes_accounts_and_the_first_start_tells_its_password(
     assert run(cli, ["account", "close", "keo", *where]).exit_code == 0
     refused = run(cli, ["account", "add", "x", "--role", "king", *where])
     assert "there is no role" in str(refused.exception)
+
+
+def test_a_desk_that_is_held_keeps_nobody_waiting_at_the_door(
+    accounts: Accounts, clock: Clock, tmp_path: Path
+) -> None:
+    accounts.add("noy", PASSWORD, role="technician", by="test", fresh=False)
+    word, token = accounts.sign_in("noy", PASSWORD, "10.0.0.1"), accounts.add_token("noy", "wall", None)
+    accounts._db.execute("PRAGMA busy_timeout = 90000")
+    holder = sqlite3.connect(tmp_path / "desk.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    clock.now_ms += 10 * 60_000
+    begun = time.monotonic()
+    session, account = accounts.session(word), accounts.bearer(token)
+    assert time.monotonic() - begun < 60, "the last use is written in passing, or not at all"
+    assert session is not None
+    assert account is not None
+    assert accounts._db.execute("PRAGMA busy_timeout").fetchone() == (90_000,)
+    holder.execute("ROLLBACK")
+    holder.close()
