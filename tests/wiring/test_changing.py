@@ -38,7 +38,7 @@ from coldchain.settings.profile_files import PROFILES
 from coldchain.wiring.changing import Candidate, apply, candidate, decider, look_back
 from ingest.journal import SqliteJournal
 
-MINUTE = 60_000
+MINUTE, SLOT_MS = 60_000, 300_000
 REGISTRY = Registry(
     sites=(Site(id="s", name="S"),),
     appliances=(
@@ -81,7 +81,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.settings, self.folder = Settings(data_dir=folder / "data"), folder
-        self.now_ms = wall_ms()
+        self.now_ms = wall_ms() // SLOT_MS * SLOT_MS  # what rates and forecasts tell hangs on where slots end
         self.desk = Desk(self.settings.desk_db, wall_ms)
         self.desk.publish(REGISTRY, author="test", reason="test")
         (folder / "coldchain.toml").write_text('data_dir = "data"\n')

@@ -128,7 +128,7 @@ def test_the_mail_carries_the_file(seed: Seed, monkeypatch: pytest.MonkeyPatch) 
         def send_message(self, message) -> None:
             went.append(bytes(message))
 
-    monkeypatch.setattr("smtplib.SMTP", Server)
+    monkeypatch.setattr("alerts.notifiers.mail._Server", Server)
     options = MailSettings(host="mail.x.la", sender="coldchain@x.la", starttls=False)
     settings = seed.settings.model_copy(
         update={"notify": seed.settings.notify.model_copy(update={"mail": options})}
