@@ -60,7 +60,7 @@ def test_from_the_first_tap_to_the_disposition(ward: Ward) -> None:
     action = {"action": "moved", "target": "vte-br-07", "reason": "door was open"}
     assert ward.tap("acknowledge", **action) == "acknowledged"
     page = ward.client.get(f"/alarm/{ward.number}").text
-    assert "Noy, Moved the blood → vte-br-07, door was open" in page
+    assert "Noy, Moved the blood → Spare, door was open" in page
     assert "Blood fridge → Spare" in page, "the clock of the moved blood runs"
     ward.shop.ends("high")
     desk = ward.client_settings.desk_db
