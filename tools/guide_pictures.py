@@ -24,7 +24,8 @@ from playwright.sync_api import Browser, Error, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "guides" / "pictures"
-PHONE, DESK = (390, 800), (1280, 800)
+PHONE, DESK, TALL = (390, 800), (1280, 800), (1280, 1600)
+CURVE = "section[aria-labelledby=chart-title]"
 PATIENCE_S = 300
 COLOURS = 64
 """Pages are flat: so many colours look the same and are a third of the size."""
@@ -49,13 +50,17 @@ def wait_for_alarm(base: str) -> dict[str, Any]:
     raise SystemExit("no appliance became too warm in time")
 
 
-def shoot(browser: Browser, url: str, name: str, size: tuple[int, int], *, full: bool = False) -> None:
+def shoot(browser: Browser, url: str, name: str, size: tuple[int, int], part: str = "") -> None:
+    """part: only what this selector names."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, device_scale_factor=1)
     page = context.new_page()
     page.goto(url, wait_until="domcontentloaded")
     page.wait_for_timeout(1500)
     path = OUT / f"{name}.png"
-    page.screenshot(path=path, full_page=full)
+    if part:
+        page.locator(part).first.screenshot(path=path)
+    else:
+        page.screenshot(path=path)
     context.close()
     Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
@@ -66,7 +71,7 @@ def of_demo(browser: Browser, base: str) -> None:
     alarm = wait_for_alarm(base)
     shoot(browser, f"{base}/wall", "wall", DESK)
     shoot(browser, f"{base}/alarm/{alarm['number']}", "alarm", PHONE)
-    shoot(browser, f"{base}/appliance/{alarm['appliance']}", "appliance", DESK)
+    shoot(browser, f"{base}/appliance/{alarm['appliance']}?range=30d", "appliance", TALL, CURVE)
 
 
 def of_training(browser: Browser, base: str) -> None:
