@@ -20,6 +20,11 @@ LINES = [
     ("finding", f"nuisance unknown {WHO.id}", ["nuisance", WHO.name]),
     ("disposition", f"keep by {WHO.id} and {WHO.id}: it was out", ["Keep", WHO.name, "it was out"]),
     ("out_of_service", f"{WHO.id}: torn seal (blood: {THERE.id})", [WHO.name, "torn seal", THERE.name]),
+    (
+        "out_of_service",
+        f"{WHO.id}: torn seal (blood: empty)",
+        [WHO.name, "torn seal", "there was none in it"],
+    ),
     ("suppressed", f"site/{SITE.id}:power:1793604655000", ["no mains", SITE.name]),
     ("released", f"{HERE.id}/load:high_warning:1793604655000", ["too warm", HERE.name]),
     ("shelved", f"{WHO.id} and {WHO.id} until 2026-11-16T11:00:00Z: cleaning", [WHO.name, "cleaning"]),

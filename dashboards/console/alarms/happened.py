@@ -98,7 +98,8 @@ def _out(detail: str, registry: Registry) -> str:
     found = _BLOOD.fullmatch(reason)
     if found is None:
         return _listed(_called(who, registry), reason)
-    place = t("line.blood", place=_called(found["place"], registry))
+    none = found["place"] == "empty"  # as a command says it
+    place = t("answer.was_empty" if none else "line.blood", place=_called(found["place"], registry))
     return _listed(_called(who, registry), found["why"], place)
 
 
