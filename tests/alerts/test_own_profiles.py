@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from own_profile import OWN
 from ward import Ward
 
 from coldchain.kernel.limits import Profile
@@ -19,25 +20,6 @@ from coldchain.settings.profile_files import PROFILES, take_up, take_up_new
 from coldchain.wiring.changing import candidate
 from ingest.guards import GuardDesk
 
-OWN = """
-component = "red cells"
-signed_by = "Dr A"
-signed_on = 2026-01-01
-reason = "ours"
-[sources]
-ours = "the director's word"
-[[profile]]
-name = "red-cells@own"
-version = 1
-use = "storage"
-low_c = [2.0, "ours"]
-high_c = [6.0, "ours"]
-critical_low_c = [2.0, "ours"]
-critical_high_c = [6.0, "ours"]
-critical_delay_s = [600, "ours"]
-deadband_k = [0.3, "ours"]
-expected_every_s = [60, "ours"]
-"""
 NARROWER = OWN.replace("version = 1", "version = 2").replace(
     "critical_high_c = [6.0", "critical_high_c = [5.2"
 )

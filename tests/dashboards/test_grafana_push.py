@@ -16,7 +16,6 @@ from coldchain.kernel.errors import ConfigError
 from dashboards.grafana.build import built
 from dashboards.grafana.push import ApiGrafana, Refused, push
 
-pytest.importorskip("grafana_api", reason="the extra `grafana` is not installed")
 TOKEN = "glsa_secret"
 BOARDS = {"coldchain-wall", "coldchain-site", "coldchain-appliance", "coldchain-device", "coldchain-system"}
 

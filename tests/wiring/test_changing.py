@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from own_profile import OWN
 from typer.testing import CliRunner, Result
 
 from coldchain.cli.app import app
@@ -55,25 +56,6 @@ REGISTRY = Registry(
         Person(id="tech", name="Tech", phone="+8562000000003", role="technician"),
     ),
 )
-OWN = """
-component = "red cells"
-signed_by = "Dr A"
-signed_on = 2026-01-01
-reason = "ours"
-[sources]
-ours = "the director's word"
-[[profile]]
-name = "red-cells@own"
-version = 1
-use = "storage"
-low_c = [2.0, "ours"]
-high_c = [6.0, "ours"]
-critical_low_c = [2.0, "ours"]
-critical_high_c = [6.0, "ours"]
-critical_delay_s = [600, "ours"]
-deadband_k = [0.3, "ours"]
-expected_every_s = [60, "ours"]
-"""
 
 
 class House:
